@@ -1,0 +1,179 @@
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`].
+///
+/// SipHash is by Aumasson and Bernstein (<https://www.aumasson.jp/siphash/siphash.pdf>). Keyed with a secret, nobody
+/// can construct two arguments with one digest; by chance, two of 2³² entries share one with probability 2⁻⁶⁵.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash(u128);
+
+impl KeyHash {
+    /// The digest's sixteen bytes, least significant first.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// The digest with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    /// The digest as a number, for those who spread keys over something.
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+}
+
+/// Thirty-two hexadecimal digits, usable as a file name.
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyHash({self})")
+    }
+}
+
+/// The hasher behind [`KeyHash`], with the same digest on every platform.
+///
+/// Integers go in little-endian, `usize` and `isize` as 64 bits. What is left to the platform is what `std` passes as
+/// raw bytes: slices of integers wider than a byte are hashed as they lie in memory, so a big-endian machine does not
+/// find what a little-endian one stored. That costs a miss, never a wrong value.
+#[derive(Clone)]
+pub struct KeyHasher(SipHasher13);
+
+impl KeyHasher {
+    /// The digest of all that was written.
+    pub fn finish128(&self) -> KeyHash {
+        KeyHash(self.0.finish128().as_u128())
+    }
+}
+
+impl fmt::Debug for KeyHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The state contains the secret.
+        f.write_str("KeyHasher(..)")
+    }
+}
+
+macro_rules! little_endian {
+    ($($method:ident: $from:ty => $to:ty),+ $(,)?) => {
+        $(
+            #[inline]
+            // Widening: `usize` has at most 64 bits on every platform that Rust supports.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_lossless, trivial_numeric_casts)]
+            fn $method(&mut self, value: $from) {
+                self.0.write(&(value as $to).to_le_bytes());
+            }
+        )+
+    };
+}
+
+impl Hasher for KeyHasher {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    /// The lower half of the digest.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "that is what a half is")]
+    fn finish(&self) -> u64 {
+        self.finish128().0 as u64
+    }
+
+    little_endian! {
+        write_u8: u8 => u8, write_u16: u16 => u16, write_u32: u32 => u32, write_u64: u64 => u64,
+        write_u128: u128 => u128, write_usize: usize => u64,
+        write_i8: i8 => i8, write_i16: i16 => i16, write_i32: i32 => i32, write_i64: i64 => i64,
+        write_i128: i128 => i128, write_isize: isize => i64,
+    }
+}
+
+/// What a digest is about: a secret, and all that sets one cache apart from another.
+///
+/// Two caches that differ in any part never see each other's entries.
+///
+/// ```
+/// use twat_cache_core::Namespace;
+///
+/// let directory = Namespace::from_secret([7; 16]);
+/// let thumbnails = directory.with("name", "thumbnails").with("version", &(320, 240));
+/// let previews = directory.with("name", "previews").with("version", &(320, 240));
+/// assert_ne!(thumbnails.digest("cat.jpg"), previews.digest("cat.jpg"));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Namespace {
+    secret: (u64, u64),
+}
+
+impl Namespace {
+    /// The namespace of a secret that is kept somewhere, such as with a cache directory.
+    pub const fn from_secret(secret: [u8; 16]) -> Self {
+        Self::from_number(u128::from_le_bytes(secret))
+    }
+
+    /// A namespace that nobody else has.
+    ///
+    /// It asks the system for random bytes; a system without them gets what `std` seeds its hash maps with.
+    pub fn random() -> Self {
+        let mut secret = [0; 16];
+        if getrandom::fill(&mut secret).is_err() {
+            use std::hash::{BuildHasher, RandomState};
+            let half = || RandomState::new().hash_one(std::process::id());
+            return Self { secret: (half(), half()) };
+        }
+        Self::from_secret(secret)
+    }
+
+    /// The namespace of this process: random, the same for all who ask, gone at exit.
+    pub fn process() -> Self {
+        static PROCESS: OnceLock<Namespace> = OnceLock::new();
+        *PROCESS.get_or_init(Self::random)
+    }
+
+    /// The namespace within this one in which `part` has this value. The order of parts matters.
+    pub fn with<T: Hash + ?Sized>(&self, part: &str, value: &T) -> Self {
+        let mut hasher = self.hasher();
+        part.hash(&mut hasher);
+        value.hash(&mut hasher);
+        Self::from_number(hasher.finish128().0)
+    }
+
+    /// The digest of a call's arguments here.
+    #[inline]
+    pub fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
+        let mut hasher = self.hasher();
+        key.hash(&mut hasher);
+        hasher.finish128()
+    }
+
+    /// A short public name of the namespace, from which the secret cannot be found.
+    pub fn id(&self) -> u64 {
+        self.with("id", "").hasher().finish()
+    }
+
+    #[inline]
+    fn hasher(&self) -> KeyHasher {
+        KeyHasher(SipHasher13::new_with_keys(self.secret.0, self.secret.1))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+    const fn from_number(secret: u128) -> Self {
+        Self { secret: (secret as u64, (secret >> 64) as u64) }
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The secret stays secret.
+        write!(f, "Namespace({:016x})", self.id())
+    }
+}

@@ -1,0 +1,51 @@
+//! The heart of [twat-cache](https://docs.rs/twat-cache): what a cache of function results is, apart from where the
+//! results are kept.
+//!
+//! You need this crate by name only to write a store of your own. Everything in it is re-exported by `twat-cache` and
+//! by each backend crate's dependents through it.
+//!
+//! - [`Memo`] is a function that remembers: one computation per key at a time, sync or async, failing or not.
+//! - [`Store`] and [`KeyedStore`] are what it remembers in. Implement them, and `Memo::new(your_store, function)` does
+//!   the rest.
+//! - [`Args`] and [`Call`] are the arguments: borrowed for a lookup, owned for storage.
+//! - [`LruStore`] keeps results in memory; [`Tiered`] puts one store in front of another; [`Fallback`] replaces one
+//!   that fails.
+//! - [`KeyHash`] and [`Namespace`] are stable keyed digests, for stores that outlive the process.
+//!
+//! # The promise
+//!
+//! A broken cache never breaks the function: whatever a store does, a call returns what the function returns. See
+//! [`Memo`] for what that means in detail.
+//!
+//! # Features
+//!
+//! - `testing`: the [conformance suite](testing) that every store of this project passes, for yours to pass too.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod clock;
+mod epochs;
+mod error;
+mod fallback;
+mod flight;
+mod key;
+mod lru;
+mod memo;
+mod store;
+mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tiered;
+mod warn;
+
+pub use args::{Args, Call};
+pub use clock::{Clock, ManualClock};
+pub use error::{Error, ErrorKind};
+pub use fallback::Fallback;
+pub use key::{KeyHash, KeyHasher, Namespace};
+pub use lru::LruStore;
+pub use memo::Memo;
+pub use store::{Found, KeyedStore, Store};
+pub use tiered::Tiered;
+pub use warn::WarnOnce;

@@ -1,0 +1,180 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+
+/// A place where results are kept.
+///
+/// The smallest complete store, on which the tests of this crate run the defaults of [`KeyedStore`]:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+/// use twat_cache_core::{Error, KeyedStore, Memo, Store};
+///
+/// #[derive(Default)]
+/// struct Forever(Mutex<HashMap<u64, String>>);
+///
+/// impl Store for Forever {
+///     type Value = String;
+///
+///     fn len(&self) -> Result<usize, Error> {
+///         Ok(self.0.lock().unwrap().len())
+///     }
+///
+///     fn clear(&self) -> Result<(), Error> {
+///         self.0.lock().unwrap().clear();
+///         Ok(())
+///     }
+/// }
+///
+/// impl KeyedStore<u64> for Forever {
+///     fn get(&self, key: &u64) -> Result<Option<String>, Error> {
+///         Ok(self.0.lock().unwrap().get(key).cloned())
+///     }
+///
+///     fn insert(&self, key: &u64, value: &String) -> Result<(), Error> {
+///         self.0.lock().unwrap().insert(*key, value.clone());
+///         Ok(())
+///     }
+///
+///     fn remove(&self, key: &u64) -> Result<bool, Error> {
+///         Ok(self.0.lock().unwrap().remove(key).is_some())
+///     }
+/// }
+///
+/// let spell = Memo::new(Forever::default(), |n: &u64| format!("number {n}"));
+/// assert_eq!(spell.call(&7), "number 7");
+/// assert_eq!(spell.len().unwrap(), 1);
+/// ```
+///
+/// # What an implementor owes
+///
+/// - No method panics or waits without end, whatever happens to the disk, to another process or to the engine. What
+///   cannot be done is an [`Error`]; a [`Memo`](crate::Memo) logs it once and goes on as if nothing were stored.
+/// - Nothing comes out that was not put in under the same key. When in doubt, it is a miss.
+#[expect(clippy::len_without_is_empty, reason = "`len() == Ok(0)`; a second fallible name for it helps nobody")]
+pub trait Store: Send + Sync {
+    /// What is kept. A hit gives it by value, so it should be cheap to clone or to decode.
+    type Value;
+
+    /// How many entries there are. Entries that have expired and not been swept yet may be among them.
+    fn len(&self) -> Result<usize, Error>;
+
+    /// Removes every entry.
+    fn clear(&self) -> Result<(), Error>;
+
+    /// How long entries live at the most; `None` is for ever, and the default.
+    fn ttl(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A value, and the time that it has left in its store; `None` is for ever. Or nothing at all.
+pub type Found<V> = Option<(V, Option<Duration>)>;
+
+/// A store whose entries are found by arguments of type `K`.
+///
+/// The trait is dyn-compatible, and `&S`, `Box<S>` and `Arc<S>` of a store are stores.
+///
+/// # What an implementor owes
+///
+/// - After `insert(k, v)` returned `Ok`, `get(k)` gives `v` or nothing, until the next `insert`, `remove` or `clear`:
+///   a store may lose what it likes, but never goes back to an older value.
+/// - After `insert(k, v)` returned an error, an older value may still be there.
+/// - A store whose entries expire implements [`ttl`](Store::ttl) and [`get_for`](Self::get_for) too; one that can keep
+///   an entry for less than its own TTL implements [`insert_for`](Self::insert_for). A [`Tiered`](crate::Tiered) moves entries from one
+///   store to another with them, and no entry may outlive its deadline on the way.
+pub trait KeyedStore<K: ?Sized>: Store {
+    /// The value for `key`, or `None`.
+    fn get(&self, key: &K) -> Result<Option<Self::Value>, Error>;
+
+    /// Keeps `value` for `key`, in place of what was there. A value that the store's limits do not allow is not kept,
+    /// and neither is the one that it would have replaced: that is `Ok`.
+    fn insert(&self, key: &K, value: &Self::Value) -> Result<(), Error>;
+
+    /// Removes the entry of `key`; says whether there was one.
+    fn remove(&self, key: &K) -> Result<bool, Error>;
+
+    /// As [`get`](Self::get), with the time that the entry has left; `None` is for ever.
+    ///
+    /// The default is `get`, and for ever.
+    fn get_for(&self, key: &K) -> Result<Found<Self::Value>, Error> {
+        Ok(self.get(key)?.map(|value| (value, None)))
+    }
+
+    /// As [`insert`](Self::insert), for `time` at the most; `None` leaves it to the store.
+    ///
+    /// The default cannot promise to forget in time: it keeps nothing unless `time` is `None`, and removes what was
+    /// there.
+    fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
+        match time {
+            None => self.insert(key, value),
+            Some(_) => self.remove(key).map(drop),
+        }
+    }
+}
+
+// A pointer to a store forwards every method, defaulted ones too: a forgotten one would silently fall back to the
+// default, however well the store implements it.
+macro_rules! forward {
+    ($($pointer:ty),+) => {
+        $(
+            impl<S: Store + ?Sized> Store for $pointer {
+                type Value = S::Value;
+
+                #[inline]
+                fn len(&self) -> Result<usize, Error> {
+                    (**self).len()
+                }
+
+                #[inline]
+                fn clear(&self) -> Result<(), Error> {
+                    (**self).clear()
+                }
+
+                #[inline]
+                fn ttl(&self) -> Option<Duration> {
+                    (**self).ttl()
+                }
+            }
+
+            impl<K: ?Sized, S: KeyedStore<K> + ?Sized> KeyedStore<K> for $pointer {
+                #[inline]
+                fn get(&self, key: &K) -> Result<Option<Self::Value>, Error> {
+                    (**self).get(key)
+                }
+
+                #[inline]
+                fn insert(&self, key: &K, value: &Self::Value) -> Result<(), Error> {
+                    (**self).insert(key, value)
+                }
+
+                #[inline]
+                fn remove(&self, key: &K) -> Result<bool, Error> {
+                    (**self).remove(key)
+                }
+
+                #[inline]
+                fn get_for(&self, key: &K) -> Result<Found<Self::Value>, Error> {
+                    (**self).get_for(key)
+                }
+
+                #[inline]
+                fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
+                    (**self).insert_for(key, value, time)
+                }
+            }
+        )+
+    };
+}
+
+forward!(&S, Box<S>, Arc<S>);
+
+// Dyn-compatible, and shared between threads as it is: compiled, not claimed.
+const _: fn(&dyn Store<Value = u8>) = |_| ();
+const _: fn(&dyn KeyedStore<str, Value = u8>) = |_| ();
+const _: fn() = || {
+    fn is_shared<T: Send + Sync + ?Sized>() {}
+    is_shared::<dyn KeyedStore<str, Value = std::cell::Cell<u8>>>();
+};
