@@ -1,0 +1,346 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+
+use crate::epochs::Moment;
+use crate::flight::{Driver, Flights, Turn};
+use crate::key::KeyHash;
+use crate::warn::WarnOnce;
+use crate::{Error, KeyedStore, Store};
+
+/// A function that remembers its results in a store.
+///
+/// This is what every `wrap` returns, and what you build from any store and function by hand:
+///
+/// ```
+/// use twat_cache_core::{LruStore, Memo};
+///
+/// let length = Memo::new(LruStore::new(100), |text: &str| text.chars().count());
+/// assert_eq!(length.call("hello"), 5);
+/// assert_eq!(length.call("hello"), 5); // not counted again
+/// ```
+///
+/// # A call
+///
+/// Look into the store; a hit ends here. Else join the *flight* of the key: the first caller computes, the others wait
+/// for it and look again. Other keys are never held up. The function's result is stored and returned.
+///
+/// The kind of function decides the method: `call` for `Fn(&K) -> V`, `try_call` for `Fn(&K) -> Result<V, E>`, of which
+/// only `Ok` is stored, and their `_async` twins for `AsyncFn`, on any executor.
+///
+/// # What cannot go wrong
+///
+/// - A store that fails is logged at `warn`, once per kind of error, and the call computes.
+/// - A function that fails or panics does so to its caller only; whoever waited computes by itself, at once.
+/// - A future that is dropped half-way leaves nothing locked, and one that is kept without being polled holds others up
+///   for half a second at the most after it could have gone on.
+/// - A function that calls its own memo, for other keys or the same one, does not deadlock, nor do several that call
+///   each other, as long as they do so on one thread or in one task. What a function waits for on *other* threads that
+///   it starts is out of sight.
+/// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh), no computation that began
+///   before is stored.
+pub struct Memo<S, F> {
+    store: S,
+    function: F,
+    flights: Flights,
+    warned: WarnOnce,
+}
+
+impl<S, F> Memo<S, F> {
+    /// Remembers the results of `function` in `store`.
+    pub fn new(store: S, function: F) -> Self {
+        Self { store, function, flights: Flights::new(), warned: WarnOnce::new() }
+    }
+
+    /// The store, and through it the engine.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The function itself, for calls that should not be remembered.
+    pub fn function(&self) -> &F {
+        &self.function
+    }
+}
+
+/// Calls.
+impl<S, F> Memo<S, F> {
+    /// The function's result for `key`: remembered, or computed and stored.
+    #[inline]
+    pub fn call<K, V>(&self, key: &K) -> V
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: Fn(&K) -> V,
+    {
+        match self.store.get(key) {
+            Ok(Some(value)) => value,
+            missed => unfailing(self.miss(key, missed.err(), || Ok((self.function)(key)))),
+        }
+    }
+
+    /// As [`call`](Self::call), for a function that can fail. Only `Ok` is stored; the error is the function's own.
+    #[inline]
+    pub fn try_call<K, V, E>(&self, key: &K) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: Fn(&K) -> Result<V, E>,
+    {
+        match self.store.get(key) {
+            Ok(Some(value)) => Ok(value),
+            missed => self.miss(key, missed.err(), || (self.function)(key)),
+        }
+    }
+
+    /// As [`call`](Self::call), for an async function.
+    #[inline]
+    pub async fn call_async<K, V>(&self, key: &K) -> V
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: AsyncFn(&K) -> V,
+    {
+        match self.store.get(key) {
+            Ok(Some(value)) => value,
+            missed => {
+                let compute = async { Ok((self.function)(key).await) };
+                unfailing(self.miss_async(key, missed.err(), compute).await)
+            }
+        }
+    }
+
+    /// As [`try_call`](Self::try_call), for an async function.
+    #[inline]
+    pub async fn try_call_async<K, V, E>(&self, key: &K) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: AsyncFn(&K) -> Result<V, E>,
+    {
+        match self.store.get(key) {
+            Ok(Some(value)) => Ok(value),
+            missed => {
+                let compute = async { (self.function)(key).await };
+                self.miss_async(key, missed.err(), compute).await
+            }
+        }
+    }
+
+    /// Runs the function and stores its result, whatever is there.
+    pub fn refresh<K, V>(&self, key: &K) -> V
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: Fn(&K) -> V,
+    {
+        unfailing(self.renew(key, || Ok((self.function)(key))))
+    }
+
+    /// As [`refresh`](Self::refresh), for a function that can fail. After an error, what is there stays.
+    pub fn try_refresh<K, V, E>(&self, key: &K) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: Fn(&K) -> Result<V, E>,
+    {
+        self.renew(key, || (self.function)(key))
+    }
+
+    /// As [`refresh`](Self::refresh), for an async function.
+    pub async fn refresh_async<K, V>(&self, key: &K) -> V
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: AsyncFn(&K) -> V,
+    {
+        let compute = async { Ok((self.function)(key).await) };
+        unfailing(self.renew_async(key, compute).await)
+    }
+
+    /// As [`try_refresh`](Self::try_refresh), for an async function.
+    pub async fn try_refresh_async<K, V, E>(&self, key: &K) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        F: AsyncFn(&K) -> Result<V, E>,
+    {
+        self.renew_async(key, async { (self.function)(key).await }).await
+    }
+}
+
+/// Everything that does not run the function.
+impl<S, F> Memo<S, F> {
+    /// What is remembered for `key`, without ever running the function.
+    pub fn peek<K, V>(&self, key: &K) -> Result<Option<V>, Error>
+    where
+        K: ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        self.store.get(key)
+    }
+
+    /// Forgets the result for `key`; says whether there was one.
+    pub fn forget<K>(&self, key: &K) -> Result<bool, Error>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K>,
+    {
+        self.flights.outdate(self.flights.digest(key));
+        self.store.remove(key)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) -> Result<(), Error>
+    where
+        S: Store,
+    {
+        self.flights.outdate_all();
+        self.store.clear()
+    }
+
+    /// How many results are remembered. Expired ones that have not been swept yet may be among them.
+    #[expect(clippy::len_without_is_empty, reason = "see `Store::len`")]
+    pub fn len(&self) -> Result<usize, Error>
+    where
+        S: Store,
+    {
+        self.store.len()
+    }
+}
+
+#[cfg(feature = "testing")]
+impl<S, F> Memo<S, F> {
+    /// How many callers wait for another's computation right now, for tests that must not guess.
+    pub fn waiting(&self) -> usize {
+        self.flights.waiting()
+    }
+}
+
+/// The way of a miss. `Infallible` stands in for the error of functions that have none, and costs nothing.
+impl<S, F> Memo<S, F> {
+    #[cold]
+    fn miss<K, V, E>(&self, key: &K, error: Option<Error>, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let (digest, turn) = self.join(key, error, Driver::Thread);
+        let turn = turn.block();
+        // Somebody may have stored it while we waited, or between our look and our turn.
+        if let Some(value) = self.look(key) {
+            return Ok(value);
+        }
+        let begun = self.flights.begin(digest);
+        let value = turn.run(compute)?;
+        self.keep(key, begun, &value);
+        Ok(value)
+    }
+
+    // The twin of `miss`, line by line.
+    #[cold]
+    async fn miss_async<K, V, E>(
+        &self,
+        key: &K,
+        error: Option<Error>,
+        compute: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let (digest, turn) = self.join(key, error, Driver::Task);
+        let turn = turn.until().await;
+        if let Some(value) = self.look(key) {
+            return Ok(value);
+        }
+        let begun = self.flights.begin(digest);
+        let value = turn.drive(compute).await?;
+        self.keep(key, begun, &value);
+        Ok(value)
+    }
+
+    fn renew<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        // What began before us must not overwrite what we find out; who misses from now on may wait for us.
+        let digest = self.flights.digest(key);
+        self.flights.outdate(digest);
+        let turn = self.flights.join(digest, Driver::Thread).at_once();
+        let begun = self.flights.begin(digest);
+        let value = turn.run(compute)?;
+        self.keep(key, begun, &value);
+        Ok(value)
+    }
+
+    // The twin of `renew`.
+    async fn renew_async<K, V, E>(&self, key: &K, compute: impl Future<Output = Result<V, E>>) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let digest = self.flights.digest(key);
+        self.flights.outdate(digest);
+        let turn = self.flights.join(digest, Driver::Task).at_once();
+        let begun = self.flights.begin(digest);
+        let value = turn.drive(compute).await?;
+        self.keep(key, begun, &value);
+        Ok(value)
+    }
+
+    fn join<K>(&self, key: &K, error: Option<Error>, driver: Driver) -> (KeyHash, Turn<'_>)
+    where
+        K: Hash + ?Sized,
+    {
+        if let Some(error) = error {
+            self.warned.warn(&error, "computing instead");
+        }
+        let digest = self.flights.digest(key);
+        (digest, self.flights.join(digest, driver))
+    }
+
+    fn look<K, V>(&self, key: &K) -> Option<V>
+    where
+        K: ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        self.store.get(key).unwrap_or_else(|error| {
+            self.warned.warn(&error, "computing instead");
+            None
+        })
+    }
+
+    fn keep<K, V>(&self, key: &K, begun: Moment, value: &V)
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        if !self.flights.is_current(begun) {
+            return;
+        }
+        let mut kept = self.store.insert(key, value);
+        // Forgotten while we stored it: `forget` may have removed nothing yet, so we do.
+        if !self.flights.is_current(begun) {
+            kept = kept.and(self.store.remove(key).map(drop));
+        }
+        if let Err(error) = kept {
+            self.warned.warn(&error, "the result is returned, not remembered");
+        }
+    }
+}
+
+fn unfailing<V>(result: Result<V, Infallible>) -> V {
+    match result {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+impl<S: fmt::Debug, F> fmt::Debug for Memo<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo").field("store", &self.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! The primitives that flights are built from, real or simulated.
+//!
+//! With `--cfg shuttle` the model checker's take their place, and `tests/model.rs` explores schedules. Everything that
+//! flights lock, wait on or count comes from here.
+
+#[cfg(not(shuttle))]
+pub(crate) use real::{Mutex, Signal, atomic, thread_local};
+#[cfg(shuttle)]
+pub(crate) use simulated::{Mutex, Signal, atomic, thread_local};
+
+#[cfg(not(shuttle))]
+mod real {
+    pub(crate) use parking_lot::Mutex;
+    pub(crate) use std::sync::atomic;
+    pub(crate) use std::thread_local;
+
+    use event_listener::{Event, Listener};
+
+    /// Something that happens once, for threads and tasks to wait for.
+    pub(crate) struct Signal(Event);
+
+    impl Signal {
+        pub(crate) const fn new() -> Self {
+            Self(Event::new())
+        }
+
+        /// Wakes all who wait, to look at their condition again.
+        pub(crate) fn raise(&self) {
+            self.0.notify(usize::MAX);
+        }
+
+        #[cfg(any(test, feature = "testing"))]
+        pub(crate) fn waiting(&self) -> usize {
+            self.0.total_listeners()
+        }
+
+        /// Blocks the thread until `happened`, which must become true before a [`raise`](Self::raise).
+        pub(crate) fn block_until(&self, happened: impl Fn() -> bool) {
+            while !happened() {
+                let listener = self.0.listen();
+                // It may have happened before we listened, and nobody would tell us.
+                if happened() {
+                    return;
+                }
+                listener.wait();
+            }
+        }
+
+        /// Waits as [`block_until`](Self::block_until), without holding up the thread.
+        pub(crate) async fn until(&self, happened: impl Fn() -> bool) {
+            while !happened() {
+                let listener = self.0.listen();
+                if happened() {
+                    return;
+                }
+                listener.await;
+            }
+        }
+    }
+}
+
+#[cfg(shuttle)]
+mod simulated {
+    pub(crate) use shuttle::sync::atomic;
+    pub(crate) use shuttle::thread_local;
+
+    use std::task::{Poll, Waker};
+
+    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
+            // parking_lot's do not poison either.
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Self::new(T::default())
+        }
+    }
+
+    pub(crate) struct Signal {
+        wakers: Mutex<Vec<Waker>>,
+        condition: shuttle::sync::Condvar,
+    }
+
+    impl Signal {
+        pub(crate) fn new() -> Self {
+            Self { wakers: Mutex::new(Vec::new()), condition: shuttle::sync::Condvar::new() }
+        }
+
+        pub(crate) fn raise(&self) {
+            let wakers = std::mem::take(&mut *self.wakers.lock());
+            self.condition.notify_all();
+            wakers.into_iter().for_each(Waker::wake);
+        }
+
+        #[cfg(any(test, feature = "testing"))]
+        pub(crate) fn waiting(&self) -> usize {
+            self.wakers.lock().len()
+        }
+
+        pub(crate) fn block_until(&self, happened: impl Fn() -> bool) {
+            let mut wakers = self.wakers.lock();
+            while !happened() {
+                wakers = self.condition.wait(wakers).unwrap_or_else(std::sync::PoisonError::into_inner);
+            }
+        }
+
+        pub(crate) async fn until(&self, happened: impl Fn() -> bool) {
+            std::future::poll_fn(|cx| {
+                let mut wakers = self.wakers.lock();
+                if happened() {
+                    return Poll::Ready(());
+                }
+                wakers.push(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+        }
+    }
+}
