@@ -1,0 +1,251 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::key::{KeyHash, Namespace};
+use crate::warn::WarnOnce;
+use crate::{Error, Found, KeyedStore, Store};
+
+/// A store that can fail, and one that steps in for it.
+///
+/// As long as the primary works, it alone is used. Where it fails, one warning is logged per kind of error, and
+///
+/// - after a [lasting](crate::ErrorKind::is_lasting) error the secondary takes over for good;
+/// - after any other the secondary keeps the one result that the primary would not take, and the primary is asked
+///   again next time: a disk that was full may have room by then.
+///
+/// So no call meets an error; only `remove` and `clear` report one, for then the primary still holds what it was told
+/// to drop. It is not shown in this process, but the next one to open it may find it.
+///
+/// ```
+/// use twat_cache_core::{Fallback, LruStore, Memo};
+/// # let on_disk = LruStore::new(10);
+///
+/// let store = Fallback::new(on_disk, LruStore::new(1024));
+/// let square = Memo::new(store, |n: &u64| n * n);
+/// assert_eq!(square.call(&12), 144);
+/// ```
+pub struct Fallback<P, S> {
+    primary: P,
+    secondary: S,
+    /// What is out of the ordinary, as bits; 0 as long as the primary works.
+    state: AtomicU8,
+    namespace: Namespace,
+    /// Keys for which the primary holds a value that it would neither replace nor remove.
+    distrusted: Mutex<HashSet<KeyHash>>,
+    warned: WarnOnce,
+}
+
+/// The primary is not used any more.
+const LEFT: u8 = 1;
+/// The secondary may have entries, newer than the primary's.
+const LENT: u8 = 2;
+/// Some keys are distrusted.
+const DISTRUST: u8 = 4;
+
+/// With more distrusted keys than this, the primary is not worth asking.
+const MAX_DISTRUSTED: usize = 4096;
+
+impl<P, S> Fallback<P, S> {
+    /// Uses `primary`, and `secondary` where that fails.
+    pub fn new(primary: P, secondary: S) -> Self {
+        Self {
+            primary,
+            secondary,
+            state: AtomicU8::new(0),
+            namespace: Namespace::process(),
+            distrusted: Mutex::default(),
+            warned: WarnOnce::new(),
+        }
+    }
+
+    /// The store that is used as long as it works.
+    pub fn primary(&self) -> &P {
+        &self.primary
+    }
+
+    /// The store that steps in.
+    pub fn secondary(&self) -> &S {
+        &self.secondary
+    }
+
+    /// Whether the secondary has taken over for good.
+    pub fn has_switched(&self) -> bool {
+        self.state() & LEFT != 0
+    }
+
+    #[inline]
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Acquire)
+    }
+
+    fn set(&self, bit: u8) {
+        self.state.fetch_or(bit, Ordering::AcqRel);
+    }
+
+    /// Logs what the primary did; says whether the secondary has taken over for good.
+    #[cold]
+    fn failed(&self, error: &Error) -> bool {
+        let lasting = error.kind().is_lasting();
+        if lasting {
+            self.set(LEFT);
+            self.warned.warn(error, "memory takes over");
+        } else {
+            self.warned.warn(error, "going on without it, and trying again next time");
+        }
+        lasting
+    }
+
+    fn distrust(&self, digest: KeyHash) {
+        let mut distrusted = self.distrusted.lock();
+        distrusted.insert(digest);
+        self.set(if distrusted.len() > MAX_DISTRUSTED { LEFT } else { DISTRUST });
+    }
+
+    fn distrusts(&self, state: u8, digest: impl FnOnce() -> KeyHash) -> bool {
+        state & DISTRUST != 0 && self.distrusted.lock().contains(&digest())
+    }
+
+    /// The primary's entry is what it should be again.
+    fn trust(&self, digest: impl FnOnce() -> KeyHash) {
+        if self.state() & DISTRUST != 0 {
+            self.distrusted.lock().remove(&digest());
+        }
+    }
+
+    /// Reads from whichever store has the say about `key`.
+    #[inline]
+    fn read<K: Hash + ?Sized, T>(
+        &self,
+        key: &K,
+        primary: impl FnOnce(&P) -> Result<Option<T>, Error>,
+        secondary: impl Fn(&S) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let state = self.state();
+        if state & LENT != 0
+            && let Some(found) = secondary(&self.secondary)?
+        {
+            return Ok(Some(found));
+        }
+        if state & LEFT != 0 || self.distrusts(state, || self.namespace.digest(key)) {
+            return Ok(None);
+        }
+        primary(&self.primary).or_else(|error| {
+            self.failed(&error);
+            Ok(None)
+        })
+    }
+}
+
+impl<P, S> Store for Fallback<P, S>
+where
+    P: Store,
+    S: Store<Value = P::Value>,
+{
+    type Value = P::Value;
+
+    fn len(&self) -> Result<usize, Error> {
+        let secondary = self.secondary.len()?;
+        if self.has_switched() {
+            return Ok(secondary);
+        }
+        match self.primary.len() {
+            Ok(primary) => Ok(secondary + primary),
+            Err(error) if self.failed(&error) => Ok(secondary),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        let secondary = self.secondary.clear();
+        if self.has_switched() {
+            return secondary;
+        }
+        match self.primary.clear() {
+            Ok(()) => self.distrusted.lock().clear(),
+            Err(error) if self.failed(&error) => {}
+            Err(error) => {
+                // All that it holds should be gone, so nothing of it may be shown.
+                self.set(LEFT);
+                return Err(error);
+            }
+        }
+        secondary
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.primary.ttl()
+    }
+}
+
+impl<K, P, S> KeyedStore<K> for Fallback<P, S>
+where
+    K: Hash + ?Sized,
+    P: KeyedStore<K>,
+    S: KeyedStore<K, Value = P::Value>,
+{
+    #[inline]
+    fn get(&self, key: &K) -> Result<Option<P::Value>, Error> {
+        self.read(key, |primary| primary.get(key), |secondary| secondary.get(key))
+    }
+
+    fn insert(&self, key: &K, value: &P::Value) -> Result<(), Error> {
+        self.insert_for(key, value, None)
+    }
+
+    fn remove(&self, key: &K) -> Result<bool, Error> {
+        let secondary = self.secondary.remove(key);
+        if self.has_switched() {
+            return secondary;
+        }
+        match self.primary.remove(key) {
+            Ok(removed) => {
+                self.trust(|| self.namespace.digest(key));
+                Ok(secondary? | removed)
+            }
+            Err(error) if self.failed(&error) => secondary,
+            Err(error) => {
+                self.distrust(self.namespace.digest(key));
+                Err(error)
+            }
+        }
+    }
+
+    fn get_for(&self, key: &K) -> Result<Found<P::Value>, Error> {
+        self.read(key, |primary| primary.get_for(key), |secondary| secondary.get_for(key))
+    }
+
+    fn insert_for(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
+        if !self.has_switched() {
+            match self.primary.insert_for(key, value, time) {
+                Ok(()) => {
+                    self.trust(|| self.namespace.digest(key));
+                    if self.state() & LENT != 0 {
+                        self.secondary.remove(key)?;
+                    }
+                    return Ok(());
+                }
+                Err(error) if self.failed(&error) => {}
+                // What the primary has for this key, if anything, is old now.
+                Err(_) if self.primary.remove(key).is_err() => self.distrust(self.namespace.digest(key)),
+                Err(_) => {}
+            }
+        }
+        self.set(LENT);
+        self.secondary.insert_for(key, value, time)
+    }
+}
+
+impl<P: fmt::Debug, S: fmt::Debug> fmt::Debug for Fallback<P, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallback")
+            .field("primary", &self.primary)
+            .field("secondary", &self.secondary)
+            .field("has_switched", &self.has_switched())
+            .finish_non_exhaustive()
+    }
+}

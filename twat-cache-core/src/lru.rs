@@ -1,0 +1,146 @@
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::key::{KeyHash, Namespace};
+use crate::{Error, Found, KeyedStore, Store};
+
+/// Results in memory, least recently used first out: the store of last resort, always compiled in.
+///
+/// It knows keys by their [`KeyHash`], under a secret that is random in every process, so it takes any `Hash` as key.
+/// All operations take constant time, under one lock; for speed there is `twat-cache-mem`.
+///
+/// ```
+/// use std::time::Duration;
+/// use twat_cache_core::{LruStore, Memo};
+///
+/// let store = LruStore::new(1000).ttl(Duration::from_secs(60));
+/// let double = Memo::new(store, |n: &u64| n * 2);
+/// assert_eq!(double.call(&21), 42);
+/// ```
+pub struct LruStore<V> {
+    namespace: Namespace,
+    entries: Mutex<LruCache<KeyHash, Entry<V>>>,
+    max_entries: usize,
+    ttl: Option<Duration>,
+    clock: Clock,
+}
+
+struct Entry<V> {
+    // Shared, so that values are cloned and dropped outside the lock: both are the user's code.
+    value: Arc<V>,
+    deadline: Option<Instant>,
+}
+
+impl<V> LruStore<V> {
+    /// A store for this many entries; 0 keeps nothing. They never expire.
+    pub fn new(max_entries: usize) -> Self {
+        Self {
+            namespace: Namespace::process(),
+            // Bounded by `insert`: a bounded `LruCache` allocates for all its entries at once.
+            entries: Mutex::new(LruCache::unbounded()),
+            max_entries,
+            ttl: None,
+            clock: Clock::system(),
+        }
+    }
+
+    /// Entries expire this long after they were stored. Zero keeps nothing.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Where to read the time from, for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn entry(&self, digest: KeyHash) -> Option<(Arc<V>, Option<Duration>)> {
+        let mut entries = self.entries.lock();
+        let entry = entries.get(&digest)?;
+        let Some(deadline) = entry.deadline else {
+            return Some((entry.value.clone(), None));
+        };
+        if let Some(left) = self.clock.remaining(deadline) {
+            return Some((entry.value.clone(), Some(left)));
+        }
+        let expired = entries.pop(&digest);
+        drop(entries);
+        drop(expired);
+        None
+    }
+}
+
+impl<V: Send + Sync> Store for LruStore<V> {
+    type Value = V;
+
+    fn len(&self) -> Result<usize, Error> {
+        Ok(self.entries.lock().len())
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        let cleared = std::mem::replace(&mut *self.entries.lock(), LruCache::unbounded());
+        drop(cleared);
+        Ok(())
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+}
+
+impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
+    fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        Ok(self.entry(self.namespace.digest(key)).map(|(value, _)| V::clone(&value)))
+    }
+
+    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
+        self.insert_for(key, value, None)
+    }
+
+    fn remove(&self, key: &K) -> Result<bool, Error> {
+        let digest = self.namespace.digest(key);
+        let removed = self.entries.lock().pop(&digest);
+        let lives = |deadline| self.clock.remaining(deadline).is_some();
+        Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(lives)))
+    }
+
+    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
+        let found = self.entry(self.namespace.digest(key));
+        Ok(found.map(|(value, left)| (V::clone(&value), left)))
+    }
+
+    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        let digest = self.namespace.digest(key);
+        let ttl = self.ttl.into_iter().chain(time).min();
+        if self.max_entries == 0 || ttl == Some(Duration::ZERO) {
+            let replaced = self.entries.lock().pop(&digest);
+            drop(replaced);
+            return Ok(());
+        }
+        let deadline = ttl.and_then(|_| self.clock.deadline(ttl));
+        let entry = Entry { value: Arc::new(value.clone()), deadline };
+        let mut entries = self.entries.lock();
+        let replaced = entries.put(digest, entry);
+        let evicted = if entries.len() > self.max_entries { entries.pop_lru() } else { None };
+        drop(entries);
+        drop((replaced, evicted));
+        Ok(())
+    }
+}
+
+impl<V> fmt::Debug for LruStore<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LruStore")
+            .field("max_entries", &self.max_entries)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}
