@@ -1,0 +1,49 @@
+//! Function results in memory: [`mcache`], over [`quick_cache`].
+//!
+//! ```
+//! use twat_cache_mem::mcache;
+//!
+//! let length = mcache().wrap(|text: &str| text.chars().count());
+//! assert_eq!(length.call("hello"), 5);
+//! assert_eq!(length.call("hello"), 5); // not counted again
+//! ```
+//!
+//! A hit costs what a hit of the engine costs, some 15 ns: the arguments are looked up as they are, borrowed, and
+//! compared exactly; there is no digest and nothing is allocated. The value is cloned, so large ones belong in an
+//! [`Arc`](std::sync::Arc).
+//!
+//! Several arguments by reference go into a [`Call`]:
+//!
+//! ```
+//! use twat_cache_mem::{Call, mcache};
+//!
+//! let repeat = mcache().wrap(|Call((text, times)): &Call<(&str, &usize)>| text.repeat(**times));
+//! assert_eq!(repeat.call(&Call(("ab", &2))), "abab");
+//! ```
+//!
+//! Functions that fail, async functions and limits:
+//!
+//! ```
+//! use std::time::Duration;
+//! use twat_cache_mem::mcache;
+//!
+//! let number = mcache().ttl(Duration::from_secs(60)).try_wrap(|text: &str| text.parse::<i32>());
+//! assert_eq!(number.try_call("42"), Ok(42));
+//! assert!(number.try_call("many").is_err()); // not remembered
+//!
+//! let page = mcache().max_entries(100).wrap_async(async |url: &str| format!("<p>{url}</p>"));
+//! # futures_lite::future::block_on(async {
+//! assert_eq!(page.call_async("/").await, "<p>/</p>");
+//! # });
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod store;
+mod weigher;
+
+pub use builder::{MemBuilder, mcache};
+pub use store::{MemStore, Timed};
+pub use twat_cache_core::{Args, Call, Clock, Error, ErrorKind, KeyedStore, ManualClock, Memo, Store};
+pub use weigher::{StoredWeight, Unweighed, Weigher, Weighing};

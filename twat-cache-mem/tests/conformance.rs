@@ -1,0 +1,30 @@
+//! The memory store does what every store must do.
+
+use twat_cache_core::testing::Setup;
+use twat_cache_core::{conformance, conformance_of_keys};
+use twat_cache_mem::{MemBuilder, MemStore, mcache};
+
+fn builder(setup: &Setup) -> MemBuilder {
+    let builder = mcache().max_entries(setup.max_entries).clock(setup.clock.clone());
+    match setup.ttl {
+        Some(ttl) => builder.ttl(ttl),
+        None => builder,
+    }
+}
+
+mod counted {
+    use super::*;
+    conformance!(|setup: &Setup| builder(setup).open::<u64, String>());
+    conformance_of_keys!(mcache().open::<_, u32>());
+}
+
+mod weighed {
+    use super::*;
+
+    fn open(setup: &Setup) -> MemStore<u64, String> {
+        // As many entries as it is meant to hold, when each weighs the same.
+        builder(setup).weigher(setup.max_entries as u64 * 3, |_: &u64, _: &String| 3).open()
+    }
+    conformance!(open);
+    conformance_of_keys!(mcache().weigher(1000, |_: &_, value: &u32| u64::from(*value)).open());
+}
