@@ -1,0 +1,6 @@
+#![doc = include_str!("../../README.md")]
+#![forbid(unsafe_code)]
+
+pub use twat_cache_core::*;
+#[cfg(feature = "mem")]
+pub use twat_cache_mem::{MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};
