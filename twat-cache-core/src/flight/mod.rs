@@ -256,6 +256,8 @@ mod tests {
         assert!(matches!(led_by_thread, Turn::Lead(_)));
         assert!(matches!(flights.join(digest, Driver::Task), Turn::Wait(_)));
         assert!(matches!(flights.join(digest, Driver::Thread), Turn::Wait(_)));
+        drop(led_by_thread);
+        assert!(flights.table.lock().is_empty(), "a flight that has landed leaves nothing behind");
     }
 
     #[test]

@@ -1,0 +1,219 @@
+//! What `Tiered` and `Fallback` do that single stores do not.
+
+use std::time::Duration;
+
+use twat_cache_core::testing::{Faulty, record_logs};
+use twat_cache_core::{ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Store, Tiered};
+
+type Memory = LruStore<u64>;
+
+fn memory() -> Memory {
+    LruStore::new(100)
+}
+
+fn faulty() -> Faulty<Memory> {
+    Faulty::new(memory())
+}
+
+mod tiered {
+    use super::*;
+
+    #[test]
+    fn a_hit_in_the_back_fills_the_front() {
+        let tiers = Tiered::new(memory(), faulty());
+        tiers.back().inner().insert(&1, &10).unwrap();
+        assert_eq!(tiers.get(&1).unwrap(), Some(10));
+        assert_eq!(tiers.front().get(&1).unwrap(), Some(10));
+        let asked = tiers.back().operations();
+        assert_eq!(tiers.get(&1).unwrap(), Some(10));
+        assert_eq!(tiers.back().operations(), asked, "the front answers");
+    }
+
+    #[test]
+    fn an_entry_moves_to_the_front_with_the_time_it_has_left() {
+        let hand = ManualClock::new();
+        let (minute, almost) = (Duration::from_secs(60), Duration::from_secs(59));
+        let front = memory().ttl(minute).clock(hand.clock());
+        let back = memory().ttl(minute).clock(hand.clock());
+        let tiers = Tiered::new(front, back);
+        tiers.back().insert(&1, &10).unwrap();
+        hand.advance(almost);
+        assert_eq!(tiers.get(&1).unwrap(), Some(10));
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(tiers.get(&1).unwrap(), None, "a full TTL in front would have doubled its life");
+    }
+
+    #[test]
+    fn a_front_that_fails_is_passed_by() {
+        let tiers = Tiered::new(faulty(), memory());
+        tiers.front().fail_all(ErrorKind::Io);
+        assert_eq!(tiers.get(&1).unwrap_err().kind(), ErrorKind::Io, "nothing in the back: the error is worth a word");
+        tiers.back().insert(&1, &10).unwrap();
+        assert_eq!(tiers.get(&1).unwrap(), Some(10));
+    }
+
+    #[test]
+    fn a_back_that_fails_leaves_the_front_to_serve() {
+        let tiers = Tiered::new(memory(), faulty());
+        tiers.insert(&1, &10).unwrap();
+        tiers.back().fail_all(ErrorKind::Io);
+        assert_eq!(tiers.get(&1).unwrap(), Some(10));
+        assert_eq!(tiers.get(&2).unwrap_err().kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn a_value_that_the_back_no_longer_has_is_never_put_in_front() {
+        // One thread moves entries to the front as fast as it can, another removes them: none may come back.
+        let tiers = Tiered::new(LruStore::new(1), memory());
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                for turn in 0..200_000_u64 {
+                    let _ = tiers.get(&(turn % 2));
+                }
+            });
+            while !reader.is_finished() {
+                for key in 0..2 {
+                    tiers.insert(&key, &1).unwrap();
+                    tiers.remove(&key).unwrap();
+                    assert_eq!(tiers.get(&key).unwrap(), None);
+                }
+            }
+        });
+    }
+}
+
+mod fallback {
+    use super::*;
+
+    #[test]
+    fn a_lasting_error_switches_for_good_with_one_warning() {
+        let logs = record_logs();
+        let store = Fallback::new(faulty(), memory());
+        let name = store.primary().name().to_owned();
+        store.primary().fail_all(ErrorKind::Locked);
+        for key in 0..3_u64 {
+            assert_eq!(store.get(&key).unwrap(), None);
+            store.insert(&key, &key).unwrap();
+            assert_eq!(store.get(&key).unwrap(), Some(key));
+        }
+        assert!(store.has_switched());
+        store.primary().fail_all(None);
+        let asked = store.primary().operations();
+        assert!(store.remove(&0_u64).unwrap());
+        assert_eq!(store.len().unwrap(), 2);
+        store.clear().unwrap();
+        assert_eq!(store.primary().operations(), asked, "it is not asked again");
+        let warnings = logs.warnings(&name);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("locked by another process; memory takes over"), "{warnings:?}");
+    }
+
+    #[test]
+    fn storing_resumes_in_the_primary_when_there_is_room_again() {
+        let store = Fallback::new(faulty(), memory());
+        store.primary().fail_writes(ErrorKind::Full);
+        store.insert(&1, &10).unwrap();
+        assert_eq!(store.get(&1).unwrap(), Some(10), "kept in memory meanwhile");
+        assert!(!store.has_switched());
+        store.primary().fail_writes(None);
+        store.insert(&1, &11).unwrap();
+        store.insert(&2, &20).unwrap();
+        assert_eq!(store.get(&1).unwrap(), Some(11));
+        assert_eq!(store.primary().inner().get(&1).unwrap(), Some(11));
+        assert_eq!(store.primary().inner().get(&2).unwrap(), Some(20));
+        assert_eq!(store.secondary().len().unwrap(), 0, "what the primary has again is not kept twice");
+    }
+
+    #[test]
+    fn an_old_value_never_comes_back() {
+        // The primary takes neither the new value nor the order to drop the old one, and the secondary is too small.
+        let store = Fallback::new(faulty(), LruStore::new(1));
+        store.insert(&1, &10).unwrap();
+        store.primary().fail_writes(ErrorKind::Full);
+        store.primary().fail_removals(ErrorKind::Full);
+        store.insert(&1, &11).unwrap();
+        assert_eq!(store.get(&1).unwrap(), Some(11));
+        store.insert(&2, &20).unwrap();
+        assert_eq!(store.get(&1).unwrap(), None, "evicted from memory, and the primary's 10 is out of date");
+        assert_eq!(store.get_for(&1).unwrap(), None);
+        store.primary().fail_all(None);
+        store.insert(&1, &12).unwrap();
+        store.insert(&2, &21).unwrap();
+        assert_eq!(store.get(&1).unwrap(), Some(12), "trusted again");
+    }
+
+    #[test]
+    fn what_could_not_be_removed_is_reported_and_not_shown() {
+        let store = Fallback::new(faulty(), memory());
+        store.insert(&1, &10).unwrap();
+        store.insert(&2, &20).unwrap();
+        store.primary().fail_removals(ErrorKind::Io);
+        assert_eq!(store.remove(&1).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(store.get(&1).unwrap(), None);
+        assert_eq!(store.get(&2).unwrap(), Some(20));
+        assert_eq!(store.clear().unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(store.get(&2).unwrap(), None);
+        store.insert(&2, &21).unwrap();
+        assert_eq!(store.get(&2).unwrap(), Some(21));
+    }
+
+    #[test]
+    fn an_unreadable_entry_is_a_miss() {
+        let logs = record_logs();
+        let store = Fallback::new(faulty(), memory());
+        store.insert(&1, &10).unwrap();
+        store.primary().fail_reads(ErrorKind::Corrupt);
+        assert_eq!(store.get(&1).unwrap(), None);
+        assert_eq!(store.get_for(&1).unwrap(), None);
+        assert_eq!(store.len().unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(logs.warnings(store.primary().name()).len(), 1);
+        store.primary().fail_reads(None);
+        assert_eq!(store.get(&1).unwrap(), Some(10));
+    }
+}
+
+#[test]
+fn a_store_that_knows_nothing_of_time_keeps_nothing_that_expires() {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+    use twat_cache_core::Error;
+
+    /// Implements what must be implemented, and no more.
+    struct Least(Mutex<HashMap<u64, u64>>);
+    impl Store for Least {
+        type Value = u64;
+        fn len(&self) -> Result<usize, Error> {
+            Ok(self.0.lock().unwrap().len())
+        }
+        fn clear(&self) -> Result<(), Error> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+    }
+    impl KeyedStore<u64> for Least {
+        fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
+            Ok(self.0.lock().unwrap().get(key).copied())
+        }
+        fn insert(&self, key: &u64, value: &u64) -> Result<(), Error> {
+            self.0.lock().unwrap().insert(*key, *value);
+            Ok(())
+        }
+        fn remove(&self, key: &u64) -> Result<bool, Error> {
+            Ok(self.0.lock().unwrap().remove(key).is_some())
+        }
+    }
+
+    let store = Least(Mutex::default());
+    store.insert_for(&1, &10, None).unwrap();
+    assert_eq!(store.get_for(&1).unwrap(), Some((10, None)));
+    store.insert_for(&1, &11, Some(Duration::from_secs(1))).unwrap();
+    assert_eq!(store.get(&1).unwrap(), None);
+
+    // So it can stand in front of anything.
+    let hand = ManualClock::new();
+    let tiers = Tiered::new(store, memory().ttl(Duration::from_secs(60)).clock(hand.clock()));
+    tiers.insert(&2, &20).unwrap();
+    assert_eq!(tiers.get(&2).unwrap(), Some(20));
+    hand.advance(Duration::from_secs(60));
+    assert_eq!(tiers.get(&2).unwrap(), None);
+}

@@ -1,0 +1,176 @@
+//! What `Memo` promises whatever its store does, and what its futures are.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use twat_cache_core::testing::{Counter, Faulty, record_logs, within};
+use twat_cache_core::{Call, ErrorKind, LruStore, Memo};
+
+fn faulty() -> Faulty<LruStore<u64>> {
+    Faulty::new(LruStore::new(100))
+}
+
+#[test]
+fn a_store_that_always_fails_costs_one_warning_per_kind_and_nothing_else() {
+    let logs = record_logs();
+    let computed = Counter::new();
+    let store = faulty();
+    let name = store.name().to_owned();
+    store.fail_all(ErrorKind::Io);
+    let memo = Memo::new(store, |n: &u64| {
+        computed.count();
+        n * 2
+    });
+    for n in 0..5 {
+        assert_eq!(memo.call(&n), n * 2);
+        assert_eq!(memo.refresh(&n), n * 2);
+    }
+    assert_eq!(computed.get(), 10);
+    assert_eq!(logs.warnings(&name).len(), 1, "{:?}", logs.warnings(&name));
+    assert!(logs.warnings(&name)[0].starts_with("cannot read an entry at faulty store"));
+    assert!(logs.at(log::Level::Debug, &name).len() > 5, "the others are there for those who look");
+
+    memo.store().fail_writes(ErrorKind::Full);
+    assert_eq!(memo.call(&9), 18);
+    assert_eq!(memo.call(&9), 18);
+    assert_eq!(logs.warnings(&name).len(), 2, "another kind is news");
+    assert!(logs.warnings(&name)[1].contains("no room left"));
+    assert!(logs.warnings(&name)[1].ends_with("the result is returned, not remembered"));
+}
+
+#[test]
+fn what_does_not_compute_reports_the_stores_error() {
+    let memo = Memo::new(faulty(), |n: &u64| *n);
+    memo.store().fail_all(ErrorKind::Corrupt);
+    assert_eq!(memo.peek(&1).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(memo.forget(&1).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(memo.clear().unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(memo.len().unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn waiters_of_a_leader_whose_result_could_not_be_stored_compute_by_themselves() {
+    within(Duration::from_secs(20), || {
+        let (computed, all_wait) = (Counter::new(), OnceLock::new());
+        let memo = Memo::new(faulty(), |n: &u64| {
+            if computed.count() == 0 {
+                all_wait.wait();
+            }
+            *n
+        });
+        memo.store().fail_writes(ErrorKind::Full);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(memo.call(&1), 1));
+            }
+            while memo.waiting() < 3 {
+                std::thread::yield_now();
+            }
+            all_wait.set(()).unwrap();
+        });
+        assert_eq!(computed.get(), 4);
+    });
+}
+
+#[test]
+fn the_functions_error_type_is_the_functions_own() {
+    // Neither `Error`, nor `Display`, nor `Clone`, nor `Send`.
+    struct Odd(std::rc::Rc<u64>);
+    let memo = Memo::new(LruStore::<u64>::new(10), |n: &u64| Err::<u64, Odd>(Odd(std::rc::Rc::new(7 + n))));
+    assert_eq!(memo.try_call(&1).map_err(|Odd(code)| *code), Err(8));
+}
+
+#[test]
+fn a_function_can_take_several_arguments_by_reference() {
+    fn repeat(Call((text, times)): &Call<(&str, &usize)>) -> String {
+        text.repeat(**times)
+    }
+    let computed = Counter::new();
+    let closure = Memo::new(LruStore::new(10), |Call((text, times)): &Call<(&str, &usize)>| {
+        computed.count();
+        text.repeat(**times)
+    });
+    let named = Memo::new(LruStore::new(10), repeat);
+    for _ in 0..2 {
+        let text = String::from("ab");
+        assert_eq!(closure.call(&Call((&text, &2))), "abab");
+        assert_eq!(named.call(&Call((&text, &3))), "ababab");
+    }
+    assert_eq!(computed.get(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_spawned_tasks_on_a_cold_key_compute_once() {
+    let computed = Arc::new(Counter::new());
+    let counter = computed.clone();
+    let memo = Arc::new(Memo::new(LruStore::new(100), async move |text: &str| {
+        counter.count();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        text.len()
+    }));
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let memo = memo.clone();
+            tokio::spawn(async move { memo.call_async("hello").await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 5);
+    }
+    assert_eq!(computed.get(), 1);
+}
+
+#[tokio::test]
+async fn every_async_method_gives_a_future_that_can_be_spawned() {
+    let memo = Arc::new(Memo::new(LruStore::new(100), async |Call((text, n)): &Call<(&str, &u32)>| {
+        tokio::task::yield_now().await;
+        if *text == "fail" { Err("no") } else { Ok(format!("{text}{n}")) }
+    }));
+    let spawned = memo.clone();
+    let task = tokio::spawn(async move {
+        let text = String::from("a");
+        assert_eq!(spawned.try_refresh_async(&Call((&text, &1))).await.as_deref(), Ok("a1"));
+        spawned.try_call_async(&Call((&text, &1))).await
+    });
+    assert_eq!(task.await.unwrap().as_deref(), Ok("a1"));
+    assert_eq!(memo.try_call_async(&Call(("fail", &1))).await, Err("no"));
+
+    // A closure that returns a future will do, too.
+    let plain = Arc::new(Memo::new(LruStore::new(100), |n: &u64| {
+        let n = *n;
+        async move { n + 1 }
+    }));
+    let task = tokio::spawn(async move { plain.call_async(&1).await + plain.refresh_async(&2).await });
+    assert_eq!(task.await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_call_that_times_out_leaves_nothing_locked() {
+    let computed = Counter::new();
+    let memo = Memo::new(LruStore::new(100), async |n: &u64| {
+        if computed.count() == 0 {
+            std::future::pending::<()>().await;
+        }
+        *n
+    });
+    assert!(tokio::time::timeout(Duration::from_millis(10), memo.call_async(&1)).await.is_err());
+    assert_eq!(memo.call_async(&1).await, 1);
+    assert_eq!(computed.get(), 2);
+}
+
+#[test]
+fn errors_say_what_was_attempted_on_what_and_why() {
+    use std::error::Error as _;
+    use twat_cache_core::Error;
+
+    let full = Error::from(std::io::Error::from(std::io::ErrorKind::StorageFull)).at("/x/y");
+    assert_eq!(full.kind(), ErrorKind::Full);
+    assert_eq!(full.to_string(), "cannot use the cache at /x/y: no room left");
+    assert!(full.source().is_some());
+    assert_eq!(full.chain().to_string(), "cannot use the cache at /x/y: no room left: no storage space");
+    assert_eq!(full.path(), Some(std::path::Path::new("/x/y")));
+
+    let own = Error::other("the moon is in the wrong phase");
+    assert_eq!(own.to_string(), "cannot use the cache: the moon is in the wrong phase");
+    assert_eq!(own.chain().to_string(), own.to_string());
+}

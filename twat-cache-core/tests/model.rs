@@ -1,0 +1,205 @@
+//! Flights under a model checker, which explores thousands of schedules of the same few threads.
+//!
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p twat-cache-core --test model --release --target-dir target/shuttle`
+//!
+//! Every lock, wait and counter of the flights yields to the checker there. It finds deadlocks by itself; what the
+//! threads see, the tests assert.
+
+#![cfg(shuttle)]
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+
+use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use shuttle::{future, thread};
+use twat_cache_core::{Error, KeyedStore, Memo, Store};
+
+/// The plainest store, with locks that the checker knows.
+struct Map(shuttle::sync::Mutex<HashMap<u64, u64>>);
+
+impl Map {
+    fn new() -> Self {
+        Self(shuttle::sync::Mutex::default())
+    }
+
+    fn lock(&self) -> shuttle::sync::MutexGuard<'_, HashMap<u64, u64>> {
+        // The checker switches threads during a panic, which poisons locks that nobody panicked under.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Map {
+    type Value = u64;
+    fn len(&self) -> Result<usize, Error> {
+        Ok(self.lock().len())
+    }
+    fn clear(&self) -> Result<(), Error> {
+        self.lock().clear();
+        Ok(())
+    }
+}
+
+impl KeyedStore<u64> for Map {
+    fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
+        Ok(self.lock().get(key).copied())
+    }
+    fn insert(&self, key: &u64, value: &u64) -> Result<(), Error> {
+        self.lock().insert(*key, *value);
+        Ok(())
+    }
+    fn remove(&self, key: &u64) -> Result<bool, Error> {
+        Ok(self.lock().remove(key).is_some())
+    }
+}
+
+/// Explores so many random schedules, and as many with priorities that find rare orders (PCT).
+fn explore(test: impl Fn() + Send + Sync + Clone + 'static) {
+    const SCHEDULES: usize = 10_000;
+    shuttle::check_random(test.clone(), SCHEDULES);
+    shuttle::check_pct(test, SCHEDULES, 3);
+}
+
+fn spawn_all<T: Send + 'static>(count: usize, body: impl Fn() -> T + Clone + Send + 'static) -> Vec<T> {
+    let threads: Vec<_> = (0..count).map(|_| thread::spawn(body.clone())).collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+#[test]
+fn one_computation_for_all_threads() {
+    explore(|| {
+        let computed = Arc::new(AtomicUsize::new(0));
+        let counter = computed.clone();
+        let memo = Arc::new(Memo::new(Map::new(), move |n: &u64| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            thread::yield_now();
+            *n
+        }));
+        assert_eq!(spawn_all(3, move || memo.call(&1)), [1, 1, 1]);
+        assert_eq!(computed.load(Ordering::SeqCst), 1);
+    });
+}
+
+#[test]
+fn nobody_hangs_when_the_leader_fails() {
+    explore(|| {
+        let computed = Arc::new(AtomicUsize::new(0));
+        let memo = Arc::new(Memo::new(Map::new(), move |n: &u64| match computed.fetch_add(1, Ordering::SeqCst) {
+            0 => Err("fails"),
+            _ => Ok(*n),
+        }));
+        let results = spawn_all(3, move || memo.try_call(&1));
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+    });
+}
+
+#[test]
+fn functions_that_call_each_other_do_not_deadlock() {
+    type Function = Box<dyn Fn(&u64) -> u64 + Send + Sync>;
+    struct Pair {
+        memos: [Memo<Map, Function>; 2],
+    }
+    explore(|| {
+        // Each asks the other for the same key, until it has been asked three times.
+        let asked = Arc::new(AtomicUsize::new(0));
+        let pair = Arc::new_cyclic(|pair: &std::sync::Weak<Pair>| {
+            let function = |other: usize| -> Function {
+                let (pair, asked) = (pair.clone(), asked.clone());
+                Box::new(move |n| {
+                    if asked.fetch_add(1, Ordering::SeqCst) < 3 {
+                        pair.upgrade().unwrap().memos[other].call(n)
+                    } else {
+                        *n
+                    }
+                })
+            };
+            Pair { memos: [Memo::new(Map::new(), function(1)), Memo::new(Map::new(), function(0))] }
+        });
+        let threads: Vec<_> = (0..2)
+            .map(|first| {
+                let pair = pair.clone();
+                thread::spawn(move || pair.memos[first].call(&7))
+            })
+            .collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), 7);
+        }
+    });
+}
+
+#[test]
+fn what_is_forgotten_while_it_is_computed_is_not_kept() {
+    explore(|| {
+        let version = Arc::new(AtomicUsize::new(0));
+        let world = version.clone();
+        let memo = Arc::new(Memo::new(Map::new(), move |_: &u64| world.load(Ordering::SeqCst) as u64));
+        let caller = {
+            let memo = memo.clone();
+            thread::spawn(move || memo.call(&1))
+        };
+        version.store(1, Ordering::SeqCst);
+        memo.forget(&1).unwrap();
+        // Whoever calls after `forget` must not see what was computed before it.
+        assert_eq!(memo.call(&1), 1);
+        caller.join().unwrap();
+        assert_eq!(memo.call(&1), 1);
+    });
+}
+
+#[test]
+fn a_refresh_is_never_overwritten_by_an_older_computation() {
+    explore(|| {
+        let version = Arc::new(AtomicUsize::new(0));
+        let world = version.clone();
+        let memo = Arc::new(Memo::new(Map::new(), move |_: &u64| world.load(Ordering::SeqCst) as u64));
+        let caller = {
+            let memo = memo.clone();
+            thread::spawn(move || memo.call(&1))
+        };
+        version.store(1, Ordering::SeqCst);
+        assert_eq!(memo.refresh(&1), 1);
+        caller.join().unwrap();
+        assert_eq!(memo.call(&1), 1);
+    });
+}
+
+#[test]
+fn tasks_share_one_computation_and_survive_its_cancellation() {
+    explore(|| {
+        let computed = Arc::new(AtomicUsize::new(0));
+        let counter = computed.clone();
+        let memo = Arc::new(Memo::new(Map::new(), async move |n: &u64| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            future::yield_now().await;
+            *n
+        }));
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let memo = memo.clone();
+                future::spawn(async move { memo.call_async(&1).await })
+            })
+            .collect();
+        // Whichever task leads: if this one does, the others go on without it.
+        tasks[0].abort();
+        for task in tasks.into_iter().skip(1) {
+            assert_eq!(future::block_on(task).unwrap(), 1);
+        }
+        assert!((1..=3).contains(&computed.load(Ordering::SeqCst)));
+    });
+}
+
+#[test]
+fn a_panic_leaves_nothing_locked() {
+    explore(|| {
+        let computed = Arc::new(AtomicUsize::new(0));
+        let memo = Arc::new(Memo::new(Map::new(), move |n: &u64| {
+            if computed.fetch_add(1, Ordering::SeqCst) == 0 {
+                // Without the hook's noise, twenty thousand times.
+                std::panic::resume_unwind(Box::new("the first panics"));
+            }
+            *n
+        }));
+        let results = spawn_all(3, move || catch_unwind(AssertUnwindSafe(|| memo.call(&1))).ok());
+        assert_eq!(results.iter().flatten().count(), 2);
+    });
+}
