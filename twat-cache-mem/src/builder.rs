@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use twat_cache_core::{Args, Clock, Memo};
+use twat_cache_core::{Args, AsyncFunction, Clock, Function, Memo};
 
 use crate::MemStore;
 use crate::weigher::{Unweighed, Weigher, Weighing};
@@ -56,7 +56,7 @@ impl<W> MemBuilder<W> {
     pub fn wrap<A, V, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
-        F: Fn(&A) -> V,
+        F: Function<A, V>,
         W: Weighing<A::Owned, V>,
         V: Clone + Send + Sync,
     {
@@ -67,7 +67,7 @@ impl<W> MemBuilder<W> {
     pub fn try_wrap<A, V, E, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
-        F: Fn(&A) -> Result<V, E>,
+        F: Function<A, Result<V, E>>,
         W: Weighing<A::Owned, V>,
         V: Clone + Send + Sync,
     {
@@ -78,7 +78,7 @@ impl<W> MemBuilder<W> {
     pub fn wrap_async<A, V, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
-        F: AsyncFn(&A) -> V,
+        F: AsyncFunction<A, V>,
         W: Weighing<A::Owned, V>,
         V: Clone + Send + Sync,
     {
@@ -89,7 +89,7 @@ impl<W> MemBuilder<W> {
     pub fn try_wrap_async<A, V, E, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
-        F: AsyncFn(&A) -> Result<V, E>,
+        F: AsyncFunction<A, Result<V, E>>,
         W: Weighing<A::Owned, V>,
         V: Clone + Send + Sync,
     {

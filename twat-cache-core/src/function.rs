@@ -1,0 +1,23 @@
+/// What [`Memo`](crate::Memo)s are made of: any `Fn(&A) -> V`.
+///
+/// `wrap` asks for this instead of `Fn` itself, so that a closure keeps the signature that it is written with. Asked
+/// for `Fn(&A)`, the compiler would fix the lifetimes *inside* `A` once and for all, and a memo of
+/// `|Call((s, n)): &Call<(&str, &u32)>|` could only ever be called with one lifetime of `s`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a function of one argument by reference",
+    note = "write the type of a closure's argument, as in `|n: &u64| …`; the compiler does not guess it here",
+    note = "for several arguments take `|Call((a, b)): &Call<(&A, &B)>| …`"
+)]
+pub trait Function<A: ?Sized, V> {}
+
+impl<A: ?Sized, V, F: Fn(&A) -> V + ?Sized> Function<A, V> for F {}
+
+/// As [`Function`], for any `AsyncFn(&A) -> V`: async closures, and functions that return futures.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an async function of one argument by reference",
+    note = "write the type of a closure's argument, as in `async |n: &u64| …`; the compiler does not guess it here",
+    note = "for several arguments take `async |Call((a, b)): &Call<(&A, &B)>| …`"
+)]
+pub trait AsyncFunction<A: ?Sized, V> {}
+
+impl<A: ?Sized, V, F: AsyncFn(&A) -> V + ?Sized> AsyncFunction<A, V> for F {}
