@@ -217,7 +217,8 @@ fn borrowed_arguments_may_live_shorter_than_the_memo() {
         mcache().wrap(|Call((s, n)): &Call<(&str, &u32)>| format!("{s}{n}"))
     }
     let local = mcache().wrap(|Call((s, n)): &Key<'_>| format!("{s}{n}"));
-    let fallible = mcache().try_wrap(|Call((s, n)): &Key<'_>| if s.is_empty() { Err(()) } else { Ok(format!("{s}{n}")) });
+    let fallible =
+        mcache().try_wrap(|Call((s, n)): &Key<'_>| if s.is_empty() { Err(()) } else { Ok(format!("{s}{n}")) });
     let made = make();
     for n in 0..3 {
         let text = format!("text {n} ");
