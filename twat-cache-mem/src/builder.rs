@@ -34,7 +34,7 @@ impl<W> MemBuilder<W> {
     ///
     /// The engine divides a store of 256 entries or more into shards and lets each have its part of the limit plus a
     /// sixteenth, because arguments do not spread evenly. So the store may come to hold up to 6 % more than this, and
-    /// may evict an entry when it is nearly full. A [`weigher`](MemBuilder::weigher) takes the place of this limit.
+    /// may evict an entry when it is nearly full; where every entry matters, ask for double. A [`weigher`](MemBuilder::weigher) takes the place of this limit.
     pub fn max_entries(mut self, max_entries: usize) -> Self {
         self.max_entries = max_entries;
         self
@@ -52,7 +52,7 @@ impl<W> MemBuilder<W> {
         self
     }
 
-    /// A memo of `function`.
+    /// A memo of `function`, for [`Memo::call`].
     pub fn wrap<A, V, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
@@ -63,7 +63,7 @@ impl<W> MemBuilder<W> {
         Memo::new(self.open(), function)
     }
 
-    /// A memo of a function that can fail, of whose results only `Ok` is kept.
+    /// A memo of a function that can fail, for [`Memo::try_call`]. Only `Ok` is kept.
     pub fn try_wrap<A, V, E, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
@@ -74,7 +74,7 @@ impl<W> MemBuilder<W> {
         Memo::new(self.open(), function)
     }
 
-    /// A memo of an async function.
+    /// A memo of an async function, for [`Memo::call_async`].
     pub fn wrap_async<A, V, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,
@@ -85,7 +85,7 @@ impl<W> MemBuilder<W> {
         Memo::new(self.open(), function)
     }
 
-    /// A memo of an async function that can fail.
+    /// A memo of an async function that can fail, for [`Memo::try_call_async`].
     pub fn try_wrap_async<A, V, E, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
     where
         A: Args + ?Sized,

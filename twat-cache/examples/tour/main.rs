@@ -1,2 +1,108 @@
-//! Placeholder.
-fn main() {}
+//! A real job on real input: finds source files that are nearly the same.
+//!
+//! ```text
+//! cargo run --release --all-features --example tour -- [DIR]
+//! ```
+//!
+//! Every file gets a `MinHash` signature, which takes a while, and the signature is remembered under the file's path,
+//! size and modification time. The job runs twice with each wrapper; a table says what was computed, what was
+//! remembered, and how long a hit takes. The wrappers are in `wrappers.rs`, which is the file to read.
+
+mod command;
+mod pairs;
+mod passes;
+mod progress;
+mod shingles;
+mod signature;
+mod sources;
+mod table;
+mod wrappers;
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::command::Command;
+use crate::pairs::Pairs;
+use crate::passes::run_pass;
+use crate::sources::{Sources, plural};
+use crate::table::Table;
+use crate::wrappers::wrappers;
+
+fn main() -> ExitCode {
+    let command = match Command::parse(env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(message) => {
+            eprintln!("tour: {message}\n\n{}", command::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    let mut out = io::stdout().lock();
+    let done = match command {
+        Command::Help => writeln!(out, "{}", command::USAGE).map_err(Into::into),
+        Command::Work(dir) => {
+            Sources::find(dir.as_deref()).map_err(Into::into).and_then(|found| tour(&found, &mut out))
+        }
+    };
+    match done {
+        Ok(()) | Err(Stop::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Stop::Because(message)) => {
+            eprintln!("tour: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The job, twice with each wrapper, and what came of it.
+fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
+    writeln!(out, "{found}\n")?;
+
+    let mut table = Table::default();
+    let mut signed = Vec::new();
+    for wrapper in wrappers(found.files.len()) {
+        let first = run_pass(&wrapper, 1, &found.files);
+        if first.signed.is_empty() {
+            return Err(Stop::Because(format!("none of the files below {} can be read", found.root.display())));
+        }
+        // What cannot be read is not remembered either, so it would be tried, and reported, once more.
+        let readable: Vec<_> = first.signed.iter().map(|(source, _)| (*source).clone()).collect();
+        let second = run_pass(&wrapper, 2, &readable);
+        table.rows.extend([first.figures, second.figures]);
+        signed = first.signed;
+    }
+    writeln!(out, "{table}")?;
+
+    let pairs = Pairs::among(signed.iter().map(|(_, signature)| &**signature));
+    let identical = plural(pairs.identical, "pair", "pairs");
+    writeln!(out, "{identical} of identical signature; the most similar others:")?;
+    if pairs.similar.is_empty() {
+        writeln!(out, "    none")?;
+    }
+    for pair in &pairs.similar {
+        let [left, right] = [pair.left, pair.right].map(|index| found.relative(signed[index].0).display());
+        writeln!(out, "{:>6.1} %  {left}\n          {right}", pair.similarity * 100.0)?;
+    }
+    Ok(())
+}
+
+/// Why the job ends early.
+enum Stop {
+    /// Whoever read our output, `head` say, has seen enough; that is no failure.
+    ClosedPipe,
+    Because(String),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::ClosedPipe;
+        }
+        Self::Because(format!("cannot write the report: {error}"))
+    }
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self::Because(message)
+    }
+}

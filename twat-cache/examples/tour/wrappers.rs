@@ -1,0 +1,43 @@
+//! The memoised function, once for each wrapper of the library. This is what the tour is about; the rest of it is there
+//! to have something worth remembering.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use twat_cache::{Call, mcache};
+
+use crate::signature::{Signature, sign};
+use crate::sources::Source;
+
+/// A memoised [`sign`], and the name of what remembers.
+pub(crate) struct Wrapper {
+    pub(crate) name: &'static str,
+    pub(crate) sign: Box<Sign>,
+}
+
+type Sign = dyn Fn(&Source) -> io::Result<Arc<Signature>>;
+
+/// All of them, each with room for so many files.
+pub(crate) fn wrappers(files: usize) -> Vec<Wrapper> {
+    vec![memory(files)]
+}
+
+/// What a signature is remembered under: the file's path, size and modification time, which stand for what is in it. As
+/// with `make`, a file that changes within one tick of the file system's clock, and keeps its size, goes unnoticed.
+type Key<'a> = Call<(&'a Path, &'a u64, &'a SystemTime)>;
+
+impl Source {
+    fn key(&self) -> Key<'_> {
+        Call((&self.path, &self.size, &self.modified))
+    }
+}
+
+/// In memory, where a hit clones the value: so it is shared.
+fn memory(files: usize) -> Wrapper {
+    // Some room to spare: a cache that is nearly full may drop an entry, and this job comes back to all of them.
+    let cache = mcache().max_entries(files.saturating_mul(2));
+    let memo = cache.try_wrap(|Call((path, ..)): &Key<'_>| sign(path).map(Arc::new));
+    Wrapper { name: "mcache", sign: Box::new(move |source| memo.try_call(&source.key())) }
+}
