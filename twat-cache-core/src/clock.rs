@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Where a store reads the time from: the system's monotonic clock, or a [`ManualClock`] in tests.
 ///
@@ -11,6 +11,8 @@ pub struct Clock(Option<Arc<Hand>>);
 
 struct Hand {
     start: Instant,
+    /// The same moment, in nanoseconds since 1970.
+    wall: u64,
     nanos: AtomicU64,
 }
 
@@ -25,6 +27,18 @@ impl Clock {
         match &self.0 {
             None => Instant::now(),
             Some(hand) => hand.start + Duration::from_nanos(hand.nanos.load(Ordering::Acquire)),
+        }
+    }
+
+    /// The present moment by the wall clock, in nanoseconds since 1970: for deadlines that outlive the process.
+    ///
+    /// In the years before 1970 it stands at 0, and from 2554 on at its end.
+    pub fn since_1970(&self) -> u64 {
+        match &self.0 {
+            None => {
+                SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+            }
+            Some(hand) => hand.wall.saturating_add(hand.nanos.load(Ordering::Acquire)),
         }
     }
 
@@ -65,7 +79,8 @@ pub struct ManualClock(Clock);
 impl ManualClock {
     /// A clock that stands at the present moment.
     pub fn new() -> Self {
-        Self(Clock(Some(Arc::new(Hand { start: Instant::now(), nanos: AtomicU64::new(0) }))))
+        let (start, wall) = (Instant::now(), Clock::system().since_1970());
+        Self(Clock(Some(Arc::new(Hand { start, wall, nanos: AtomicU64::new(0) }))))
     }
 
     /// The clock to hand to a store; all of them move together.

@@ -90,6 +90,12 @@ impl Error {
         Self::new(ErrorKind::Other, "use the cache").because(source)
     }
 
+    /// Says what was attempted, in place of what the error says so far.
+    pub fn attempting(mut self, attempt: impl Into<Cow<'static, str>>) -> Self {
+        self.0.attempt = attempt.into();
+        self
+    }
+
     /// Names the file or directory that the attempt was about.
     pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.path = Some(path.into());

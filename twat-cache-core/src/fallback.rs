@@ -236,7 +236,8 @@ where
             }
         }
         self.set(LENT);
-        self.secondary.insert_for(key, value, time)
+        // What is lent must not outlive what it stands in for, whatever the secondary's own TTL.
+        self.secondary.insert_for(key, value, time.into_iter().chain(self.primary.ttl()).min())
     }
 }
 

@@ -1,5 +1,6 @@
+use std::collections::HashMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::OnceLock;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -38,6 +39,31 @@ impl fmt::Display for KeyHash {
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyHash({self})")
+    }
+}
+
+/// A map by digest. It need not be hashed again: it is keyed, so nobody can choose where it goes.
+pub(crate) type ByDigest<T> = HashMap<KeyHash, T, BuildHasherDefault<Digested>>;
+
+/// Passes on half of a [`KeyHash`].
+#[derive(Default)]
+pub(crate) struct Digested(u64);
+
+impl Hasher for Digested {
+    #[expect(clippy::cast_possible_truncation, reason = "half of it is enough")]
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = digest as u64;
+    }
+
+    // Never called for a `KeyHash`, and right all the same.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

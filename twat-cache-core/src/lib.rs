@@ -25,7 +25,6 @@
 
 mod args;
 mod clock;
-mod epochs;
 mod error;
 mod fallback;
 mod flight;
@@ -34,6 +33,7 @@ mod key;
 mod lru;
 mod memo;
 mod store;
+mod stripes;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;

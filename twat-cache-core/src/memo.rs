@@ -2,12 +2,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 
-use crate::epochs::Moment;
-use crate::flight::{Driver, Flights, Turn};
-use crate::key::KeyHash;
+use crate::flight::{Driver, Flights, Waited};
 use crate::warn::WarnOnce;
-use crate::{Error, KeyedStore, Store};
+use crate::{Error, ErrorKind, KeyedStore, Store};
 
 /// A function that remembers its results in a store.
 ///
@@ -33,11 +32,14 @@ use crate::{Error, KeyedStore, Store};
 ///
 /// - A store that fails is logged at `warn`, once per kind of error, and the call computes.
 /// - A function that fails or panics does so to its caller only; whoever waited computes by itself, at once.
-/// - A future that is dropped half-way leaves nothing locked, and one that is kept without being polled holds others up
-///   for half a second at the most after it could have gone on.
+/// - A future that is dropped half-way leaves nothing locked. One that is kept and not polled holds others up for half a
+///   second after it could have gone on.
 /// - A function that calls its own memo, for other keys or the same one, does not deadlock, nor do several that call
-///   each other, as long as they do so on one thread or in one task. What a function waits for on *other* threads that
-///   it starts is out of sight.
+///   each other.
+/// - Nobody waits for ever. What a function needs of the threads that wait for it, such as a lock that they hold, a
+///   place in their `rayon` pool or a runtime that they block, cannot be seen from here. So a wait ends after 8 times
+///   the longest computation so far, and at least 2 s (10 s as long as there was none); then another caller computes,
+///   and the next wait for that key is twice as long.
 /// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh), no computation that began
 ///   before is stored.
 pub struct Memo<S, F> {
@@ -106,7 +108,7 @@ impl<S, F> Memo<S, F> {
             Ok(Some(value)) => value,
             missed => {
                 let compute = async { Ok((self.function)(key).await) };
-                unfailing(self.miss_async(key, missed.err(), compute).await)
+                unfailing(Box::pin(self.miss_async(key, missed.err(), compute)).await)
             }
         }
     }
@@ -123,7 +125,7 @@ impl<S, F> Memo<S, F> {
             Ok(Some(value)) => Ok(value),
             missed => {
                 let compute = async { (self.function)(key).await };
-                self.miss_async(key, missed.err(), compute).await
+                Box::pin(self.miss_async(key, missed.err(), compute)).await
             }
         }
     }
@@ -173,6 +175,9 @@ impl<S, F> Memo<S, F> {
 /// Everything that does not run the function.
 impl<S, F> Memo<S, F> {
     /// What is remembered for `key`, without ever running the function.
+    ///
+    /// A number needs its type here and in [`forget`](Self::forget), as in `peek(&40_u64)`: there is no function to tell
+    /// it from, a bare `40` is an `i32`, and to a store that goes by digests that is another key.
     pub fn peek<K, V>(&self, key: &K) -> Result<Option<V>, Error>
     where
         K: ?Sized,
@@ -187,7 +192,7 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K>,
     {
-        self.flights.outdate(self.flights.digest(key));
+        let _outdated = self.flights.outdate(self.flights.digest(key));
         self.store.remove(key)
     }
 
@@ -196,7 +201,7 @@ impl<S, F> Memo<S, F> {
     where
         S: Store,
     {
-        self.flights.outdate_all();
+        let _outdated = self.flights.outdate_all();
         self.store.clear()
     }
 
@@ -226,20 +231,26 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let (digest, turn) = self.join(key, error, Driver::Thread);
-        let turn = turn.block();
+        self.warn_of(error);
+        let digest = self.flights.digest(key);
+        let turn = loop {
+            // What was waited for may be given up; then somebody else is to lead.
+            if let Waited::Over(turn) = self.flights.join(digest, Driver::Thread).block() {
+                break turn;
+            }
+        };
+        let _leading = turn.enter();
         // Somebody may have stored it while we waited, or between our look and our turn.
         if let Some(value) = self.look(key) {
             return Ok(value);
         }
-        let begun = self.flights.begin(digest);
-        let value = turn.run(compute)?;
-        self.keep(key, begun, &value);
+        let computation = self.flights.begin(digest);
+        let value = compute()?;
+        computation.keep(|| self.keep(key, &value));
         Ok(value)
     }
 
-    // The twin of `miss`, line by line.
-    #[cold]
+    // The twin of `miss`. It is boxed by its callers: a future is as large as all that it may ever hold, a hit's too.
     async fn miss_async<K, V, E>(
         &self,
         key: &K,
@@ -250,14 +261,19 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let (digest, turn) = self.join(key, error, Driver::Task);
-        let turn = turn.until().await;
-        if let Some(value) = self.look(key) {
+        self.warn_of(error);
+        let digest = self.flights.digest(key);
+        let turn = loop {
+            if let Waited::Over(turn) = self.flights.join(digest, Driver::Task).until().await {
+                break turn;
+            }
+        };
+        if let Some(value) = turn.during(|| self.look(key)) {
             return Ok(value);
         }
-        let begun = self.flights.begin(digest);
+        let computation = self.flights.begin(digest);
         let value = turn.drive(compute).await?;
-        self.keep(key, begun, &value);
+        turn.during(|| computation.keep(|| self.keep(key, &value)));
         Ok(value)
     }
 
@@ -266,13 +282,13 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        // What began before us must not overwrite what we find out; who misses from now on may wait for us.
         let digest = self.flights.digest(key);
-        self.flights.outdate(digest);
+        // If nobody leads, we do, so that who misses meanwhile waits for us.
         let turn = self.flights.join(digest, Driver::Thread).at_once();
-        let begun = self.flights.begin(digest);
-        let value = turn.run(compute)?;
-        self.keep(key, begun, &value);
+        let _leading = turn.enter();
+        let computation = self.flights.begin(digest);
+        let value = compute()?;
+        computation.keep_as_newest(|| self.keep(key, &value));
         Ok(value)
     }
 
@@ -283,23 +299,11 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
-        self.flights.outdate(digest);
         let turn = self.flights.join(digest, Driver::Task).at_once();
-        let begun = self.flights.begin(digest);
+        let computation = self.flights.begin(digest);
         let value = turn.drive(compute).await?;
-        self.keep(key, begun, &value);
+        turn.during(|| computation.keep_as_newest(|| self.keep(key, &value)));
         Ok(value)
-    }
-
-    fn join<K>(&self, key: &K, error: Option<Error>, driver: Driver) -> (KeyHash, Turn<'_>)
-    where
-        K: Hash + ?Sized,
-    {
-        if let Some(error) = error {
-            self.warned.warn(&error, "computing instead");
-        }
-        let digest = self.flights.digest(key);
-        (digest, self.flights.join(digest, driver))
     }
 
     fn look<K, V>(&self, key: &K) -> Option<V>
@@ -308,26 +312,31 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
     {
         self.store.get(key).unwrap_or_else(|error| {
-            self.warned.warn(&error, "computing instead");
+            self.warn_of(Some(error));
             None
         })
     }
 
-    fn keep<K, V>(&self, key: &K, begun: Moment, value: &V)
+    fn keep<K, V>(&self, key: &K, value: &V)
     where
-        K: Hash + ?Sized,
+        K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        if !self.flights.is_current(begun) {
+        // The caller is about to get its result, and must not lose it to a panic of the value's `Clone`, say.
+        let kept = catch_unwind(AssertUnwindSafe(|| self.store.insert(key, value)));
+        let Err(error) = kept.unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, "store a result"))) else {
             return;
+        };
+        self.warned.warn(&error, "the result is returned, not remembered");
+        // What is there now is older. If it cannot be removed either, the store has failed at all that it can do.
+        if let Err(error) = self.store.remove(key) {
+            self.warned.warn(&error, "an older result may still be remembered");
         }
-        let mut kept = self.store.insert(key, value);
-        // Forgotten while we stored it: `forget` may have removed nothing yet, so we do.
-        if !self.flights.is_current(begun) {
-            kept = kept.and(self.store.remove(key).map(drop));
-        }
-        if let Err(error) = kept {
-            self.warned.warn(&error, "the result is returned, not remembered");
+    }
+
+    fn warn_of(&self, error: Option<Error>) {
+        if let Some(error) = error {
+            self.warned.warn(&error, "computing instead");
         }
     }
 }
@@ -338,6 +347,10 @@ fn unfailing<V>(result: Result<V, Infallible>) -> V {
         Err(never) => match never {},
     }
 }
+
+// A panic leaves nothing half-done in here: leaders land, and what is counted is counted back.
+impl<S: UnwindSafe, F: UnwindSafe> UnwindSafe for Memo<S, F> {}
+impl<S: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for Memo<S, F> {}
 
 impl<S: fmt::Debug, F> fmt::Debug for Memo<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

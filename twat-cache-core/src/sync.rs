@@ -4,15 +4,17 @@
 //! flights lock, wait on or count comes from here.
 
 #[cfg(not(shuttle))]
-pub(crate) use real::{Mutex, Signal, atomic, thread_local};
+pub(crate) use real::{Mutex, ReentrantMutex, Signal, atomic, thread_local};
 #[cfg(shuttle)]
-pub(crate) use simulated::{Mutex, Signal, atomic, thread_local};
+pub(crate) use simulated::{Mutex, ReentrantMutex, Signal, atomic, thread_local};
 
 #[cfg(not(shuttle))]
 mod real {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, ReentrantMutex};
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread_local;
+
+    use std::time::Instant;
 
     use event_listener::{Event, Listener};
 
@@ -34,16 +36,22 @@ mod real {
             self.0.total_listeners()
         }
 
-        /// Blocks the thread until `happened`, which must become true before a [`raise`](Self::raise).
-        pub(crate) fn block_until(&self, happened: impl Fn() -> bool) {
+        /// Blocks the thread until `happened`, which must become true before a [`raise`](Self::raise), or until the
+        /// deadline; says whether it happened.
+        pub(crate) fn block_until(&self, deadline: Option<Instant>, happened: impl Fn() -> bool) -> bool {
             while !happened() {
                 let listener = self.0.listen();
                 // It may have happened before we listened, and nobody would tell us.
                 if happened() {
-                    return;
+                    return true;
                 }
-                listener.wait();
+                match deadline {
+                    None => listener.wait(),
+                    Some(deadline) if listener.wait_deadline(deadline).is_none() => return happened(),
+                    Some(_) => {}
+                }
             }
+            true
         }
 
         /// Waits as [`block_until`](Self::block_until), without holding up the thread.
@@ -79,6 +87,9 @@ mod simulated {
         }
     }
 
+    /// The model's threads do not lock twice.
+    pub(crate) type ReentrantMutex<T> = Mutex<T>;
+
     impl<T: Default> Default for Mutex<T> {
         fn default() -> Self {
             Self::new(T::default())
@@ -106,11 +117,12 @@ mod simulated {
             self.wakers.lock().len()
         }
 
-        pub(crate) fn block_until(&self, happened: impl Fn() -> bool) {
+        pub(crate) fn block_until(&self, _: Option<std::time::Instant>, happened: impl Fn() -> bool) -> bool {
             let mut wakers = self.wakers.lock();
             while !happened() {
                 wakers = self.condition.wait(wakers).unwrap_or_else(std::sync::PoisonError::into_inner);
             }
+            true
         }
 
         pub(crate) async fn until(&self, happened: impl Fn() -> bool) {

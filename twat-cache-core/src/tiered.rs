@@ -2,8 +2,8 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::epochs::{Epochs, Moment};
 use crate::key::Namespace;
+use crate::stripes::{Stripe, Stripes};
 use crate::{Error, Found, KeyedStore, Store};
 
 /// A fast store in front of a lasting one.
@@ -25,14 +25,15 @@ pub struct Tiered<F, B> {
     front: F,
     back: B,
     namespace: Namespace,
-    /// Every write is a new epoch of its key: what was read from the back before it must not be put in front after it.
-    epochs: Epochs,
+    /// Held while both stores are changed, I/O included, or they would end up with different values for a key. What was
+    /// read from the back before a change must not be put in front after it.
+    stripes: Stripes,
 }
 
 impl<F, B> Tiered<F, B> {
     /// Puts `front` in front of `back`.
     pub fn new(front: F, back: B) -> Self {
-        Self { front, back, namespace: Namespace::process(), epochs: Epochs::new() }
+        Self { front, back, namespace: Namespace::process(), stripes: Stripes::new() }
     }
 
     /// The fast store.
@@ -58,7 +59,7 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
-        self.epochs.advance_all();
+        let _locked: Vec<_> = self.stripes.all().iter().map(Stripe::change).collect();
         let back = self.back.clear();
         self.front.clear().and(back)
     }
@@ -87,7 +88,7 @@ where
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        self.epochs.advance(self.namespace.digest(key));
+        let _locked = self.stripes.of(self.namespace.digest(key)).change();
         let back = self.back.remove(key);
         let front = self.front.remove(key)?;
         Ok(back? | front)
@@ -101,11 +102,11 @@ where
     }
 
     fn insert_for(&self, key: &K, value: &F::Value, time: Option<Duration>) -> Result<(), Error> {
-        let written = self.epochs.advance(self.namespace.digest(key));
+        let _locked = self.stripes.of(self.namespace.digest(key)).change();
         let back = self.back.insert_for(key, value, time);
         // The copy in front must not outlive the entry, whatever the front's own TTL.
         let time = time.into_iter().chain(self.back.ttl()).min();
-        back.and(self.put_in_front(key, value, time, written))
+        back.and(self.put_in_front(key, value, time))
     }
 }
 
@@ -118,27 +119,26 @@ impl<F, B> Tiered<F, B> {
         F: KeyedStore<K, Value = V>,
         B: KeyedStore<K, Value = V>,
     {
-        let read = self.epochs.now(self.namespace.digest(key));
+        let stripe = self.stripes.of(self.namespace.digest(key));
+        let seen = stripe.changes();
         let Some((value, left)) = self.back.get_for(key)? else {
             return error.map_or(Ok(None), Err);
         };
-        // A front that takes nothing costs the next call a look into the back, and this one nothing.
-        let _ = self.put_in_front(key, &value, left, read);
+        let _locked = stripe.lock();
+        if stripe.changes() == seen {
+            // A front that takes nothing costs the next call a look into the back, and this one nothing.
+            let _ = self.put_in_front(key, &value, left);
+        }
         Ok(Some((value, left)))
     }
 
-    /// Puts what was the key's value at that moment in front, unless it has been changed since.
-    fn put_in_front<K, V>(&self, key: &K, value: &V, time: Option<Duration>, moment: Moment) -> Result<(), Error>
+    fn put_in_front<K, V>(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error>
     where
         K: ?Sized,
         F: KeyedStore<K, Value = V>,
     {
-        let kept = self.front.insert_for(key, value, time);
-        // Asked afterwards, so that a change is seen by us, or comes later and sees to the front itself.
-        if kept.is_ok() && self.epochs.is_current(moment) {
-            return Ok(());
-        }
-        self.front.remove(key).map(drop)
+        // If it does not take the new value, it must not keep an old one.
+        self.front.insert_for(key, value, time).or_else(|_| self.front.remove(key).map(drop))
     }
 }
 

@@ -158,6 +158,19 @@ mod fallback {
     }
 
     #[test]
+    fn what_the_secondary_keeps_expires_as_the_primarys_would() {
+        let hand = ManualClock::new();
+        let minute = Duration::from_secs(60);
+        let primary = Faulty::new(memory().ttl(minute).clock(hand.clock()));
+        let store = Fallback::new(primary, memory().clock(hand.clock()));
+        store.primary().fail_writes(ErrorKind::Full);
+        store.insert(&1, &10).unwrap();
+        assert_eq!(store.get(&1).unwrap(), Some(10));
+        hand.advance(minute);
+        assert_eq!(store.get(&1).unwrap(), None);
+    }
+
+    #[test]
     fn an_unreadable_entry_is_a_miss() {
         let logs = record_logs();
         let store = Fallback::new(faulty(), memory());

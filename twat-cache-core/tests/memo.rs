@@ -1,6 +1,6 @@
 //! What `Memo` promises whatever its store does, and what its futures are.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use twat_cache_core::testing::{Counter, Faulty, record_logs, within};
@@ -69,6 +69,100 @@ fn waiters_of_a_leader_whose_result_could_not_be_stored_compute_by_themselves() 
             all_wait.set(()).unwrap();
         });
         assert_eq!(computed.get(), 4);
+    });
+}
+
+#[test]
+fn a_store_that_refuses_a_refresh_does_not_go_on_with_the_old_result() {
+    let world = Counter::new();
+    let memo = Memo::new(faulty(), |_: &u64| world.count() as u64);
+    assert_eq!(memo.call(&1), 0);
+    memo.store().fail_writes(ErrorKind::Full);
+    assert_eq!(memo.refresh(&1), 1);
+    memo.store().fail_writes(None);
+    assert_eq!(memo.peek(&1_u64).unwrap(), None);
+    assert_eq!(memo.call(&1), 2);
+}
+
+#[test]
+fn a_refresh_that_fails_leaves_another_refreshs_result() {
+    within(Duration::from_secs(20), || {
+        let (turn, second_begun, second_fails) = (Counter::new(), OnceLock::new(), OnceLock::new());
+        let memo = Memo::new(LruStore::<usize>::new(10), |_: &u64| match turn.count() {
+            0 => Ok(0),
+            1 => {
+                second_begun.wait();
+                Ok(1)
+            }
+            _ => {
+                second_begun.set(()).unwrap();
+                second_fails.wait();
+                Err("no")
+            }
+        });
+        memo.try_call(&1).unwrap();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| memo.try_refresh(&1));
+            while turn.get() < 2 {
+                std::thread::yield_now();
+            }
+            let second = scope.spawn(|| memo.try_refresh(&1));
+            assert_eq!(first.join().unwrap(), Ok(1));
+            second_fails.set(()).unwrap();
+            assert_eq!(second.join().unwrap(), Err("no"));
+        });
+        assert_eq!(memo.peek(&1_u64).unwrap(), Some(1));
+    });
+}
+
+#[test]
+fn a_value_whose_clone_panics_or_calls_the_memo_loses_no_result() {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    type Function = fn(&u64) -> Odd;
+    #[derive(Debug)]
+    struct Odd;
+    static CLONED: AtomicU8 = AtomicU8::new(0);
+    static MEMO: LazyLock<Memo<LruStore<Odd>, Function>> = LazyLock::new(|| Memo::new(LruStore::new(10), |_| Odd));
+    impl Clone for Odd {
+        fn clone(&self) -> Self {
+            match CLONED.fetch_add(1, Ordering::SeqCst) {
+                0 => panic!("cannot be cloned"),
+                // The same key, from within its being stored.
+                1 => MEMO.call(&2),
+                _ => Self,
+            }
+        }
+    }
+    within(Duration::from_secs(20), || {
+        let logs = record_logs();
+        let Odd = MEMO.call(&1);
+        assert_eq!(logs.warnings("cannot store a result: a callback panicked").len(), 1);
+        let Odd = MEMO.call(&2);
+    });
+}
+
+#[test]
+fn a_wait_for_what_the_waiter_itself_holds_up_ends() {
+    within(Duration::from_secs(20), || {
+        let (callers_lock, led) = (parking_lot::ReentrantMutex::new(()), OnceLock::new());
+        let memo = Memo::new(LruStore::new(10), |n: &u64| {
+            if *n == 1 {
+                led.get_or_init(|| ());
+                drop(callers_lock.lock());
+            }
+            *n
+        });
+        // Something is known of the function, so nobody waits for a minute.
+        memo.call(&0);
+        std::thread::scope(|scope| {
+            let held = callers_lock.lock();
+            scope.spawn(|| memo.call(&1));
+            led.wait();
+            // The other needs our lock; we wait for it, and without a cache would not have.
+            assert_eq!(memo.call(&1), 1);
+            drop(held);
+        });
     });
 }
 

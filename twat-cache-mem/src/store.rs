@@ -3,8 +3,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder};
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder};
 use twat_cache_core::{Args, Clock, Error, Found, KeyedStore, Store};
 
 use crate::weigher::{StoredWeight, Weigher};
@@ -12,8 +12,11 @@ use crate::weigher::{StoredWeight, Weigher};
 /// Results in memory, in a [`quick_cache`] cache.
 ///
 /// Made by [`mcache`](crate::mcache)`().open()` and by its `wrap`s. Keys are compared exactly; arguments are owned only
-/// when a result is stored. What is used is kept: the engine's eviction is S3-FIFO-like, and all operations take
-/// constant time, amortised.
+/// when a result is stored. What is used is kept: the engine's eviction is S3-FIFO-like, and all operations but `clear`
+/// take constant time, amortised.
+///
+/// The engine clones values for hits, and drops them for `clear`, under the lock of a shard. A `Clone` or `Drop` that
+/// uses the same cache would wait for itself there.
 pub struct MemStore<K, V> {
     cache: Engine<K, V>,
     ttl: Option<Duration>,
@@ -23,7 +26,20 @@ pub struct MemStore<K, V> {
     clock: Clock,
 }
 
-type Engine<K, V> = Cache<K, Timed<V>, StoredWeight>;
+type Engine<K, V> = Cache<K, Timed<V>, StoredWeight, DefaultHashBuilder, Evictions>;
+
+/// Collects what an insert evicts, to be dropped when the engine has let go of its lock: dropping a value may run code
+/// that uses the cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evictions;
+
+impl<K, V> Lifecycle<K, V> for Evictions {
+    type RequestState = Vec<(K, V)>;
+
+    fn on_evict(&self, evicted: &mut Self::RequestState, key: K, value: V) {
+        evicted.push((key, value));
+    }
+}
 
 /// A value as the engine has it: with its deadline, if it has one, and its weight.
 #[derive(Clone, Debug)]
@@ -99,12 +115,12 @@ fn engine<K: Hash + Eq, V: Clone>(shards: u64, hot: f64, capacity: u64) -> Engin
         .weight_capacity(capacity)
         .build()
         .expect("both capacities are set, and nothing else is checked");
-    Cache::with_options(options, StoredWeight, DefaultHashBuilder::default(), DefaultLifecycle::default())
+    Cache::with_options(options, StoredWeight, DefaultHashBuilder::default(), Evictions)
 }
 
 impl<K, V> MemStore<K, V> {
     /// The engine. Values in it are [`Timed`].
-    pub fn cache(&self) -> &Cache<K, Timed<V>, StoredWeight> {
+    pub fn cache(&self) -> &Cache<K, Timed<V>, StoredWeight, DefaultHashBuilder, Evictions> {
         &self.cache
     }
 

@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::testing::{Counter, record_logs, within};
 use twat_cache_mem::{Call, KeyedStore, MemStore, Memo, Store, mcache};
 
 #[test]
@@ -175,6 +175,28 @@ fn a_weigher_that_changes_its_mind_does_no_harm() {
     }
     store.clear().unwrap();
     assert_eq!(store.cache().weight(), 0);
+}
+
+#[test]
+fn evicted_values_may_use_the_cache_while_they_are_dropped() {
+    struct Talkative;
+    static STORE: LazyLock<MemStore<u64, Arc<Talkative>>> =
+        LazyLock::new(|| mcache().weigher(10, |weight, _| *weight).open());
+    impl Drop for Talkative {
+        fn drop(&mut self) {
+            let _ = STORE.get(&1);
+            let _ = STORE.remove(&1);
+        }
+    }
+    within(Duration::from_secs(20), || {
+        for _ in 0..10 {
+            for weight in 1..5 {
+                STORE.insert(&weight, &Arc::new(Talkative)).unwrap();
+            }
+            // Evicts all of them at once.
+            STORE.insert(&10, &Arc::new(Talkative)).unwrap();
+        }
+    });
 }
 
 #[test]

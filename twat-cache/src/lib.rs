@@ -3,4 +3,4 @@
 
 pub use twat_cache_core::*;
 #[cfg(feature = "mem")]
-pub use twat_cache_mem::{MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};
+pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};

@@ -12,24 +12,33 @@
 //! - a computation asks for its own key: the [stack](stack) knows, and it computes directly;
 //! - two computations wait for each other: the [wait graph](waits) knows, and the second computes directly;
 //! - a thread meets a leader that is a task: it must not wait, for the task may need this very thread;
-//! - a leading task is woken and never polled again: the [watchdog](stall) sends the others on.
+//! - a leading task is woken and never polled again: the [watchdog](stall) gives it up;
+//! - the leader needs something that a waiter holds, and nobody knows: a lock, or a thread of a pool. Then the flight
+//!   is given up after a while, see [`Patience`].
+//!
+//! After a flight that was given up, those who waited join anew: one leads, the others wait for it.
 
+mod patience;
+mod progress;
 mod stack;
 mod stall;
 mod waits;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::Future;
+use std::hash::Hash;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
+use std::time::Instant;
 
-use crate::epochs::{Epochs, Moment};
-use crate::key::{KeyHash, Namespace};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::key::{ByDigest, KeyHash, Namespace};
+use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, Signal};
 
+use patience::Patience;
+pub(crate) use progress::Computation;
+use progress::InProgress;
 use stall::Pulse;
 use waits::Edge;
 
@@ -43,26 +52,39 @@ pub(crate) enum Driver {
 /// The flights of one memo.
 pub(crate) struct Flights {
     namespace: Namespace,
-    table: Mutex<HashMap<KeyHash, Arc<Flight>>>,
-    epochs: Epochs,
+    table: Mutex<ByDigest<Arc<Flight>>>,
+    computations: InProgress,
+    patience: Patience,
 }
 
 /// One computation under way.
 struct Flight {
     id: u64,
-    /// No use in waiting any longer: it landed, or was given up.
-    over: AtomicBool,
+    state: AtomicU8,
     signal: Signal,
+    /// How many flights for the same key were given up just before.
+    predecessors: u32,
+    /// When the watchdog gives it up.
+    deadline: OnceLock<Option<Instant>>,
     /// How a leading task fares; a leading thread has none.
     pulse: Option<Pulse>,
 }
 
+const FLYING: u8 = 0;
+const LANDED: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self { namespace: Namespace::process(), table: Mutex::default(), epochs: Epochs::new() }
+        Self {
+            namespace: Namespace::process(),
+            table: Mutex::default(),
+            computations: InProgress::default(),
+            patience: Patience::default(),
+        }
     }
 
-    pub(crate) fn digest<K: std::hash::Hash + ?Sized>(&self, key: &K) -> KeyHash {
+    pub(crate) fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
         self.namespace.digest(key)
     }
 
@@ -71,10 +93,11 @@ impl Flights {
         let flight = {
             let mut table = self.table.lock();
             match table.entry(digest) {
-                Entry::Occupied(entry) if !entry.get().is_over() => entry.get().clone(),
-                // What is over and still here was given up.
+                Entry::Occupied(entry) if entry.get().is_flying() => entry.get().clone(),
                 entry => {
-                    let flight = Arc::new(Flight::new(caller));
+                    let predecessors =
+                        if let Entry::Occupied(entry) = &entry { entry.get().predecessors + 1 } else { 0 };
+                    let flight = Arc::new(Flight::new(caller, predecessors));
                     entry.insert_entry(flight.clone());
                     return Turn::Lead(Lead { flights: self, digest, flight });
                 }
@@ -84,64 +107,77 @@ impl Flights {
             return Turn::Alone;
         }
         match waits::enter(flight.id) {
-            Some(edge) => Turn::Wait(Wait { flight, _edge: edge }),
+            Some(edge) => Turn::Wait(Wait { flight, patience: &self.patience, _edge: edge }),
             None => Turn::Alone,
         }
     }
 
-    /// The moment that a computation begins, for [`is_current`](Self::is_current) when it has ended.
-    pub(crate) fn begin(&self, digest: KeyHash) -> Moment {
-        self.epochs.now(digest)
-    }
-
-    /// Whether nothing has outdated a computation since it began.
-    pub(crate) fn is_current(&self, begun: Moment) -> bool {
-        self.epochs.is_current(begun)
+    /// Notes that a computation begins.
+    pub(crate) fn begin(&self, digest: KeyHash) -> Computation<'_> {
+        self.computations.begin(digest, &self.patience)
     }
 
     /// Declares what is being computed for this key now out of date: it will not be stored, and nobody waits for it.
-    pub(crate) fn outdate(&self, digest: KeyHash) {
-        self.epochs.advance(digest);
+    ///
+    /// When this returns, none that was already being stored is still under way. Who waited goes on when the guard is
+    /// dropped, which should be when the store has nothing old either.
+    pub(crate) fn outdate(&self, digest: KeyHash) -> Outdated {
         let flight = self.table.lock().remove(&digest);
-        if let Some(flight) = flight {
-            flight.end();
-        }
+        self.computations.outdate(digest);
+        Outdated(flight.into_iter().collect())
+    }
+
+    /// Declares everything that is being computed now out of date.
+    pub(crate) fn outdate_all(&self) -> Outdated {
+        let flights = std::mem::take(&mut *self.table.lock());
+        self.computations.outdate_all();
+        Outdated(flights.into_values().collect())
     }
 
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn waiting(&self) -> usize {
         self.table.lock().values().map(|flight| flight.signal.waiting()).sum()
     }
+}
 
-    /// Declares everything that is being computed now out of date.
-    pub(crate) fn outdate_all(&self) {
-        self.epochs.advance_all();
-        let flights = std::mem::take(&mut *self.table.lock());
-        for flight in flights.values() {
-            flight.end();
+/// Flights that nobody can join any more, with those who still wait for them.
+#[must_use]
+pub(crate) struct Outdated(Vec<Arc<Flight>>);
+
+impl Drop for Outdated {
+    fn drop(&mut self) {
+        for flight in &self.0 {
+            flight.end(GIVEN_UP);
         }
     }
 }
 
 impl Flight {
-    fn new(driver: Driver) -> Self {
+    fn new(driver: Driver, predecessors: u32) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            over: AtomicBool::new(false),
+            state: AtomicU8::new(FLYING),
             signal: Signal::new(),
+            predecessors,
+            deadline: OnceLock::new(),
             pulse: (driver == Driver::Task).then(Pulse::new),
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    fn is_flying(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == FLYING
     }
 
-    /// Lets everybody go who waits.
-    fn end(&self) {
-        self.over.store(true, Ordering::SeqCst);
+    /// Lets everybody go who waits. Only the first reason counts.
+    fn end(&self, state: u8) {
+        let _ = self.state.compare_exchange(FLYING, state, Ordering::SeqCst, Ordering::SeqCst);
         self.signal.raise();
+    }
+
+    /// What those do who have waited for it.
+    fn aftermath<'a>(&self) -> Waited<'a> {
+        if self.state.load(Ordering::SeqCst) == LANDED { Waited::Over(Turn::Alone) } else { Waited::Again }
     }
 }
 
@@ -149,49 +185,63 @@ impl Flight {
 pub(crate) enum Turn<'a> {
     /// Compute; others wait for it.
     Lead(Lead<'a>),
-    /// Wait, look again, and compute if there is nothing.
-    Wait(Wait),
+    /// Wait first.
+    Wait(Wait<'a>),
     /// Compute without waiting for, or holding up, anybody.
     Alone,
 }
 
-impl Turn<'_> {
+/// What to do after a wait.
+pub(crate) enum Waited<'a> {
+    /// Look again, and compute if there is nothing.
+    Over(Turn<'a>),
+    /// Join again: what was waited for has been given up.
+    Again,
+}
+
+impl<'a> Turn<'a> {
     /// The same turn without the wait, for those who compute in any case.
     pub(crate) fn at_once(self) -> Self {
         if let Turn::Wait(_) = self { Turn::Alone } else { self }
     }
 
-    /// Waits if somebody else is computing. Afterwards it is no longer a `Wait`.
-    pub(crate) fn block(self) -> Self {
-        let Turn::Wait(Wait { flight, .. }) = &self else {
-            return self;
+    /// Waits if somebody else is computing.
+    pub(crate) fn block(self) -> Waited<'a> {
+        let Turn::Wait(Wait { flight, patience, .. }) = &self else {
+            return Waited::Over(self);
         };
-        flight.signal.block_until(|| flight.is_over());
-        Turn::Alone
+        if !flight.signal.block_until(patience.deadline(flight.predecessors), || !flight.is_flying()) {
+            flight.end(GIVEN_UP);
+        }
+        flight.aftermath()
     }
 
     /// As [`block`](Self::block), for tasks.
-    pub(crate) async fn until(self) -> Self {
-        let Turn::Wait(Wait { flight, .. }) = &self else {
-            return self;
+    pub(crate) async fn until(self) -> Waited<'a> {
+        let Turn::Wait(Wait { flight, patience, .. }) = &self else {
+            return Waited::Over(self);
         };
-        stall::watch(flight);
-        flight.signal.until(|| flight.is_over()).await;
-        Turn::Alone
+        stall::watch(flight, patience);
+        flight.signal.until(|| !flight.is_flying()).await;
+        flight.aftermath()
     }
 
-    /// Computes on this thread.
-    pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
-        let _running = self.leading().map(|flight| stack::enter(flight.id));
-        compute()
+    /// Marks this thread as the one that computes, until the guard is dropped: whatever code runs then, the store's
+    /// included, must not wait for this flight.
+    pub(crate) fn enter(&self) -> Option<stack::Running> {
+        self.leading().map(|flight| stack::enter(flight.id))
+    }
+
+    /// Does something at once as part of a task's computation; see [`enter`](Self::enter).
+    pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _leading = self.enter();
+        work()
     }
 
     /// Computes as part of this task.
     pub(crate) async fn drive<T>(&self, compute: impl Future<Output = T>) -> T {
-        let Some(flight) = self.leading() else {
-            return compute.await;
-        };
-        let Some(pulse) = &flight.pulse else {
+        let leading = self.leading().and_then(|flight| Some((flight, flight.pulse.as_ref()?)));
+        let Some((flight, pulse)) = leading else {
             return compute.await;
         };
         let waker = Waker::from(flight.clone());
@@ -228,13 +278,18 @@ impl Drop for Lead<'_> {
             table.remove(&self.digest);
         }
         drop(table);
-        self.flight.end();
+        // Who waits has it from the table, and nobody else will. If only we have it, there is nobody to tell, which
+        // would cost an allocation.
+        if Arc::strong_count(&self.flight) > 1 {
+            self.flight.end(LANDED);
+        }
     }
 }
 
 /// A place among those who wait for a flight.
-pub(crate) struct Wait {
+pub(crate) struct Wait<'a> {
     flight: Arc<Flight>,
+    patience: &'a Patience,
     /// In the wait graph for as long as we wait.
     _edge: Edge,
 }
@@ -261,18 +316,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outdated_is_neither_current_nor_waited_for() {
+    fn what_is_outdated_is_neither_kept_nor_waited_for() {
         let flights = Flights::new();
         let digest = flights.digest("key");
         let leading = flights.join(digest, Driver::Thread);
-        let begun = flights.begin(digest);
-        assert!(flights.is_current(begun));
-        flights.outdate(digest);
-        assert!(!flights.is_current(begun));
+        let old = flights.begin(digest);
+        let neighbour = flights.begin(flights.digest("other key"));
+        drop(flights.outdate(digest));
+        assert!(old.keep(|| ()).is_none());
+        assert!(neighbour.keep(|| ()).is_some(), "other keys are not touched");
         let successor = flights.join(digest, Driver::Thread);
         assert!(matches!(successor, Turn::Lead(_)));
+        assert!(flights.begin(digest).keep(|| ()).is_some());
         // The old leader lands without taking the new one out of the table.
         drop(leading);
         assert!(matches!(flights.join(digest, Driver::Thread), Turn::Wait(_)));
+        drop((old, neighbour, successor));
+        assert!(flights.computations.is_empty());
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn snapshot() -> Vec<u64> {
 }
 
 /// Guards are dropped on the thread that made them, in reverse order: they live in one function's frame each.
-pub(super) struct Running {
+pub(crate) struct Running {
     _not_send: PhantomData<*const ()>,
 }
 

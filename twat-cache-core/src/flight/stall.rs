@@ -1,12 +1,14 @@
-//! Leaders that are woken and not polled.
+//! Flights that tasks should no longer wait for.
 //!
 //! A task can start a call, and then turn to something else without dropping it: a branch of `select!` on a borrowed
 //! future, a stream that buffers futures while its consumer awaits, a future that is forgotten. If it was leading,
 //! everybody else would wait for a computation that nobody drives. Without a cache each would have computed, so here
 //! they must in the end: a leader that has been woken and not polled for [`PATIENCE`] is given up.
 //!
-//! No waker tells us that something did *not* happen, so one thread watches. It exists only while tasks wait for tasks.
+//! No waker tells us that something did *not* happen, so one thread watches. It exists only while tasks wait, and
+//! ends flights whose time is up, too; threads that wait have a clock of their own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 use std::thread;
@@ -15,7 +17,8 @@ use std::time::{Duration, Instant};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::Flight;
+use super::patience::Patience;
+use super::{Flight, GIVEN_UP};
 
 /// How long a runnable leader may go unpolled. An executor that is busier than this computes twice, that is all.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -30,17 +33,11 @@ pub(super) struct Pulse {
     asked: AtomicU64,
     /// A poll is under way: no stall, however long it takes.
     polling: AtomicBool,
-    watched: AtomicBool,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self {
-            outer: Mutex::new(None),
-            asked: AtomicU64::new(0),
-            polling: AtomicBool::new(false),
-            watched: AtomicBool::new(false),
-        }
+        Self { outer: Mutex::new(None), asked: AtomicU64::new(0), polling: AtomicBool::new(false) }
     }
 
     /// Notes that the leader is polled, until the guard is dropped.
@@ -109,18 +106,19 @@ struct Watchdog {
 
 static WATCHDOG: parking_lot::Mutex<Watchdog> = parking_lot::Mutex::new(Watchdog { flights: Vec::new(), awake: false });
 
-/// Has an eye on a flight that somebody is about to wait for.
-pub(super) fn watch(flight: &Arc<Flight>) {
-    let Some(pulse) = &flight.pulse else { return };
-    // The model has no time; what a stall leads to, it reaches through `outdate`.
-    if cfg!(shuttle) || pulse.watched.swap(true, Ordering::SeqCst) {
+/// Has an eye on a flight that a task is about to wait for.
+pub(super) fn watch(flight: &Arc<Flight>, patience: &Patience) {
+    // The model has no time; what is given up there is given up by `outdate`.
+    if cfg!(shuttle) {
         return;
     }
     let mut watchdog = WATCHDOG.lock();
-    watchdog.flights.push(Arc::downgrade(flight));
+    if flight.deadline.set(patience.deadline(flight.predecessors)).is_ok() {
+        watchdog.flights.push(Arc::downgrade(flight));
+    }
     if !watchdog.awake {
         let thread = thread::Builder::new().name("twat-cache-watch".into()).spawn(patrol);
-        // Without a thread to spare, the next one to wait tries again; this flight stays on the list.
+        // Without a thread to spare, the next task that waits tries again.
         watchdog.awake = thread.is_ok();
     }
 }
@@ -129,10 +127,11 @@ fn patrol() {
     loop {
         // Not a synchronisation: the tick of a clock.
         thread::sleep(TICK);
-        let (stalled, done) = inspect(&mut WATCHDOG.lock());
-        for flight in stalled {
-            log::debug!("a computation was started and then neglected by its task; others go on without it");
-            flight.end();
+        let (hopeless, done) = inspect(&mut WATCHDOG.lock());
+        for flight in hopeless {
+            // It runs the wakers of those who wait. One that panics must not take the watchdog with it.
+            let ended = catch_unwind(AssertUnwindSafe(|| flight.end(GIVEN_UP)));
+            drop(ended);
         }
         if done {
             return;
@@ -140,19 +139,21 @@ fn patrol() {
     }
 }
 
-/// Takes the stalled flights off the list, and those that are over; says whether none is left.
+/// Takes those flights off the list that are over, or should be; says whether none is left.
 fn inspect(watchdog: &mut Watchdog) -> (Vec<Arc<Flight>>, bool) {
-    let mut stalled = Vec::new();
+    let mut hopeless = Vec::new();
+    let now = Instant::now();
     watchdog.flights.retain(|flight| {
-        let Some(flight) = flight.upgrade().filter(|flight| !flight.is_over()) else {
+        let Some(flight) = flight.upgrade().filter(|flight| flight.is_flying()) else {
             return false;
         };
-        let is_stalled = flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
-        if is_stalled {
-            stalled.push(flight);
+        let is_late = flight.deadline.get().is_some_and(|deadline| deadline.is_some_and(|deadline| deadline <= now));
+        let is_hopeless = is_late || flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
+        if is_hopeless {
+            hopeless.push(flight);
         }
-        !is_stalled
+        !is_hopeless
     });
     watchdog.awake = !watchdog.flights.is_empty();
-    (stalled, !watchdog.awake)
+    (hopeless, !watchdog.awake)
 }

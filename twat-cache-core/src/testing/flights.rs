@@ -277,6 +277,55 @@ pub fn what_is_forgotten_while_it_is_computed_is_not_kept<S: Subject>(open: impl
     });
 }
 
+pub fn after_a_forget_one_of_those_who_waited_computes_for_all<S: Subject>(open: impl Fn(&Setup) -> S) {
+    let store = open(&Setup::default());
+    within(LIMIT, move || {
+        let (computed, first) = (Counter::new(), OnceLock::new());
+        let memo = Memo::new(store, |n: &u64| {
+            let turn = computed.count();
+            if turn == 0 {
+                first.wait();
+            }
+            format!("{n} at {turn}")
+        });
+        thread::scope(|scope| {
+            let callers: Vec<_> = (0..10).map(|_| scope.spawn(|| memo.call(&1))).collect();
+            until_waiting(&memo, 9);
+            memo.forget(&1).unwrap();
+            // The nine do not wait for what is out of date by now.
+            while memo.peek(&1).unwrap().is_none() {
+                thread::yield_now();
+            }
+            first.set(()).unwrap();
+            let results: Vec<_> = callers.into_iter().map(|caller| caller.join().unwrap()).collect();
+            assert_eq!(results.iter().filter(|result| *result == "1 at 0").count(), 1);
+            assert_eq!(results.iter().filter(|result| *result == "1 at 1").count(), 9);
+        });
+        assert_eq!(memo.call(&1), "1 at 1");
+    });
+}
+
+pub fn a_refresh_counts_whatever_happens_to_other_keys<S: Subject>(open: impl Fn(&Setup) -> S) {
+    let store = open(&Setup::default());
+    within(LIMIT, move || {
+        let world = Counter::new();
+        let memo = Memo::new(store, |n: &u64| format!("{n} in world {}", world.get()));
+        for n in 0..200 {
+            memo.call(&n);
+        }
+        world.count();
+        thread::scope(|scope| {
+            for part in 0..4 {
+                let memo = &memo;
+                scope.spawn(move || (0..50).for_each(|n| drop(memo.refresh(&(n * 4 + part)))));
+            }
+        });
+        for n in 0..200 {
+            assert_eq!(memo.call(&n), format!("{n} in world 1"));
+        }
+    });
+}
+
 /// All results of some futures, which take turns on one task.
 async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut pending: Vec<_> = futures.map(Box::pin).map(Some).collect();

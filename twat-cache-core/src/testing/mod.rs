@@ -133,6 +133,8 @@ macro_rules! conformance {
             functions_that_call_each_other_do_not_deadlock
             a_neglected_future_holds_nobody_up_for_ever
             what_is_forgotten_while_it_is_computed_is_not_kept
+            after_a_forget_one_of_those_who_waited_computes_for_all
+            a_refresh_counts_whatever_happens_to_other_keys
             // limits
             the_limit_on_entries_holds_under_four_threads
             no_room_means_to_compute_every_time
