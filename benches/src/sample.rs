@@ -1,0 +1,31 @@
+//! Keys: scattered, all different, the same in every run.
+
+/// So many numbers in no order.
+pub fn numbers(count: usize) -> Vec<u64> {
+    (0..).map(scatter).take(count).collect()
+}
+
+/// So many pairs of a short text and a number, in no order.
+pub fn pairs(count: usize) -> Vec<(String, u32)> {
+    (0..).zip(numbers(count)).map(|(place, number)| (format!("article/{number:016x}"), place % 7)).collect()
+}
+
+/// The same keys in another order, so that they are not visited in the order in which they were stored.
+pub fn shuffled<T>(mut keys: Vec<T>) -> Vec<T> {
+    let mut state = 1;
+    // Fisher and Yates.
+    for last in (1..keys.len()).rev() {
+        state = scatter(state);
+        let bound = last as u64 + 1;
+        keys.swap(last, usize::try_from(state % bound).unwrap_or(last));
+    }
+    keys
+}
+
+/// A number that looks random, different for every input: a step of `SplitMix64`.
+pub fn scatter(index: u64) -> u64 {
+    let mut mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
