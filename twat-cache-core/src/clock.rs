@@ -42,6 +42,12 @@ impl Clock {
         }
     }
 
+    /// The moment in so much time, as [`since_1970`](Self::since_1970) has it; 0, for never, if that is out of its range.
+    pub fn since_1970_in(&self, time: Duration) -> u64 {
+        let time = u64::try_from(time.as_nanos()).ok();
+        time.and_then(|time| self.since_1970().checked_add(time)).unwrap_or(0)
+    }
+
     /// The moment at which something that is made now and lives for `ttl` expires; `None` is never.
     ///
     /// A TTL too long for the clock to express is never, too.

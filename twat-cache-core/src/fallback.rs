@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -138,6 +139,15 @@ impl<P, S> Fallback<P, S> {
             self.failed(&error);
             Ok(None)
         })
+    }
+}
+
+/// The primary's own methods: through them the engine is reached.
+impl<P, S> Deref for Fallback<P, S> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.primary
     }
 }
 

@@ -150,13 +150,19 @@ impl Namespace {
     ///
     /// It asks the system for random bytes; a system without them gets what `std` seeds its hash maps with.
     pub fn random() -> Self {
+        Self::from_secret(Self::random_secret())
+    }
+
+    /// A secret that nobody else has, for [`from_secret`](Self::from_secret) and to be kept.
+    pub fn random_secret() -> [u8; 16] {
         let mut secret = [0; 16];
         if getrandom::fill(&mut secret).is_err() {
             use std::hash::{BuildHasher, RandomState};
-            let half = || RandomState::new().hash_one(std::process::id());
-            return Self { secret: (half(), half()) };
+            for half in secret.chunks_exact_mut(8) {
+                half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_le_bytes());
+            }
         }
-        Self::from_secret(secret)
+        secret
     }
 
     /// The namespace of this process: random, the same for all who ask, gone at exit.

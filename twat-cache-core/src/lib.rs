@@ -20,11 +20,16 @@
 //! # Features
 //!
 //! - `testing`: the [conformance suite](testing) that every store of this project passes, for yours to pass too.
+//! - `persist`: [codecs](archive) and directories, for stores that outlive the process; `serde` adds MessagePack to it.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "persist")]
+pub mod archive;
 mod args;
 mod clock;
+#[cfg(feature = "persist")]
+mod directory;
 mod error;
 mod fallback;
 mod flight;
@@ -42,6 +47,8 @@ mod warn;
 
 pub use args::{Args, Call};
 pub use clock::{Clock, ManualClock};
+#[cfg(feature = "persist")]
+pub use directory::{default_directory, prepare_directory};
 pub use error::{Error, ErrorKind};
 pub use fallback::Fallback;
 pub use function::{AsyncFunction, Function};

@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use crate::clock::Clock;
+
+/// What stands in front of a value's bytes: sixteen bytes, little-endian, so that what follows can be aligned.
+///
+/// | bytes | |
+/// |---|---|
+/// | 0 | version of this format: 1 |
+/// | 1 | codec |
+/// | 2–7 | epoch in which the entry was written |
+/// | 8–15 | deadline, in nanoseconds since 1970; 0 is never |
+///
+/// ```
+/// use twat_cache_core::archive::Header;
+///
+/// let header = Header { codec: 1, epoch: 42, deadline: 0 };
+/// assert_eq!(Header::split(&header.to_bytes()), Some((header, &[][..])));
+/// assert_eq!(Header::split(b"too short"), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The codec's [`ID`](super::Codec::ID).
+    pub codec: u8,
+    /// A number that grows, whatever it means to the store. Of 48 bits.
+    pub epoch: u64,
+    /// When the entry expires, in nanoseconds since 1970; 0 is never.
+    pub deadline: u64,
+}
+
+const FORMAT: u8 = 1;
+
+impl Header {
+    /// The length in bytes.
+    pub const LEN: usize = 16;
+    /// The largest epoch that there is room for.
+    pub const MAX_EPOCH: u64 = (1 << 48) - 1;
+
+    /// The header's bytes.
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..8].copy_from_slice(&(self.epoch << 16).to_le_bytes());
+        bytes[0] = FORMAT;
+        bytes[1] = self.codec;
+        bytes[8..].copy_from_slice(&self.deadline.to_le_bytes());
+        bytes
+    }
+
+    /// The header of an entry, and the value's bytes behind it; `None` if these bytes are no entry of this format.
+    #[inline]
+    pub fn split(entry: &[u8]) -> Option<(Self, &[u8])> {
+        let (header, value) = entry.split_first_chunk::<{ Self::LEN }>()?;
+        let (first, deadline) = header.split_first_chunk::<8>()?;
+        let first = u64::from_le_bytes(*first);
+        let [FORMAT, codec, ..] = first.to_le_bytes() else { return None };
+        let deadline = u64::from_le_bytes(deadline.try_into().ok()?);
+        Some((Self { codec, epoch: first >> 16, deadline }, value))
+    }
+
+    /// Whether the entry's time has come. Reads the clock only if it has a deadline.
+    #[inline]
+    pub fn is_expired(&self, clock: &Clock) -> bool {
+        self.deadline != 0 && clock.since_1970() >= self.deadline
+    }
+
+    /// The time that the entry has left; `None` is for ever.
+    pub fn left(&self, clock: &Clock) -> Option<Duration> {
+        (self.deadline != 0).then(|| Duration::from_nanos(self.deadline.saturating_sub(clock.since_1970())))
+    }
+}
