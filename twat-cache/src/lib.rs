@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub use twat_cache_core::*;
+#[cfg(feature = "disk")]
+pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};

@@ -1,0 +1,225 @@
+//! One fjall database, with what this process knows of it: opened when it is first used, and again when it has failed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace};
+
+use crate::engine::{self, Engine, from_fjall, guard};
+use crate::entry;
+use crate::ledger::{Ledger, Record};
+use crate::registry::Place;
+
+/// A database that may not be open: not yet, or not any more.
+pub(crate) struct Database {
+    dir: PathBuf,
+    place: Arc<Place>,
+    engine: RwLock<Option<Engine>>,
+    attempts: Mutex<Attempts>,
+    /// Found in the database when it is first opened, and given to those that replace it.
+    secret: OnceLock<[u8; 16]>,
+    pub(crate) ledger: Arc<Mutex<Ledger>>,
+    /// Held while a record is taken from the ledger and written, so that records reach the disk in order.
+    recording: Mutex<()>,
+    stripes: [Mutex<()>; 64],
+}
+
+/// Opening fails for as long as it does: it is tried again ever less often. A full disk may have room later.
+#[derive(Debug, Default)]
+struct Attempts {
+    next: Option<Instant>,
+    delay: Duration,
+    kind: Option<ErrorKind>,
+}
+
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const LAST_DELAY: Duration = Duration::from_secs(30);
+
+impl Database {
+    pub(crate) fn new(dir: PathBuf, place: Arc<Place>) -> Self {
+        Self {
+            dir,
+            place,
+            engine: RwLock::new(None),
+            attempts: Mutex::default(),
+            secret: OnceLock::new(),
+            ledger: Arc::default(),
+            recording: Mutex::new(()),
+            stripes: std::array::from_fn(|_| Mutex::new(())),
+        }
+    }
+
+    /// The directory that it is in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The engine, opened if need be.
+    #[inline]
+    pub(crate) fn engine(&self) -> Result<Open<'_>, Error> {
+        let engine = self.engine.read();
+        if engine.is_some() { Ok(Open(engine)) } else { self.open(engine) }
+    }
+
+    #[cold]
+    fn open<'a>(&'a self, closed: RwLockReadGuard<'a, Option<Engine>>) -> Result<Open<'a>, Error> {
+        drop(closed);
+        // Whoever needs it meanwhile waits for us: there is nothing else to be had.
+        let mut attempts = self.attempts.lock();
+        let engine = self.engine.read();
+        if engine.is_some() {
+            return Ok(Open(engine));
+        }
+        drop(engine);
+        if let (Some(next), Some(kind)) = (attempts.next, attempts.kind)
+            && Instant::now() < next
+        {
+            return Err(Error::new(kind, "open the database").at(&self.dir));
+        }
+        match self.try_open() {
+            Ok(engine) => {
+                *attempts = Attempts::default();
+                let mut slot = self.engine.write();
+                *slot = Some(engine);
+                Ok(Open(parking_lot::RwLockWriteGuard::downgrade(slot)))
+            }
+            Err(error) => {
+                attempts.delay = (attempts.delay * 2).clamp(FIRST_DELAY, LAST_DELAY);
+                attempts.next = Some(Instant::now() + attempts.delay);
+                attempts.kind = Some(error.kind());
+                Err(error)
+            }
+        }
+    }
+
+    fn try_open(&self) -> Result<Engine, Error> {
+        let engine = self.place.occupy(|| engine::open(&self.dir, &self.ledger))?;
+        let prepared = guard("read the database", || self.prepare(&engine)).map_err(|error| error.at(&self.dir));
+        if let Err(error) = prepared {
+            self.place.vacate(engine);
+            return Err(error);
+        }
+        Ok(engine)
+    }
+
+    /// Brings the database and what we know of it together.
+    fn prepare(&self, engine: &Engine) -> Result<(), Error> {
+        let entries = &engine.entries;
+        let known = entries.get(entry::SECRET).map_err(|error| from_fjall(error, "read the database"))?;
+        let known = known.and_then(|secret| <[u8; 16]>::try_from(&*secret).ok());
+        let first = self.secret.get().is_none();
+        let secret = *self.secret.get_or_init(|| known.unwrap_or_else(Namespace::random_secret));
+        if known != Some(secret) {
+            // A new database, or one that another process has made in place of ours.
+            entries.insert(entry::SECRET, secret).map_err(|error| from_fjall(error, "write to the database"))?;
+            self.ledger.lock().empty();
+        } else if first {
+            let mut ledger = self.ledger.lock();
+            for record in entries.prefix(entry::RECORDS) {
+                let (key, value) = record.into_inner().map_err(|error| from_fjall(error, "read the database"))?;
+                if let (Some(area), Some(record)) = (entry::recorded(&key), Record::from_bytes(&value)) {
+                    ledger.restore(area, record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The namespace that all caches of this database are in.
+    pub(crate) fn namespace(&self) -> Result<Namespace, Error> {
+        drop(self.engine()?);
+        let secret = self.secret.get().ok_or_else(|| Error::new(ErrorKind::Unavailable, "read the database"))?;
+        Ok(Namespace::from_secret(*secret))
+    }
+
+    /// Lets nobody else look at this key's entry and then change it, until the guard is dropped.
+    ///
+    /// It is held while the engine reads and writes: what was read must still be so when it is written, or a value that
+    /// was replaced or removed meanwhile would come back. The engine writes one at a time anyway, and reads need no
+    /// stripe.
+    pub(crate) fn stripe(&self, digest: KeyHash) -> MutexGuard<'_, ()> {
+        let stripe = digest.to_bytes()[0] as usize % self.stripes.len();
+        self.stripes[stripe].lock()
+    }
+
+    /// Writes down what the ledger has about these areas.
+    pub(crate) fn record(&self, engine: &Engine, areas: &[u64]) -> Result<(), Error> {
+        self.write_records(engine, areas, false)
+    }
+
+    fn write_records(&self, engine: &Engine, areas: &[u64], end: bool) -> Result<(), Error> {
+        let _in_order = self.recording.lock();
+        for area in areas {
+            let record = self.ledger.lock().record(*area, end);
+            if let Some(record) = record {
+                let written = engine.entries.insert(entry::record(*area), record.to_bytes());
+                written.map_err(|error| from_fjall(error, "write to the database"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at an error of the engine: one that has given up is closed, to be opened anew by the next who needs it.
+    #[cold]
+    fn failed(&self, error: Error) -> Error {
+        if !matches!(error.kind(), ErrorKind::Poisoned) {
+            return error.at(&self.dir);
+        }
+        let engine = self.engine.write().take();
+        if let Some(engine) = engine {
+            *self.attempts.lock() =
+                Attempts { next: Some(Instant::now() + FIRST_DELAY), delay: FIRST_DELAY, kind: Some(ErrorKind::Io) };
+            // Closing can take seconds. Others go on without it meanwhile.
+            self.place.vacate(engine);
+        }
+        // Of another kind, because it is not lasting: the next engine may work.
+        Error::new(ErrorKind::Io, "write to the database").because(error).at(&self.dir)
+    }
+
+    /// Does something with the engine, and sees to its errors.
+    pub(crate) fn with<T>(
+        &self,
+        attempt: &'static str,
+        work: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let engine = self.engine()?;
+        let done = guard(attempt, || work(&engine));
+        // Before the error is seen to, which may close it.
+        drop(engine);
+        done.map_err(|error| self.failed(error))
+    }
+}
+
+/// The engine, while it is open.
+pub(crate) struct Open<'a>(RwLockReadGuard<'a, Option<Engine>>);
+
+impl std::ops::Deref for Open<'_> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        match &*self.0 {
+            Some(engine) => engine,
+            None => unreachable!("only made of an open engine, and nobody closes it under the guard"),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.get_mut().take() {
+            let areas = self.ledger.lock().unrecorded();
+            // What cannot be written down is counted too high by the next process.
+            let _ = guard("close the database", || self.write_records(&engine, &areas, true));
+            self.place.vacate(engine);
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! The engine itself: fjall, with the options of a cache, its errors as ours, and what is done about a damaged one.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fjall::config::{CompressionPolicy, HashRatioPolicy, RestartIntervalPolicy};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
+use parking_lot::Mutex;
+use twat_cache_core::{Error, ErrorKind, WarnOnce, prepare_directory};
+
+use crate::ledger::Ledger;
+use crate::sweep::Sweep;
+
+/// An open database.
+pub(crate) struct Engine {
+    pub(crate) database: Database,
+    /// All entries of all caches, and the records about them.
+    pub(crate) entries: Keyspace,
+}
+
+/// The engine freezes a keyspace's options when it is created. So another set of options is another name.
+const ENTRIES: &str = "entries-1";
+
+const MIB: u64 = 1 << 20;
+
+/// Opens the database in `dir`, or makes one. A damaged one is moved aside first.
+pub(crate) fn open(dir: &Path, ledger: &Arc<Mutex<Ledger>>) -> Result<Engine, Error> {
+    if let Some(parent) = dir.parent() {
+        prepare_directory(parent)?;
+    }
+    prepare_directory(dir)?;
+    // Held until it is open, or known to be somebody's: nobody else must move aside what we are about to open.
+    let _alone = alone(dir)?;
+    let damage = match attempt(dir, ledger) {
+        Err(error) if is_damage(&error) => error,
+        opened => return opened,
+    };
+    let aside =
+        quarantine(dir).map_err(|error| Error::from(error).attempting("move the damaged database aside").at(dir))?;
+    WarnOnce::new().warn(&damage, format_args!("it was moved to {}, and a new one is made", aside.display()));
+    prepare_directory(dir)?;
+    attempt(dir, ledger)
+}
+
+fn attempt(dir: &Path, ledger: &Arc<Mutex<Ledger>>) -> Result<Engine, Error> {
+    let sweep = Arc::new(Sweep(AssertUnwindSafe(ledger.clone())));
+    let opened = guard("open the database", || {
+        // Two workers: one alone can wait for itself for ever. The other numbers are those of a cache beside a program
+        // that has better uses for memory; BENCHMARKS.md has what they cost.
+        let database = Database::builder(dir)
+            .worker_threads(2)
+            .cache_size(16 * MIB)
+            .max_journaling_size(64 * MIB)
+            .max_cached_files(Some(64))
+            .with_compaction_filter_factories(Arc::new(move |_| Some(sweep.clone())))
+            .open()
+            .map_err(|error| from_fjall(error, "open the database"))?;
+        let entries = database.keyspace(ENTRIES, options).map_err(|error| from_fjall(error, "open the database"))?;
+        Ok(Engine { database, entries })
+    });
+    opened.map_err(|error| error.at(dir))
+}
+
+/// For entries that are found by hashed keys, one by one.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(16 * MIB)
+        .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
+        .data_block_hash_ratio_policy(HashRatioPolicy::all(8.0))
+        .data_block_restart_interval_policy(RestartIntervalPolicy::all(1))
+}
+
+/// Runs the engine's code. Should it panic, that is an error like others.
+pub(crate) fn guard<T>(attempt: &'static str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, attempt)))
+}
+
+/// The engine's error as ours, which says what was attempted.
+pub(crate) fn from_fjall(error: fjall::Error, attempt: &'static str) -> Error {
+    use fjall::{Error as Fjall, LsmError};
+    match error {
+        Fjall::Io(error) | Fjall::Storage(LsmError::Io(error)) => Error::from(error).attempting(attempt),
+        Fjall::Locked => Error::new(ErrorKind::Locked, attempt),
+        Fjall::Poisoned => Error::new(ErrorKind::Poisoned, attempt),
+        Fjall::KeyspaceDeleted => Error::new(ErrorKind::Unavailable, attempt),
+        damage => Error::new(ErrorKind::Corrupt, attempt).because(damage),
+    }
+}
+
+/// Whether a database that cannot be opened for this reason would open if it were another one. Where the system has no
+/// room, no rights or no file handles, a new one would fare no better, and the old one may be whole.
+fn is_damage(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Locked | ErrorKind::Full => false,
+        ErrorKind::Io => {
+            let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+            !source.is_some_and(is_circumstance)
+        }
+        _ => true,
+    }
+}
+
+fn is_circumstance(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    // Too many open files, in the process and in the system, on all unixes.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    let kinds =
+        [Kind::PermissionDenied, Kind::ReadOnlyFilesystem, Kind::OutOfMemory, Kind::ResourceBusy, Kind::Interrupted];
+    kinds.contains(&error.kind()) || (cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
+}
+
+/// Takes the lock under which databases are opened and moved. The holder lets go when it has opened, or died.
+fn alone(dir: &Path) -> Result<File, Error> {
+    let path = dir.with_extension("lock");
+    let locked = File::options().create(true).append(true).open(&path).and_then(|file| {
+        // Opening takes a second at most; whoever holds it longer hangs, and then the database is not ours to use.
+        for _ in 0..100 {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(file)),
+                // The tick of a wait with an end: the system's lock has none.
+                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(20)),
+                Err(fs::TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(None)
+    });
+    match locked {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(Error::new(ErrorKind::Locked, "open the database").at(dir)),
+        Err(error) => Err(Error::from(error).attempting("lock the database").at(path)),
+    }
+}
+
+/// Moves a damaged database out of the way, in place of the one that was moved before.
+fn quarantine(dir: &Path) -> io::Result<PathBuf> {
+    let aside = dir.with_extension("corrupt");
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(dir, &aside)?;
+    Ok(aside)
+}

@@ -1,0 +1,242 @@
+//! How many bytes each cache holds, by epochs, and which epochs are closed.
+//!
+//! Every entry carries the epoch that it was written in. Over the limit, the oldest epoch of the cache is *closed*: its
+//! *floor* rises above it. Entries below the floor read as absent at once, and are dropped from disk when the engine
+//! next compacts what they are in. So a limit costs no scan and no tombstones.
+//!
+//! A *name* has one limit. An *area* is what one namespace holds under that name: another version or value type has
+//! another area, and their oldest epochs go first, whichever they belong to.
+//!
+//! Nothing here touches the disk. A [`Record`] is what should be written down of an area for the next process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use twat_cache_core::Clock;
+
+/// A limit is divided into this many epochs, so closing one takes away that part of what is there.
+const EPOCHS: u64 = 16;
+
+/// The accounts of all areas of a database.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    areas: HashMap<u64, Area>,
+    /// Bytes under each name.
+    names: HashMap<u64, u64>,
+    /// The last epoch that was begun, of any area.
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Area {
+    name: u64,
+    /// The bytes that were written in each epoch and are still there.
+    epochs: BTreeMap<u64, u64>,
+    bounds: Arc<Bounds>,
+    /// Bytes that were written since the last record, and how many there may be.
+    unrecorded: u64,
+    slack: u64,
+}
+
+/// What those need to know who read or sweep entries, without the ledger's lock.
+#[derive(Debug, Default)]
+pub(crate) struct Bounds {
+    /// Entries of epochs below this are absent.
+    floor: AtomicU64,
+    /// Entries of epochs below this are written anew when they are used.
+    old: AtomicU64,
+    pub(crate) clock: OnceLock<Clock>,
+}
+
+impl Bounds {
+    pub(crate) fn is_live(&self, epoch: u64) -> bool {
+        epoch >= self.floor.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_old(&self, epoch: u64) -> bool {
+        epoch < self.old.load(Ordering::Relaxed)
+    }
+}
+
+/// An area's account, as it is kept on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) name: u64,
+    pub(crate) floor: u64,
+    /// Bytes that may have been written since.
+    pub(crate) slack: u64,
+    pub(crate) epochs: Vec<(u64, u64)>,
+}
+
+/// What follows from an entry that is about to be written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// The epoch that it belongs to.
+    pub(crate) epoch: u64,
+    /// The areas whose records should be written now.
+    pub(crate) record: Vec<u64>,
+}
+
+impl Ledger {
+    /// Takes over an account from the disk.
+    pub(crate) fn restore(&mut self, area: u64, record: Record) {
+        let Record { name, floor, slack, epochs } = record;
+        let mut epochs: BTreeMap<_, _> = epochs.into_iter().filter(|(epoch, _)| *epoch >= floor).collect();
+        // Whoever was killed had written some more. Better to count what is not there than to forget what is.
+        if let Some(mut newest) = epochs.last_entry() {
+            *newest.get_mut() += slack;
+        }
+        self.last = self.last.max(floor).max(epochs.keys().next_back().copied().unwrap_or(0));
+        *self.names.entry(name).or_default() += epochs.values().sum::<u64>();
+        let bounds = Arc::new(Bounds { floor: floor.into(), ..Bounds::default() });
+        self.areas.insert(area, Area { name, epochs, bounds, unrecorded: 0, slack });
+    }
+
+    /// The bounds of an area under this name, which may be new.
+    pub(crate) fn open(&mut self, area: u64, name: u64) -> Arc<Bounds> {
+        let new = || Area { name, epochs: BTreeMap::new(), bounds: Arc::default(), unrecorded: 0, slack: 0 };
+        self.areas.entry(area).or_insert_with(new).bounds.clone()
+    }
+
+    /// The bounds of every area, for a sweep.
+    pub(crate) fn bounds(&self) -> HashMap<u64, Arc<Bounds>> {
+        self.areas.iter().map(|(area, account)| (*area, account.bounds.clone())).collect()
+    }
+
+    /// Counts an entry of so many bytes, not more than the limit, that is about to be written. Older ones make room.
+    pub(crate) fn add(&mut self, area: u64, bytes: u64, limit: u64) -> Added {
+        let Some(account) = self.areas.get_mut(&area) else { return Added { epoch: self.last, record: Vec::new() } };
+        let name = account.name;
+        let part = (limit / EPOCHS).max(1);
+        let current = account.epochs.last_key_value();
+        let open = current.filter(|(_, held)| **held == 0 || **held + bytes <= part).map(|(epoch, _)| *epoch);
+        let begun = open.is_none();
+        self.last += u64::from(begun);
+        let epoch = open.unwrap_or(self.last);
+        *account.epochs.entry(epoch).or_default() += bytes;
+        *self.names.entry(name).or_default() += bytes;
+        account.unrecorded += bytes;
+        // What was recorded at a clean end leaves no room for what a kill may keep from being counted.
+        let begun = begun || account.slack == 0;
+        // So much may be missing after a kill: little of the limit, and yet seldom enough not to matter.
+        account.slack = (limit / 256).clamp(1 << 10, 4 << 20);
+        let mut record = self.make_room(name, (area, epoch), limit);
+        if begun || !record.is_empty() {
+            self.age(name, limit);
+        }
+        let due = self.areas.get(&area).is_some_and(|account| begun || account.unrecorded >= account.slack);
+        if due && !record.contains(&area) {
+            record.push(area);
+        }
+        Added { epoch, record }
+    }
+
+    /// Closes the oldest epochs of a name until it is within its limit, all but the one that is just being written.
+    fn make_room(&mut self, name: u64, keep: (u64, u64), limit: u64) -> Vec<u64> {
+        let mut closed = Vec::new();
+        while self.names.get(&name).is_some_and(|held| *held > limit) {
+            let oldest = |(id, area): (&u64, &Area)| area.epochs.keys().next().map(|epoch| (*epoch, *id));
+            let of_name = self.areas.iter().filter(|(_, area)| area.name == name);
+            let Some((epoch, id)) = of_name.filter_map(oldest).filter(|(epoch, id)| (*id, *epoch) != keep).min() else {
+                break;
+            };
+            let Some(area) = self.areas.get_mut(&id) else { break };
+            let freed = area.epochs.remove(&epoch).unwrap_or(0);
+            area.bounds.floor.fetch_max(epoch + 1, Ordering::AcqRel);
+            *self.names.entry(name).or_default() -= freed;
+            if !closed.contains(&id) {
+                closed.push(id);
+            }
+        }
+        closed
+    }
+
+    /// Finds what is old: all that would be closed before another half of the limit was written. So an entry that is
+    /// used, and written anew if it is old, stays at least that long.
+    fn age(&mut self, name: u64, limit: u64) {
+        let areas = || self.areas.values().filter(|area| area.name == name);
+        let mut epochs: Vec<_> = areas().flat_map(|area| &area.epochs).collect();
+        epochs.sort_unstable();
+        let held = self.names.get(&name).copied().unwrap_or(0);
+        let mut ahead = limit.saturating_sub(held);
+        let mut old = 0;
+        for (epoch, bytes) in epochs {
+            ahead += bytes;
+            if ahead > limit / 2 {
+                break;
+            }
+            old = epoch + 1;
+        }
+        for area in areas() {
+            area.bounds.old.store(old, Ordering::Relaxed);
+        }
+    }
+
+    /// An entry is gone that was written in this epoch.
+    pub(crate) fn subtract(&mut self, area: u64, epoch: u64, bytes: u64) {
+        let Some(account) = self.areas.get_mut(&area) else { return };
+        // What is in a closed epoch is in no account any more.
+        let Some(held) = account.epochs.get_mut(&epoch) else { return };
+        let freed = bytes.min(*held);
+        *held -= freed;
+        *self.names.entry(account.name).or_default() -= freed;
+    }
+
+    /// Closes all epochs of an area.
+    pub(crate) fn clear(&mut self, area: u64) {
+        let Some(account) = self.areas.get_mut(&area) else { return };
+        self.last += 1;
+        account.bounds.floor.fetch_max(self.last, Ordering::AcqRel);
+        let freed: u64 = std::mem::take(&mut account.epochs).values().sum();
+        *self.names.entry(account.name).or_default() -= freed;
+    }
+
+    /// Forgets what is where, because the database had to be made anew. Nothing old can come back, so floors stay.
+    pub(crate) fn empty(&mut self) {
+        for area in self.areas.values_mut() {
+            area.epochs.clear();
+        }
+        self.names.clear();
+    }
+
+    /// What to write down of an area, now. At the `end`, nothing will be written after it.
+    pub(crate) fn record(&mut self, area: u64, end: bool) -> Option<Record> {
+        let account = self.areas.get_mut(&area)?;
+        account.unrecorded = 0;
+        Some(Record {
+            name: account.name,
+            floor: account.bounds.floor.load(Ordering::Acquire),
+            slack: if end { 0 } else { account.slack },
+            epochs: account.epochs.iter().map(|(epoch, bytes)| (*epoch, *bytes)).collect(),
+        })
+    }
+
+    /// The areas whose last record may be behind.
+    pub(crate) fn unrecorded(&self) -> Vec<u64> {
+        self.areas.iter().filter(|(_, area)| area.slack > 0).map(|(id, _)| *id).collect()
+    }
+}
+
+impl Record {
+    /// As bytes: name, floor, slack, then epoch and bytes of each epoch, all as 64 bits, little-endian.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let epochs = self.epochs.iter().flat_map(|(epoch, bytes)| [*epoch, *bytes]);
+        [self.name, self.floor, self.slack].into_iter().chain(epochs).flat_map(u64::to_le_bytes).collect()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (numbers, []) = bytes.as_chunks::<8>() else { return None };
+        let mut numbers = numbers.iter().map(|number| u64::from_le_bytes(*number));
+        let mut record = Self {
+            name: numbers.next()?,
+            floor: numbers.next()?,
+            slack: numbers.next()?,
+            epochs: Vec::with_capacity(numbers.len() / 2),
+        };
+        while let Some(epoch) = numbers.next() {
+            record.epochs.push((epoch, numbers.next()?));
+        }
+        Some(record)
+    }
+}

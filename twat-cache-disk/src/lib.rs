@@ -1,0 +1,44 @@
+//! Function results that survive the process: [`bcache`], over the embedded database [fjall].
+//!
+//! ```
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let dir = dir.path();
+//! use twat_cache_disk::bcache;
+//!
+//! let length = bcache("lengths").dir(dir).wrap(|text: &str| text.chars().count());
+//! assert_eq!(length.call("hello"), 5);
+//! assert_eq!(length.call("hello"), 5); // not counted again, and not by the next run of the program either
+//! ```
+//!
+//! Values need [rkyv](https://docs.rs/rkyv)'s derives, or with `.serde()` (feature `serde`) serde's; numbers, strings,
+//! vectors, maps, tuples and options have both. Arguments need `Hash` and nothing else.
+//!
+//! # When something is wrong
+//!
+//! The function is not affected, and one warning is logged that says what failed and what serves instead:
+//!
+//! - Another process has the database open: memory serves. The engine admits one process at a time.
+//! - The database is damaged: it is moved to `bcache.corrupt`, and a new one is made. A single damaged entry is computed
+//!   again.
+//! - The directory cannot be made or written, or the disk is full: memory serves, and opening is tried again from time to
+//!   time, ever less often.
+//!
+//! [`DiskBuilder::open`] gives the bare store, which reports errors instead.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod database;
+mod engine;
+mod entry;
+mod ledger;
+mod registry;
+mod store;
+mod sweep;
+
+pub use builder::{DiskBuilder, DiskFallback, bcache};
+pub use fjall;
+pub use store::DiskStore;
+pub use twat_cache_core::{
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, archive,
+};

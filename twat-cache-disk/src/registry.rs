@@ -1,0 +1,78 @@
+//! One database per directory and process, shared by all caches in it.
+//!
+//! The engine locks its directory, even against its own process. So each directory has one [`Place`], which is occupied
+//! by one engine at a time: the next is not opened before the last one is closed.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use twat_cache_core::{Error, ErrorKind};
+
+use crate::database::Database;
+use crate::engine::Engine;
+
+type Places = HashMap<PathBuf, (Arc<Place>, Weak<Database>)>;
+
+static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
+
+/// The database of this directory, whoever else uses it. It is opened when it is first used.
+pub(crate) fn database(dir: &Path) -> Arc<Database> {
+    let path = canonical(dir);
+    let mut places = PLACES.lock();
+    if let Some(database) = places.get(&path).and_then(|(_, database)| database.upgrade()) {
+        return database;
+    }
+    // A place stays as long as a database is there, or is just being closed.
+    places.retain(|_, (place, _)| Arc::strong_count(place) > 1);
+    let place = places.get(&path).map(|(place, _)| place.clone()).unwrap_or_default();
+    let database = Arc::new(Database::new(path.join("bcache"), place.clone()));
+    places.insert(path, (place, Arc::downgrade(&database)));
+    database
+}
+
+/// One path for all spellings of a directory, which may not exist yet.
+fn canonical(dir: &Path) -> PathBuf {
+    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    for ancestor in absolute.ancestors() {
+        if let (Ok(canonical), Ok(rest)) = (ancestor.canonicalize(), absolute.strip_prefix(ancestor)) {
+            // Joined with nothing, a path gains a slash at its end.
+            return if rest.as_os_str().is_empty() { canonical } else { canonical.join(rest) };
+        }
+    }
+    absolute
+}
+
+/// Where one engine at a time may be.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    occupied: Mutex<bool>,
+    vacated: Condvar,
+}
+
+/// Closing takes a few seconds when much has just been written.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Place {
+    /// Opens an engine here, when the last one is closed.
+    pub(crate) fn occupy(&self, open: impl FnOnce() -> Result<Engine, Error>) -> Result<Engine, Error> {
+        let mut occupied = self.occupied.lock();
+        while *occupied {
+            if self.vacated.wait_for(&mut occupied, PATIENCE).timed_out() {
+                return Err(Error::new(ErrorKind::Locked, "open the database that is still being closed"));
+            }
+        }
+        let engine = open()?;
+        *occupied = true;
+        Ok(engine)
+    }
+
+    /// Closes the engine that is here.
+    pub(crate) fn vacate(&self, engine: Engine) {
+        drop(engine);
+        *self.occupied.lock() = false;
+        self.vacated.notify_all();
+    }
+}

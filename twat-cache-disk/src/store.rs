@@ -1,0 +1,302 @@
+use std::fmt;
+use std::hash::Hash;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use fjall::{Keyspace, Slice};
+use twat_cache_core::archive::{Functions, Header};
+use twat_cache_core::{Clock, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store};
+
+use crate::database::Database;
+use crate::engine::{Engine, from_fjall};
+use crate::entry::{self, Key};
+use crate::ledger::Bounds;
+
+/// Results in a [fjall] database, found by the digest of their arguments.
+///
+/// Made by [`bcache`](crate::bcache)`(name).open()`, and, as the primary of a [`Fallback`](twat_cache_core::Fallback), by
+/// its `wrap`s. All stores of a directory share one database, which is opened when the first of them is used and closed
+/// when the last one is dropped. Lookups and changes take time logarithmic in the number of entries; `len` looks at all
+/// of them.
+///
+/// Writes are synchronous and go to the operating system's buffers: a result that was stored survives the process,
+/// however that ends, and not a power cut.
+pub struct DiskStore<V> {
+    database: Option<Arc<Database>>,
+    identity: Identity,
+    area: OnceLock<Area>,
+    max_bytes: u64,
+    ttl: Option<Duration>,
+    clock: Clock,
+    codec: Functions<V>,
+}
+
+/// What sets this cache apart from others in its database.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) version: Option<KeyHash>,
+    /// Adds codec and type.
+    pub(crate) within: fn(&Namespace) -> Namespace,
+}
+
+/// Where this cache's entries are: known once the database is open.
+struct Area {
+    namespace: Namespace,
+    id: u64,
+    bounds: Arc<Bounds>,
+}
+
+/// What bounds a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_bytes: u64,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) clock: Clock,
+}
+
+impl<V> DiskStore<V> {
+    pub(crate) fn new(dir: Option<&Path>, identity: Identity, limits: Limits, codec: Functions<V>) -> Self {
+        let database = dir.map(crate::registry::database);
+        let Limits { max_bytes, ttl, clock } = limits;
+        Self { database, identity, area: OnceLock::new(), max_bytes, ttl, clock, codec }
+    }
+
+    /// Opens the database now, if it is not open.
+    pub(crate) fn open(&self) -> Result<(), Error> {
+        self.area().map(drop)
+    }
+
+    /// The directory of the database, in the cache directory. Empty if there is no cache directory on this system.
+    pub fn path(&self) -> &Path {
+        self.database.as_ref().map_or(Path::new(""), |database| database.dir())
+    }
+
+    /// The engine, opened if need be. As long as you keep it, the database cannot be opened anew should it fail.
+    pub fn database(&self) -> Result<fjall::Database, Error> {
+        self.shared()?.with("open the database", |engine| Ok(engine.database.clone()))
+    }
+
+    /// The part of the database that all caches keep their entries in.
+    pub fn keyspace(&self) -> Result<Keyspace, Error> {
+        self.shared()?.with("open the database", |engine| Ok(engine.entries.clone()))
+    }
+
+    fn shared(&self) -> Result<&Database, Error> {
+        let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
+        self.database.as_deref().ok_or_else(nowhere)
+    }
+
+    /// Whether anything is kept at all.
+    fn keeps(&self) -> bool {
+        self.max_bytes > 0 && self.ttl != Some(Duration::ZERO)
+    }
+
+    #[inline]
+    fn area(&self) -> Result<&Area, Error> {
+        match self.area.get() {
+            Some(area) => Ok(area),
+            None => self.settle(),
+        }
+    }
+
+    #[cold]
+    fn settle(&self) -> Result<&Area, Error> {
+        let database = self.shared()?;
+        let root = database.namespace()?;
+        let Identity { name, version, within } = &self.identity;
+        let named = root.with("name", name);
+        let namespace = within(&named.with("version", version));
+        let id = entry::area(namespace.id());
+        let bounds = database.ledger.lock().open(id, named.id());
+        // Sweeps go by the clock that deadlines were made with; the first store's, if several differ.
+        let _ = bounds.clock.set(self.clock.clone());
+        Ok(self.area.get_or_init(|| Area { namespace, id, bounds }))
+    }
+
+    /// The entry of a key, as it lies in the database, if it may still be given out.
+    fn find(&self, area: &Area, key: Key) -> Result<Option<(Header, Slice)>, Error> {
+        let found = self.shared()?.with("read an entry", |engine| read(engine, key))?;
+        Ok(found.filter(|(header, _)| self.lives(area, *header)))
+    }
+
+    fn lives(&self, area: &Area, header: Header) -> bool {
+        header.codec == self.codec.id() && area.bounds.is_live(header.epoch) && !header.is_expired(&self.clock)
+    }
+
+    fn look<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
+        if !self.keeps() {
+            return Ok(None);
+        }
+        let area = self.area()?;
+        let digest = area.namespace.digest(key);
+        let Some((header, entry)) = self.find(area, entry::key(area.id, digest))? else {
+            return Ok(None);
+        };
+        let value = self.codec.decode(&entry[Header::LEN..]).map_err(|error| error.at(self.path()))?;
+        if area.bounds.is_old(header.epoch) {
+            self.renew(area, digest, header, &entry);
+        }
+        Ok(Some((value, header)))
+    }
+
+    /// Writes an entry anew that is used and would soon be closed.
+    #[cold]
+    fn renew(&self, area: &Area, digest: KeyHash, header: Header, entry: &Slice) {
+        let Ok(database) = self.shared() else { return };
+        let key = entry::key(area.id, digest);
+        let renewed = database.with("write an entry", |engine| {
+            let _stripe = database.stripe(digest);
+            // If it is another one by now, that one is new already.
+            match read(engine, key)? {
+                Some((now, _)) if now == header => {
+                    self.put(database, engine, area, key, header.deadline, entry.to_vec())
+                }
+                _ => Ok(()),
+            }
+        });
+        if let Err(error) = renewed {
+            // It is still there, and the value is on its way to the caller.
+            log::debug!(target: "twat_cache", "{}; it may be evicted although it is used", error.chain());
+        }
+    }
+
+    /// Writes an entry, of which the header is still to be made. The caller has the key's stripe.
+    fn put(
+        &self,
+        database: &Database,
+        engine: &Engine,
+        area: &Area,
+        key: Key,
+        deadline: u64,
+        mut entry: Vec<u8>,
+    ) -> Result<(), Error> {
+        let bytes = (key.len() + entry.len()) as u64;
+        // One that cannot be read is replaced all the same; its bytes stay counted until their epoch is closed.
+        let replaced = read(engine, key).ok().flatten();
+        let added = {
+            let mut ledger = database.ledger.lock();
+            if let Some((header, old)) = replaced {
+                ledger.subtract(area.id, header.epoch, (key.len() + old.len()) as u64);
+            }
+            ledger.add(area.id, bytes, self.max_bytes)
+        };
+        let header = Header { codec: self.codec.id(), epoch: added.epoch, deadline };
+        entry[..Header::LEN].copy_from_slice(&header.to_bytes());
+        // The record first: what it counts too much does less harm than what it would miss.
+        let written = database
+            .record(engine, &added.record)
+            .and_then(|()| engine.entries.insert(key, entry).map_err(|error| from_fjall(error, "write an entry")));
+        if written.is_err() {
+            database.ledger.lock().subtract(area.id, added.epoch, bytes);
+        }
+        written
+    }
+}
+
+fn read(engine: &Engine, key: Key) -> Result<Option<(Header, Slice)>, Error> {
+    let found = engine.entries.get(key).map_err(|error| from_fjall(error, "read an entry"))?;
+    // What has another header is of another format, and as good as absent.
+    Ok(found.and_then(|entry| Header::split(&entry).map(|(header, _)| header).map(|header| (header, entry))))
+}
+
+impl<V: Send + Sync> Store for DiskStore<V> {
+    type Value = V;
+
+    fn len(&self) -> Result<usize, Error> {
+        if !self.keeps() {
+            return Ok(0);
+        }
+        let area = self.area()?;
+        self.shared()?.with("count the entries", |engine| {
+            let mut count = 0;
+            for entry in engine.entries.prefix(entry::prefix(area.id)) {
+                let value = entry.value().map_err(|error| from_fjall(error, "count the entries"))?;
+                count += usize::from(Header::split(&value).is_some_and(|(header, _)| self.lives(area, header)));
+            }
+            Ok(count)
+        })
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        let area = self.area()?;
+        let database = self.shared()?;
+        database.with("clear", |engine| {
+            database.ledger.lock().clear(area.id);
+            database.record(engine, &[area.id])
+        })
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+}
+
+impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
+    fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        Ok(self.look(key)?.map(|(value, _)| value))
+    }
+
+    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
+        self.insert_for(key, value, None)
+    }
+
+    fn remove(&self, key: &K) -> Result<bool, Error> {
+        let area = self.area()?;
+        let database = self.shared()?;
+        let digest = area.namespace.digest(key);
+        let key = entry::key(area.id, digest);
+        database.with("remove an entry", |engine| {
+            let _stripe = database.stripe(digest);
+            let found = match read(engine, key) {
+                Ok(None) => return Ok(false),
+                Ok(found) => found,
+                // Whatever it is, it is to go.
+                Err(_) => None,
+            };
+            engine.entries.remove(key).map_err(|error| from_fjall(error, "remove an entry"))?;
+            let Some((header, entry)) = found else { return Ok(true) };
+            database.ledger.lock().subtract(area.id, header.epoch, (key.len() + entry.len()) as u64);
+            Ok(self.lives(area, header))
+        })
+    }
+
+    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
+        Ok(self.look(key)?.map(|(value, header)| (value, header.left(&self.clock))))
+    }
+
+    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        if !self.keeps() {
+            return Ok(());
+        }
+        let area = self.area()?;
+        let ttl = self.ttl.into_iter().chain(time).min();
+        let mut entry = vec![0; Header::LEN];
+        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
+        let digest = area.namespace.digest(key);
+        let key_in_area = entry::key(area.id, digest);
+        // The engine has room for 4 GiB in a value.
+        let fits = (key_in_area.len() + entry.len()) as u64 <= self.max_bytes && u32::try_from(entry.len()).is_ok();
+        if !fits || ttl == Some(Duration::ZERO) {
+            return self.remove(key).map(drop);
+        }
+        let deadline = ttl.map_or(0, |ttl| self.clock.since_1970_in(ttl));
+        let database = self.shared()?;
+        database.with("write an entry", |engine| {
+            let _stripe = database.stripe(digest);
+            self.put(database, engine, area, key_in_area, deadline, entry)
+        })
+    }
+}
+
+impl<V> fmt::Debug for DiskStore<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskStore")
+            .field("name", &self.identity.name)
+            .field("path", &self.path())
+            .field("max_bytes", &self.max_bytes)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}
