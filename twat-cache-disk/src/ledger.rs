@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use twat_cache_core::Clock;
+use twat_cache_core::archive::Header;
 
 /// A limit is divided into this many epochs, so closing one takes away that part of what is there.
 const EPOCHS: u64 = 16;
@@ -85,10 +86,11 @@ impl Ledger {
         let mut epochs: BTreeMap<_, _> = epochs.into_iter().filter(|(epoch, _)| *epoch >= floor).collect();
         // Whoever was killed had written some more. Better to count what is not there than to forget what is.
         if let Some(mut newest) = epochs.last_entry() {
-            *newest.get_mut() += slack;
+            grow(newest.get_mut(), slack);
         }
         self.last = self.last.max(floor).max(epochs.keys().next_back().copied().unwrap_or(0));
-        *self.names.entry(name).or_default() += epochs.values().sum::<u64>();
+        let held = epochs.values().fold(0, |held: u64, bytes| held.saturating_add(*bytes));
+        grow(self.names.entry(name).or_default(), held);
         let bounds = Arc::new(Bounds { floor: floor.into(), ..Bounds::default() });
         self.areas.insert(area, Area { name, epochs, bounds, unrecorded: 0, slack });
     }
@@ -110,13 +112,14 @@ impl Ledger {
         let name = account.name;
         let part = (limit / EPOCHS).max(1);
         let current = account.epochs.last_key_value();
-        let open = current.filter(|(_, held)| **held == 0 || **held + bytes <= part).map(|(epoch, _)| *epoch);
+        let open =
+            current.filter(|(_, held)| **held == 0 || held.saturating_add(bytes) <= part).map(|(epoch, _)| *epoch);
         let begun = open.is_none();
         self.last += u64::from(begun);
         let epoch = open.unwrap_or(self.last);
-        *account.epochs.entry(epoch).or_default() += bytes;
-        *self.names.entry(name).or_default() += bytes;
-        account.unrecorded += bytes;
+        grow(account.epochs.entry(epoch).or_default(), bytes);
+        grow(self.names.entry(name).or_default(), bytes);
+        grow(&mut account.unrecorded, bytes);
         // What was recorded at a clean end leaves no room for what a kill may keep from being counted.
         let begun = begun || account.slack == 0;
         // So much may be missing after a kill: little of the limit, and yet seldom enough not to matter.
@@ -144,7 +147,7 @@ impl Ledger {
             let Some(area) = self.areas.get_mut(&id) else { break };
             let freed = area.epochs.remove(&epoch).unwrap_or(0);
             area.bounds.floor.fetch_max(epoch + 1, Ordering::AcqRel);
-            *self.names.entry(name).or_default() -= freed;
+            shrink(self.names.entry(name).or_default(), freed);
             if !closed.contains(&id) {
                 closed.push(id);
             }
@@ -162,7 +165,7 @@ impl Ledger {
         let mut ahead = limit.saturating_sub(held);
         let mut old = 0;
         for (epoch, bytes) in epochs {
-            ahead += bytes;
+            grow(&mut ahead, *bytes);
             if ahead > limit / 2 {
                 break;
             }
@@ -179,8 +182,8 @@ impl Ledger {
         // What is in a closed epoch is in no account any more.
         let Some(held) = account.epochs.get_mut(&epoch) else { return };
         let freed = bytes.min(*held);
-        *held -= freed;
-        *self.names.entry(account.name).or_default() -= freed;
+        shrink(held, freed);
+        shrink(self.names.entry(account.name).or_default(), freed);
     }
 
     /// Closes all epochs of an area.
@@ -188,8 +191,9 @@ impl Ledger {
         let Some(account) = self.areas.get_mut(&area) else { return };
         self.last += 1;
         account.bounds.floor.fetch_max(self.last, Ordering::AcqRel);
-        let freed: u64 = std::mem::take(&mut account.epochs).values().sum();
-        *self.names.entry(account.name).or_default() -= freed;
+        for freed in std::mem::take(&mut account.epochs).into_values() {
+            shrink(self.names.entry(account.name).or_default(), freed);
+        }
     }
 
     /// Forgets what is where, because the database had to be made anew. Nothing old can come back, so floors stay.
@@ -218,6 +222,15 @@ impl Ledger {
     }
 }
 
+/// What a record says is not to be trusted with an overflow.
+fn grow(bytes: &mut u64, by: u64) {
+    *bytes = bytes.saturating_add(by);
+}
+
+fn shrink(bytes: &mut u64, by: u64) {
+    *bytes = bytes.saturating_sub(by);
+}
+
 impl Record {
     /// As bytes: name, floor, slack, then epoch and bytes of each epoch, all as 64 bits, little-endian.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
@@ -237,6 +250,11 @@ impl Record {
         while let Some(epoch) = numbers.next() {
             record.epochs.push((epoch, numbers.next()?));
         }
-        Some(record)
+        // A number that no ledger has ever come to would leave none to go on with.
+        let largest = record.epochs.iter().map(|(epoch, _)| *epoch).chain([record.floor]).max();
+        Some(record).filter(|_| largest < Some(Header::MAX_EPOCH / 2))
     }
 }
+
+#[cfg(test)]
+mod tests;
