@@ -1,6 +1,9 @@
 // The README's examples need the features that they show.
-#![cfg_attr(feature = "mem", doc = include_str!("../../README.md"))]
-#![cfg_attr(not(feature = "mem"), doc = "Function results that are remembered. With all features, this is the README.")]
+#![cfg_attr(all(feature = "mem", feature = "disk"), doc = include_str!("../../README.md"))]
+#![cfg_attr(
+    not(all(feature = "mem", feature = "disk")),
+    doc = "Function results that are remembered. With all features, this is the README."
+)]
 #![forbid(unsafe_code)]
 
 pub use twat_cache_core::*;

@@ -6,7 +6,8 @@
 //!
 //! Every file gets a `MinHash` signature, which takes a while, and the signature is remembered under the file's path,
 //! size and modification time. The job runs twice with each wrapper; a table says what was computed, what was
-//! remembered, and how long a hit takes. The wrappers are in `wrappers.rs`, which is the file to read.
+//! remembered, and how long a hit takes. What lasts longer than the program makes the next run of it find everything
+//! computed. The wrappers are in `wrappers.rs`, which is the file to read.
 
 mod command;
 mod pairs;
@@ -59,7 +60,7 @@ fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
 
     let mut table = Table::default();
     let mut signed = Vec::new();
-    for wrapper in wrappers(found.files.len()) {
+    for wrapper in wrappers(found.files.len(), None) {
         let first = run_pass(&wrapper, 1, &found.files);
         if first.signed.is_empty() {
             return Err(Stop::Because(format!("none of the files below {} can be read", found.root.display())));

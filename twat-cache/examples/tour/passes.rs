@@ -90,7 +90,8 @@ mod tests {
         write("b.rs", "fn b() { three(2) }");
         let later = Sources::find(Some(dir.path())).unwrap();
 
-        for wrapper in wrappers(found.files.len()) {
+        let cache = tempfile::tempdir().unwrap();
+        for wrapper in wrappers(found.files.len(), Some(cache.path())) {
             let first = run_pass(&wrapper, 1, &found.files);
             assert_eq!((first.signed.len(), first.figures.computations, first.figures.hits()), (2, 3, 0));
             // An error is not remembered.

@@ -22,6 +22,9 @@ pub(crate) fn sign(path: &Path) -> io::Result<Signature> {
 
 const ORDERS: usize = 128;
 
+/// What a signature depends on, other than the file: to be changed with the code of this module and of `shingles.rs`.
+pub(crate) const METHOD: (u32, usize) = (1, ORDERS);
+
 /// A text's smallest shingle in each of 128 orders, or nothing if the text is too short to have a shingle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Signature(Vec<u32>);
@@ -58,6 +61,18 @@ impl Signature {
         #[expect(clippy::cast_precision_loss, reason = "both are at most 128")]
         let similarity = equal as f64 / all as f64;
         similarity
+    }
+}
+
+impl From<Signature> for Vec<u32> {
+    fn from(signature: Signature) -> Self {
+        signature.0
+    }
+}
+
+impl From<Vec<u32>> for Signature {
+    fn from(positions: Vec<u32>) -> Self {
+        Self(positions)
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use twat_cache::{Call, mcache};
+use twat_cache::{Call, bcache, mcache};
 
-use crate::signature::{Signature, sign};
+use crate::signature::{METHOD, Signature, sign};
 use crate::sources::Source;
 
 /// A memoised [`sign`], and the name of what remembers.
@@ -19,9 +19,10 @@ pub(crate) struct Wrapper {
 
 type Sign = dyn Fn(&Source) -> io::Result<Arc<Signature>>;
 
-/// All of them, each with room for so many files.
-pub(crate) fn wrappers(files: usize) -> Vec<Wrapper> {
-    vec![memory(files)]
+/// All of them, each with room for so many files. Those that outlive the program do so in `dir`, or else where they are
+/// by default.
+pub(crate) fn wrappers(files: usize, dir: Option<&Path>) -> Vec<Wrapper> {
+    vec![memory(files), disk(dir)]
 }
 
 /// What a signature is remembered under: the file's path, size and modification time, which stand for what is in it. As
@@ -40,4 +41,13 @@ fn memory(files: usize) -> Wrapper {
     let cache = mcache().max_entries(files.saturating_mul(2));
     let memo = cache.try_wrap(|Call((path, ..)): &Key<'_>| sign(path).map(Arc::new));
     Wrapper { name: "mcache", sign: Box::new(move |source| memo.try_call(&source.key())) }
+}
+
+/// In a database: what one run of the program has computed, the next one finds.
+fn disk(dir: Option<&Path>) -> Wrapper {
+    // A signature made in another way is another result.
+    let cache = bcache("signatures").version(METHOD);
+    let cache = if let Some(dir) = dir { cache.dir(dir) } else { cache };
+    let memo = cache.try_wrap(|Call((path, ..)): &Key<'_>| sign(path).map(Vec::from));
+    Wrapper { name: "bcache", sign: Box::new(move |source| Ok(Arc::new(memo.try_call(&source.key())?.into()))) }
 }
