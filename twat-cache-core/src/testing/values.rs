@@ -9,8 +9,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use super::{Counter, Setup};
+use crate::clock::ManualClock;
 use crate::{KeyedStore, Memo};
 
 /// A store for the suite. `'static`, because some tests end on a thread of their own.
@@ -118,7 +120,8 @@ pub fn a_random_program_sees_what_the_function_gives<S: Subject>(open: impl Fn(&
         let mut random = Random(seed << 32 | 0x9E37_79B9);
         let world = Cell::new(0_u64);
         let function = |n: &u64| format!("{n} in world {}", world.get());
-        let memo = Memo::new(open(&Setup::default()), function);
+        let (hand, ttl) = (ManualClock::new(), Duration::from_secs(60));
+        let memo = Memo::new(open(&Setup { ttl: Some(ttl), clock: hand.clock(), ..Setup::default() }), function);
         // What the cache may know of each key: the last answer, unless forgotten since.
         let mut known = vec![None; 8];
         for _ in 0..200 {
@@ -137,11 +140,18 @@ pub fn a_random_program_sees_what_the_function_gives<S: Subject>(open: impl Fn(&
                     known[slot] = Some(function(&key));
                 }
                 8 => world.set(world.get() + 1),
-                _ if random.below(5) == 0 => {
-                    memo.clear().unwrap();
-                    known.fill(None);
-                }
-                _ => assert_eq!(memo.len().unwrap(), known.iter().flatten().count()),
+                _ => match random.below(5) {
+                    0 => {
+                        memo.clear().unwrap();
+                        known.fill(None);
+                    }
+                    1 => {
+                        hand.advance(ttl);
+                        known.fill(None);
+                    }
+                    // What has expired may still be counted.
+                    _ => assert!(memo.len().unwrap() >= known.iter().flatten().count()),
+                },
             }
         }
     }
