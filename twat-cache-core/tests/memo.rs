@@ -31,10 +31,13 @@ fn a_store_that_always_fails_costs_one_warning_per_kind_and_nothing_else() {
     assert!(logs.at(log::Level::Debug, &name).len() > 5, "the others are there for those who look");
 
     memo.store().fail_writes(ErrorKind::Full);
+    assert_eq!(memo.call(&8), 16);
+    assert_eq!(logs.warnings(&name).len(), 1, "still the disk");
+    memo.store().fail_writes(ErrorKind::Codec);
     assert_eq!(memo.call(&9), 18);
     assert_eq!(memo.call(&9), 18);
     assert_eq!(logs.warnings(&name).len(), 2, "another kind is news");
-    assert!(logs.warnings(&name)[1].contains("no room left"));
+    assert!(logs.warnings(&name)[1].contains("the value cannot be encoded"));
     assert!(logs.warnings(&name)[1].ends_with("the result is returned, not remembered"));
 }
 

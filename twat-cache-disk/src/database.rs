@@ -17,6 +17,8 @@ use crate::registry::Place;
 pub(crate) struct Database {
     dir: PathBuf,
     place: Arc<Place>,
+    /// The limit of the first store that uses it, by which it is made.
+    max_bytes: u64,
     engine: RwLock<Option<Engine>>,
     attempts: Mutex<Attempts>,
     /// Found in the database when it is first opened, and given to those that replace it.
@@ -39,10 +41,11 @@ const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LAST_DELAY: Duration = Duration::from_secs(30);
 
 impl Database {
-    pub(crate) fn new(dir: PathBuf, place: Arc<Place>) -> Self {
+    pub(crate) fn new(dir: PathBuf, place: Arc<Place>, max_bytes: u64) -> Self {
         Self {
             dir,
             place,
+            max_bytes,
             engine: RwLock::new(None),
             attempts: Mutex::default(),
             secret: OnceLock::new(),
@@ -96,7 +99,7 @@ impl Database {
     }
 
     fn try_open(&self) -> Result<Engine, Error> {
-        let engine = self.place.occupy(|| engine::open(&self.dir, &self.ledger))?;
+        let engine = self.place.occupy(|| engine::open(&self.dir, &self.ledger, self.max_bytes))?;
         let prepared = guard("read the database", || self.prepare(&engine)).map_err(|error| error.at(&self.dir));
         if let Err(error) = prepared {
             self.place.vacate(engine);

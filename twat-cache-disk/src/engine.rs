@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fjall::compaction::Leveled;
 use fjall::config::{CompressionPolicy, HashRatioPolicy, RestartIntervalPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::Mutex;
@@ -19,6 +20,8 @@ pub(crate) struct Engine {
     pub(crate) database: Database,
     /// All entries of all caches, and the records about them.
     pub(crate) entries: Keyspace,
+    /// Last, so that the directory is given up when the database is closed.
+    _claim: File,
 }
 
 /// The engine freezes a keyspace's options when it is created. So another set of options is another name.
@@ -27,47 +30,54 @@ const ENTRIES: &str = "entries-1";
 const MIB: u64 = 1 << 20;
 
 /// Opens the database in `dir`, or makes one. A damaged one is moved aside first.
-pub(crate) fn open(dir: &Path, ledger: &Arc<Mutex<Ledger>>) -> Result<Engine, Error> {
+pub(crate) fn open(dir: &Path, ledger: &Arc<Mutex<Ledger>>, max_bytes: u64) -> Result<Engine, Error> {
     if let Some(parent) = dir.parent() {
         prepare_directory(parent)?;
     }
     prepare_directory(dir)?;
-    // Held until it is open, or known to be somebody's: nobody else must move aside what we are about to open.
-    let _alone = alone(dir)?;
-    let damage = match attempt(dir, ledger) {
+    let claim = claim(dir)?;
+    let damage = match attempt(dir, ledger, max_bytes) {
         Err(error) if is_damage(&error) => error,
-        opened => return opened,
+        opened => return opened.map(|(database, entries)| Engine { database, entries, _claim: claim }),
     };
     let aside =
         quarantine(dir).map_err(|error| Error::from(error).attempting("move the damaged database aside").at(dir))?;
     WarnOnce::new().warn(&damage, format_args!("it was moved to {}, and a new one is made", aside.display()));
     prepare_directory(dir)?;
-    attempt(dir, ledger)
+    attempt(dir, ledger, max_bytes).map(|(database, entries)| Engine { database, entries, _claim: claim })
 }
 
-fn attempt(dir: &Path, ledger: &Arc<Mutex<Ledger>>) -> Result<Engine, Error> {
+fn attempt(dir: &Path, ledger: &Arc<Mutex<Ledger>>, max_bytes: u64) -> Result<(Database, Keyspace), Error> {
     let sweep = Arc::new(Sweep(AssertUnwindSafe(ledger.clone())));
     let opened = guard("open the database", || {
-        // Two workers: one alone can wait for itself for ever. The other numbers are those of a cache beside a program
-        // that has better uses for memory; BENCHMARKS.md has what they cost.
+        // Workers: one alone can wait for itself for ever, and of two the first never compacts but hands compactions
+        // back in a busy loop as long as the other is at one. The other numbers are those of a cache beside a program
+        // that has better uses for memory; BENCHMARKS.md has what they bring.
         let database = Database::builder(dir)
-            .worker_threads(2)
+            .worker_threads(4)
             .cache_size(16 * MIB)
             .max_journaling_size(64 * MIB)
             .max_cached_files(Some(64))
             .with_compaction_filter_factories(Arc::new(move |_| Some(sweep.clone())))
             .open()
             .map_err(|error| from_fjall(error, "open the database"))?;
-        let entries = database.keyspace(ENTRIES, options).map_err(|error| from_fjall(error, "open the database"))?;
-        Ok(Engine { database, entries })
+        let entries = database
+            .keyspace(ENTRIES, || options(max_bytes))
+            .map_err(|error| from_fjall(error, "open the database"))?;
+        Ok((database, entries))
     });
     opened.map_err(|error| error.at(dir))
 }
 
-/// For entries that are found by hashed keys, one by one.
-fn options() -> KeyspaceCreateOptions {
+/// For entries that are found by hashed keys, one by one, in a cache of this size.
+fn options(max_bytes: u64) -> KeyspaceCreateOptions {
+    // While a full memtable is written out, those who store wait for the journal's `fsync`. A large one makes that rare
+    // and lets a burst of stores pass; but it takes its size in memory and again in the journal, which should not be
+    // many times the limit.
+    let memtable = (max_bytes / 16).clamp(16 * MIB, 64 * MIB);
     KeyspaceCreateOptions::default()
-        .max_memtable_size(16 * MIB)
+        .max_memtable_size(memtable)
+        .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(16 * MIB)))
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
         .data_block_hash_ratio_policy(HashRatioPolicy::all(8.0))
         .data_block_restart_interval_policy(RestartIntervalPolicy::all(1))
@@ -113,26 +123,18 @@ fn is_circumstance(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || (cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
 }
 
-/// Takes the lock under which databases are opened and moved. The holder lets go when it has opened, or died.
-fn alone(dir: &Path) -> Result<File, Error> {
+/// Takes the lock that stands for the directory, for as long as the file is open; the system takes it back from the dead.
+///
+/// The engine has a lock of its own, inside. But it looks at other files first and takes them for damaged, and then we
+/// would move a database from under another process.
+fn claim(dir: &Path) -> Result<File, Error> {
     let path = dir.with_extension("lock");
-    let locked = File::options().create(true).append(true).open(&path).and_then(|file| {
-        // Opening takes a second at most; whoever holds it longer hangs, and then the database is not ours to use.
-        for _ in 0..100 {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                // The tick of a wait with an end: the system's lock has none.
-                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(20)),
-                Err(fs::TryLockError::Error(error)) => return Err(error),
-            }
-        }
-        Ok(None)
-    });
-    match locked {
-        Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(Error::new(ErrorKind::Locked, "open the database").at(dir)),
-        Err(error) => Err(Error::from(error).attempting("lock the database").at(path)),
-    }
+    let file = File::options().create(true).append(true).open(&path);
+    let claimed = file.map_err(fs::TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+    claimed.map_err(|error| match error {
+        fs::TryLockError::WouldBlock => Error::new(ErrorKind::Locked, "open the database").at(dir),
+        fs::TryLockError::Error(error) => Error::from(error).attempting("lock the database").at(path),
+    })
 }
 
 /// Moves a damaged database out of the way, in place of the one that was moved before.

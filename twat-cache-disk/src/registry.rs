@@ -19,7 +19,7 @@ type Places = HashMap<PathBuf, (Arc<Place>, Weak<Database>)>;
 static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
 
 /// The database of this directory, whoever else uses it. It is opened when it is first used.
-pub(crate) fn database(dir: &Path) -> Arc<Database> {
+pub(crate) fn database(dir: &Path, max_bytes: u64) -> Arc<Database> {
     let path = canonical(dir);
     let mut places = PLACES.lock();
     if let Some(database) = places.get(&path).and_then(|(_, database)| database.upgrade()) {
@@ -28,7 +28,7 @@ pub(crate) fn database(dir: &Path) -> Arc<Database> {
     // A place stays as long as a database is there, or is just being closed.
     places.retain(|_, (place, _)| Arc::strong_count(place) > 1);
     let place = places.get(&path).map(|(place, _)| place.clone()).unwrap_or_default();
-    let database = Arc::new(Database::new(path.join("bcache"), place.clone()));
+    let database = Arc::new(Database::new(path.join("bcache"), place.clone(), max_bytes));
     places.insert(path, (place, Arc::downgrade(&database)));
     database
 }

@@ -58,8 +58,8 @@ pub(crate) struct Limits {
 
 impl<V> DiskStore<V> {
     pub(crate) fn new(dir: Option<&Path>, identity: Identity, limits: Limits, codec: Functions<V>) -> Self {
-        let database = dir.map(crate::registry::database);
         let Limits { max_bytes, ttl, clock } = limits;
+        let database = dir.map(|dir| crate::registry::database(dir, max_bytes));
         Self { database, identity, area: OnceLock::new(), max_bytes, ttl, clock, codec }
     }
 
