@@ -47,8 +47,10 @@ const LEFT: u8 = 1;
 const LENT: u8 = 2;
 /// Some keys are distrusted.
 const DISTRUST: u8 = 4;
+/// All keys are distrusted, until the primary can be cleared.
+const DISTRUST_ALL: u8 = 8;
 
-/// With more distrusted keys than this, the primary is not worth asking.
+/// With more distrusted keys than this, none is trusted.
 const MAX_DISTRUSTED: usize = 4096;
 
 impl<P, S> Fallback<P, S> {
@@ -103,12 +105,16 @@ impl<P, S> Fallback<P, S> {
 
     fn distrust(&self, digest: KeyHash) {
         let mut distrusted = self.distrusted.lock();
-        distrusted.insert(digest);
-        self.set(if distrusted.len() > MAX_DISTRUSTED { LEFT } else { DISTRUST });
+        if distrusted.len() < MAX_DISTRUSTED {
+            distrusted.insert(digest);
+            self.set(DISTRUST);
+        } else {
+            self.set(DISTRUST_ALL);
+        }
     }
 
     fn distrusts(&self, state: u8, digest: impl FnOnce() -> KeyHash) -> bool {
-        state & DISTRUST != 0 && self.distrusted.lock().contains(&digest())
+        state & DISTRUST_ALL != 0 || state & DISTRUST != 0 && self.distrusted.lock().contains(&digest())
     }
 
     /// The primary's entry is what it should be again.
@@ -116,6 +122,12 @@ impl<P, S> Fallback<P, S> {
         if self.state() & DISTRUST != 0 {
             self.distrusted.lock().remove(&digest());
         }
+    }
+
+    /// The primary has nothing old any more.
+    fn trust_all(&self) {
+        self.distrusted.lock().clear();
+        self.state.fetch_and(!(DISTRUST | DISTRUST_ALL), Ordering::AcqRel);
     }
 
     /// Reads from whichever store has the say about `key`.
@@ -176,11 +188,11 @@ where
             return secondary;
         }
         match self.primary.clear() {
-            Ok(()) => self.distrusted.lock().clear(),
+            Ok(()) => self.trust_all(),
             Err(error) if self.failed(&error) => {}
             Err(error) => {
                 // All that it holds should be gone, so nothing of it may be shown.
-                self.set(LEFT);
+                self.set(DISTRUST_ALL);
                 return Err(error);
             }
         }
@@ -231,7 +243,15 @@ where
 
     fn insert_for(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
         if !self.has_switched() {
-            match self.primary.insert_for(key, value, time) {
+            // Where nothing of it is trusted, it must be rid of everything before it takes something new.
+            let cleared = if self.state() & DISTRUST_ALL == 0 { Ok(()) } else { self.primary.clear() };
+            let inserted = cleared.and_then(|()| {
+                if self.state() & DISTRUST_ALL != 0 {
+                    self.trust_all();
+                }
+                self.primary.insert_for(key, value, time)
+            });
+            match inserted {
                 Ok(()) => {
                     self.trust(|| self.namespace.digest(key));
                     if self.state() & LENT != 0 {

@@ -155,6 +155,29 @@ mod fallback {
         assert_eq!(store.get(&2).unwrap(), None);
         store.insert(&2, &21).unwrap();
         assert_eq!(store.get(&2).unwrap(), Some(21));
+        assert_eq!(store.get(&1).unwrap(), None);
+    }
+
+    #[test]
+    fn a_primary_that_refused_everything_for_long_is_used_again_without_its_old_values() {
+        let store = Fallback::new(faulty(), LruStore::new(1));
+        for key in 0..10_000 {
+            store.insert(&key, &1).unwrap();
+        }
+        store.primary().fail_writes(ErrorKind::Full);
+        store.primary().fail_removals(ErrorKind::Full);
+        for key in 0..10_000 {
+            store.insert(&key, &2).unwrap();
+            assert_ne!(store.get(&(key / 2)).unwrap(), Some(1), "an old value came back");
+        }
+        store.primary().fail_all(None);
+        store.insert(&7, &3).unwrap();
+        assert!(!store.has_switched());
+        assert_eq!(store.primary().inner().get(&7).unwrap(), Some(3));
+        for key in 0..10_000 {
+            assert_ne!(store.get(&key).unwrap(), Some(1), "an old value came back");
+        }
+        assert_eq!(store.get(&7).unwrap(), Some(3));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One fjall database, with what this process knows of it: opened when it is first used, and again when it has failed.
 
 use std::fmt;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -35,7 +36,24 @@ struct Attempts {
     next: Option<Instant>,
     delay: Duration,
     kind: Option<ErrorKind>,
+    opened: Option<Instant>,
 }
+
+impl Attempts {
+    /// After a failure. A disk that is full fails at the first write, and opening is no sign of room: only an engine
+    /// that has worked for a while is.
+    fn put_off(&mut self, kind: ErrorKind) {
+        if self.opened.take().is_some_and(|opened| opened.elapsed() > LAST_DELAY) {
+            self.delay = Duration::ZERO;
+        }
+        self.delay = (self.delay * 2).clamp(FIRST_DELAY, LAST_DELAY);
+        self.next = Some(Instant::now() + self.delay);
+        self.kind = Some(kind);
+    }
+}
+
+/// A file in the database's directory which says that the engine gave up, and nobody has looked for damage since.
+const SUSPECT: &str = "suspect";
 
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LAST_DELAY: Duration = Duration::from_secs(30);
@@ -84,33 +102,34 @@ impl Database {
         }
         match self.try_open() {
             Ok(engine) => {
-                *attempts = Attempts::default();
+                attempts.next = None;
+                attempts.opened = Some(Instant::now());
                 let mut slot = self.engine.write();
                 *slot = Some(engine);
                 Ok(Open(parking_lot::RwLockWriteGuard::downgrade(slot)))
             }
             Err(error) => {
-                attempts.delay = (attempts.delay * 2).clamp(FIRST_DELAY, LAST_DELAY);
-                attempts.next = Some(Instant::now() + attempts.delay);
-                attempts.kind = Some(error.kind());
+                attempts.put_off(error.kind());
                 Err(error)
             }
         }
     }
 
     fn try_open(&self) -> Result<Engine, Error> {
-        let engine = self.place.occupy(|| engine::open(&self.dir, &self.ledger, self.max_bytes))?;
-        let prepared = guard("read the database", || self.prepare(&engine)).map_err(|error| error.at(&self.dir));
-        if let Err(error) = prepared {
-            self.place.vacate(engine);
-            return Err(error);
-        }
-        Ok(engine)
+        self.place.occupy(|| engine::open(&self.dir, &self.ledger, self.max_bytes, |engine| self.prepare(engine)))
     }
 
     /// Brings the database and what we know of it together.
     fn prepare(&self, engine: &Engine) -> Result<(), Error> {
         let entries = &engine.entries;
+        let suspect = self.dir.join(SUSPECT);
+        if suspect.exists() {
+            for entry in entries.iter() {
+                entry.value().map_err(|error| from_fjall(error, "read the database"))?;
+            }
+            // If it stays, all is read again next time.
+            let _ = fs::remove_file(suspect);
+        }
         let known = entries.get(entry::SECRET).map_err(|error| from_fjall(error, "read the database"))?;
         let known = known.and_then(|secret| <[u8; 16]>::try_from(&*secret).ok());
         let first = self.secret.get().is_none();
@@ -168,15 +187,26 @@ impl Database {
     /// Looks at an error of the engine: one that has given up is closed, to be opened anew by the next who needs it.
     #[cold]
     fn failed(&self, error: Error) -> Error {
-        if !matches!(error.kind(), ErrorKind::Poisoned) {
+        // The engine takes no writes any more after one that failed, and says why only once.
+        let full = error.kind() == ErrorKind::Full;
+        if !full && error.kind() != ErrorKind::Poisoned {
             return error.at(&self.dir);
         }
+        // In the order of `open`: who opens anew must not come between, or it waits for us with what we wait for.
+        let mut attempts = self.attempts.lock();
         let engine = self.engine.write().take();
         if let Some(engine) = engine {
-            *self.attempts.lock() =
-                Attempts { next: Some(Instant::now() + FIRST_DELAY), delay: FIRST_DELAY, kind: Some(ErrorKind::Io) };
+            attempts.put_off(if full { ErrorKind::Full } else { ErrorKind::Io });
+            drop(attempts);
+            // Perhaps over a block that it cannot read, and so not compact: then it would give up again and again.
+            if !full {
+                let _ = File::create(self.dir.join(SUSPECT));
+            }
             // Closing can take seconds. Others go on without it meanwhile.
             self.place.vacate(engine);
+        }
+        if full {
+            return error.at(&self.dir);
         }
         // Of another kind, because it is not lasting: the next engine may work.
         Error::new(ErrorKind::Io, "write to the database").because(error).at(&self.dir)

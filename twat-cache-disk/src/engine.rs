@@ -21,7 +21,7 @@ pub(crate) struct Engine {
     /// All entries of all caches, and the records about them.
     pub(crate) entries: Keyspace,
     /// Last, so that the directory is given up when the database is closed.
-    _claim: File,
+    _claim: Arc<Claim>,
 }
 
 /// The engine freezes a keyspace's options when it is created. So another set of options is another name.
@@ -29,22 +29,34 @@ const ENTRIES: &str = "entries-1";
 
 const MIB: u64 = 1 << 20;
 
-/// Opens the database in `dir`, or makes one. A damaged one is moved aside first.
-pub(crate) fn open(dir: &Path, ledger: &Arc<Mutex<Ledger>>, max_bytes: u64) -> Result<Engine, Error> {
+/// Opens the database in `dir`, or makes one, and has it prepared. A damaged one is moved aside first.
+pub(crate) fn open(
+    dir: &Path,
+    ledger: &Arc<Mutex<Ledger>>,
+    max_bytes: u64,
+    prepare: impl Fn(&Engine) -> Result<(), Error>,
+) -> Result<Engine, Error> {
     if let Some(parent) = dir.parent() {
         prepare_directory(parent)?;
     }
     prepare_directory(dir)?;
-    let claim = claim(dir)?;
-    let damage = match attempt(dir, ledger, max_bytes) {
+    let claim = Arc::new(claim(dir)?);
+    let attempt = || {
+        is_well_formed(dir).map_err(|error| error.at(dir))?;
+        let (database, entries) = attempt(dir, ledger, max_bytes)?;
+        let engine = Engine { database, entries, _claim: claim.clone() };
+        guard("read the database", || prepare(&engine)).map_err(|error| error.at(dir))?;
+        Ok(engine)
+    };
+    let damage = match attempt() {
         Err(error) if is_damage(&error) => error,
-        opened => return opened.map(|(database, entries)| Engine { database, entries, _claim: claim }),
+        opened => return opened,
     };
     let aside =
         quarantine(dir).map_err(|error| Error::from(error).attempting("move the damaged database aside").at(dir))?;
     WarnOnce::new().warn(&damage, format_args!("it was moved to {}, and a new one is made", aside.display()));
     prepare_directory(dir)?;
-    attempt(dir, ledger, max_bytes).map(|(database, entries)| Engine { database, entries, _claim: claim })
+    attempt()
 }
 
 fn attempt(dir: &Path, ledger: &Arc<Mutex<Ledger>>, max_bytes: u64) -> Result<(Database, Keyspace), Error> {
@@ -123,18 +135,65 @@ fn is_circumstance(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || (cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
 }
 
+/// Whether a database is there as far as the engine does not look, or panics when it does.
+///
+/// It asserts that files are files, and a panic in the middle of opening aborts the process: its own cleaning up panics
+/// again. So nothing but files and the known directories may be there; links least of all. And without a journal it
+/// opens, but numbers its writes from the start, and takes them for older than what is there when it opens again.
+fn is_well_formed(dir: &Path) -> Result<(), Error> {
+    let known = |path: &Path| {
+        let inside = path.strip_prefix(dir).ok();
+        let parts: Vec<_> = inside.into_iter().flatten().map(|part| part.to_string_lossy()).collect();
+        match parts.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
+            ["keyspaces"] => true,
+            ["keyspaces", number] => number.parse::<u64>().is_ok(),
+            ["keyspaces", _, inner] => inner == "tables" || inner == "blobs",
+            _ => false,
+        }
+    };
+    let corrupt = |what: String| Error::new(ErrorKind::Corrupt, "open the database").because(what);
+    let mut journals = 0;
+    let mut directories = vec![dir.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            journals += usize::from(path.extension().is_some_and(|extension| extension == "jnl"));
+            if kind.is_dir() && known(&path) {
+                directories.push(path);
+            } else if !kind.is_file() || known(&path) {
+                return Err(corrupt(format!("{} is not what it should be", path.display())));
+            }
+        }
+    }
+    if journals == 0 && dir.join("version").exists() {
+        return Err(corrupt("there is no journal".into()));
+    }
+    Ok(())
+}
+
 /// Takes the lock that stands for the directory, for as long as the file is open; the system takes it back from the dead.
 ///
 /// The engine has a lock of its own, inside. But it looks at other files first and takes them for damaged, and then we
 /// would move a database from under another process.
-fn claim(dir: &Path) -> Result<File, Error> {
+fn claim(dir: &Path) -> Result<Claim, Error> {
     let path = dir.with_extension("lock");
     let file = File::options().create(true).append(true).open(&path);
-    let claimed = file.map_err(fs::TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+    let claimed = file.map_err(fs::TryLockError::Error).and_then(|file| file.try_lock().map(|()| Claim(file)));
     claimed.map_err(|error| match error {
         fs::TryLockError::WouldBlock => Error::new(ErrorKind::Locked, "open the database").at(dir),
         fs::TryLockError::Error(error) => Error::from(error).attempting("lock the database").at(path),
     })
+}
+
+/// See [`claim`].
+pub(crate) struct Claim(File);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is just being forked has it open, too, until it is another.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Moves a damaged database out of the way, in place of the one that was moved before.

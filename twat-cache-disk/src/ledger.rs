@@ -23,10 +23,17 @@ const EPOCHS: u64 = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     areas: HashMap<u64, Area>,
-    /// Bytes under each name.
-    names: HashMap<u64, u64>,
+    names: HashMap<u64, Name>,
     /// The last epoch that was begun, of any area.
     last: u64,
+}
+
+/// What there is under a name.
+#[derive(Debug, Default)]
+struct Name {
+    held: u64,
+    /// All bytes that were ever written by this process: the time, as epochs go by.
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -34,6 +41,8 @@ struct Area {
     name: u64,
     /// The bytes that were written in each epoch and are still there.
     epochs: BTreeMap<u64, u64>,
+    /// When the newest of them began; unknown of one that another process began.
+    begun: Option<u64>,
     bounds: Arc<Bounds>,
     /// Bytes that were written since the last record, and how many there may be.
     unrecorded: u64,
@@ -90,14 +99,15 @@ impl Ledger {
         }
         self.last = self.last.max(floor).max(epochs.keys().next_back().copied().unwrap_or(0));
         let held = epochs.values().fold(0, |held: u64, bytes| held.saturating_add(*bytes));
-        grow(self.names.entry(name).or_default(), held);
+        grow(&mut self.names.entry(name).or_default().held, held);
         let bounds = Arc::new(Bounds { floor: floor.into(), ..Bounds::default() });
-        self.areas.insert(area, Area { name, epochs, bounds, unrecorded: 0, slack });
+        self.areas.insert(area, Area { name, epochs, begun: None, bounds, unrecorded: 0, slack });
     }
 
     /// The bounds of an area under this name, which may be new.
     pub(crate) fn open(&mut self, area: u64, name: u64) -> Arc<Bounds> {
-        let new = || Area { name, epochs: BTreeMap::new(), bounds: Arc::default(), unrecorded: 0, slack: 0 };
+        let new =
+            || Area { name, epochs: BTreeMap::new(), begun: None, bounds: Arc::default(), unrecorded: 0, slack: 0 };
         self.areas.entry(area).or_insert_with(new).bounds.clone()
     }
 
@@ -108,17 +118,20 @@ impl Ledger {
 
     /// Counts an entry of so many bytes, not more than the limit, that is about to be written. Older ones make room.
     pub(crate) fn add(&mut self, area: u64, bytes: u64, limit: u64) -> Added {
-        let Some(account) = self.areas.get_mut(&area) else { return Added { epoch: self.last, record: Vec::new() } };
-        let name = account.name;
         let part = (limit / EPOCHS).max(1);
-        let current = account.epochs.last_key_value();
-        let open =
-            current.filter(|(_, held)| **held == 0 || held.saturating_add(bytes) <= part).map(|(epoch, _)| *epoch);
+        let open = self.open_epoch(area, bytes, part);
         let begun = open.is_none();
         self.last += u64::from(begun);
         let epoch = open.unwrap_or(self.last);
+        let Some(account) = self.areas.get_mut(&area) else { return Added { epoch, record: Vec::new() } };
+        let name = account.name;
+        let under_name = self.names.entry(name).or_default();
+        if begun || account.begun.is_none() {
+            account.begun = Some(under_name.written);
+        }
+        grow(&mut under_name.held, bytes);
+        grow(&mut under_name.written, bytes);
         grow(account.epochs.entry(epoch).or_default(), bytes);
-        grow(self.names.entry(name).or_default(), bytes);
         grow(&mut account.unrecorded, bytes);
         // What was recorded at a clean end leaves no room for what a kill may keep from being counted.
         let begun = begun || account.slack == 0;
@@ -135,10 +148,25 @@ impl Ledger {
         Added { epoch, record }
     }
 
+    /// The epoch that an entry of so many bytes may join: the area's newest, if there is room and it is recent. An area
+    /// that is seldom written to has old ones, and what is written now is not old.
+    fn open_epoch(&self, area: u64, bytes: u64, part: u64) -> Option<u64> {
+        let account = self.areas.get(&area)?;
+        let (epoch, held) = account.epochs.last_key_value()?;
+        let written = self.names.get(&account.name).map_or(0, |name| name.written);
+        let is_recent = if let Some(begun) = account.begun {
+            written.saturating_sub(begun) <= part.saturating_mul(2)
+        } else {
+            let others = self.areas.values().filter(|other| other.name == account.name);
+            others.filter_map(|other| other.epochs.keys().next_back()).max() == Some(epoch)
+        };
+        (is_recent && (*held == 0 || held.saturating_add(bytes) <= part)).then_some(*epoch)
+    }
+
     /// Closes the oldest epochs of a name until it is within its limit, all but the one that is just being written.
     fn make_room(&mut self, name: u64, keep: (u64, u64), limit: u64) -> Vec<u64> {
         let mut closed = Vec::new();
-        while self.names.get(&name).is_some_and(|held| *held > limit) {
+        while self.names.get(&name).is_some_and(|name| name.held > limit) {
             let oldest = |(id, area): (&u64, &Area)| area.epochs.keys().next().map(|epoch| (*epoch, *id));
             let of_name = self.areas.iter().filter(|(_, area)| area.name == name);
             let Some((epoch, id)) = of_name.filter_map(oldest).filter(|(epoch, id)| (*id, *epoch) != keep).min() else {
@@ -147,7 +175,7 @@ impl Ledger {
             let Some(area) = self.areas.get_mut(&id) else { break };
             let freed = area.epochs.remove(&epoch).unwrap_or(0);
             area.bounds.floor.fetch_max(epoch + 1, Ordering::AcqRel);
-            shrink(self.names.entry(name).or_default(), freed);
+            shrink(&mut self.names.entry(name).or_default().held, freed);
             if !closed.contains(&id) {
                 closed.push(id);
             }
@@ -161,7 +189,7 @@ impl Ledger {
         let areas = || self.areas.values().filter(|area| area.name == name);
         let mut epochs: Vec<_> = areas().flat_map(|area| &area.epochs).collect();
         epochs.sort_unstable();
-        let held = self.names.get(&name).copied().unwrap_or(0);
+        let held = self.names.get(&name).map_or(0, |name| name.held);
         let mut ahead = limit.saturating_sub(held);
         let mut old = 0;
         for (epoch, bytes) in epochs {
@@ -183,7 +211,7 @@ impl Ledger {
         let Some(held) = account.epochs.get_mut(&epoch) else { return };
         let freed = bytes.min(*held);
         shrink(held, freed);
-        shrink(self.names.entry(account.name).or_default(), freed);
+        shrink(&mut self.names.entry(account.name).or_default().held, freed);
     }
 
     /// Closes all epochs of an area.
@@ -192,7 +220,7 @@ impl Ledger {
         self.last += 1;
         account.bounds.floor.fetch_max(self.last, Ordering::AcqRel);
         for freed in std::mem::take(&mut account.epochs).into_values() {
-            shrink(self.names.entry(account.name).or_default(), freed);
+            shrink(&mut self.names.entry(account.name).or_default().held, freed);
         }
     }
 

@@ -93,6 +93,39 @@ fn the_areas_of_a_name_share_its_limit_and_other_names_have_their_own() {
 }
 
 #[test]
+fn what_is_written_into_a_quiet_area_is_new() {
+    let (mut ledger, bounds) = ledger();
+    ledger.open(8, NAME);
+    let first = fill(&mut ledger, AREA, 1)[0];
+    fill(&mut ledger, 8, 100);
+    let later = fill(&mut ledger, AREA, 1)[0];
+    fill(&mut ledger, 8, 100);
+    assert!(!bounds.is_live(first) && bounds.is_live(later));
+    // Two areas that take turns do not begin an epoch each time.
+    let before = ledger.last;
+    for _ in 0..50 {
+        fill(&mut ledger, AREA, 1);
+        fill(&mut ledger, 8, 1);
+    }
+    assert!(ledger.last - before <= 20, "{}", ledger.last - before);
+}
+
+#[test]
+fn processes_that_write_little_share_an_epoch() {
+    let mut record = None;
+    for _ in 0..100 {
+        let mut ledger = Ledger::default();
+        if let Some(record) = record {
+            ledger.restore(AREA, record);
+        }
+        ledger.open(AREA, NAME);
+        ledger.add(AREA, 10, LIMIT);
+        record = ledger.record(AREA, true);
+    }
+    assert_eq!(record.unwrap().epochs.len(), 1);
+}
+
+#[test]
 fn clear_closes_an_area_and_no_other() {
     let (mut ledger, bounds) = ledger();
     let other = ledger.open(8, NAME);
