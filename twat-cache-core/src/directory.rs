@@ -41,9 +41,10 @@ fn create(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).create(dir)
 }
 
-/// Nothing in it, or our mark.
+/// Nothing in it, or our mark. Other programs, `cargo` among them, have such a file in theirs.
 fn is_ours(dir: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(dir)?.next().is_none() || dir.join(TAG).exists())
+    let tag = || fs::read_to_string(dir.join(TAG));
+    Ok(fs::read_dir(dir)?.next().is_none() || tag().is_ok_and(|text| text == TAG_TEXT))
 }
 
 const TAG: &str = "CACHEDIR.TAG";

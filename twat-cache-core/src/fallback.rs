@@ -126,7 +126,9 @@ impl<P, S> Fallback<P, S> {
 
     /// The primary has nothing old any more.
     fn trust_all(&self) {
-        self.distrusted.lock().clear();
+        // Under the lock, as in `distrust`: of a key that is added meanwhile, the bit must stay.
+        let mut distrusted = self.distrusted.lock();
+        distrusted.clear();
         self.state.fetch_and(!(DISTRUST | DISTRUST_ALL), Ordering::AcqRel);
     }
 

@@ -132,20 +132,23 @@ impl Database {
         }
         let known = entries.get(entry::SECRET).map_err(|error| from_fjall(error, "read the database"))?;
         let known = known.and_then(|secret| <[u8; 16]>::try_from(&*secret).ok());
-        let first = self.secret.get().is_none();
+        let mut records = Vec::new();
+        for record in entries.prefix(entry::RECORDS) {
+            let (key, value) = record.into_inner().map_err(|error| from_fjall(error, "read the database"))?;
+            records.extend(entry::recorded(&key).zip(Record::from_bytes(&value)));
+        }
+        // Only now: after an error above, the next attempt must find everything as this one did.
         let secret = *self.secret.get_or_init(|| known.unwrap_or_else(Namespace::random_secret));
-        if known != Some(secret) {
-            // A new database, or one that another process has made in place of ours.
-            entries.insert(entry::SECRET, secret).map_err(|error| from_fjall(error, "write to the database"))?;
-            self.ledger.lock().empty();
-        } else if first {
+        if known == Some(secret) {
+            // Also when it is opened anew: another process may have had it meanwhile.
             let mut ledger = self.ledger.lock();
-            for record in entries.prefix(entry::RECORDS) {
-                let (key, value) = record.into_inner().map_err(|error| from_fjall(error, "read the database"))?;
-                if let (Some(area), Some(record)) = (entry::recorded(&key), Record::from_bytes(&value)) {
-                    ledger.restore(area, record);
-                }
+            for (area, record) in records {
+                ledger.restore(area, record);
             }
+        } else {
+            // A new database, or one that another process has made in place of ours.
+            engine.insert(entry::SECRET, secret, "write to the database")?;
+            self.ledger.lock().empty();
         }
         Ok(())
     }
@@ -177,8 +180,7 @@ impl Database {
         for area in areas {
             let record = self.ledger.lock().record(*area, end);
             if let Some(record) = record {
-                let written = engine.entries.insert(entry::record(*area), record.to_bytes());
-                written.map_err(|error| from_fjall(error, "write to the database"))?;
+                engine.insert(&entry::record(*area), record.to_bytes(), "write to the database")?;
             }
         }
         Ok(())
@@ -186,7 +188,7 @@ impl Database {
 
     /// Looks at an error of the engine: one that has given up is closed, to be opened anew by the next who needs it.
     #[cold]
-    fn failed(&self, error: Error) -> Error {
+    fn failed(&self, error: Error, opened: u64) -> Error {
         // The engine takes no writes any more after one that failed, and says why only once.
         let full = error.kind() == ErrorKind::Full;
         if !full && error.kind() != ErrorKind::Poisoned {
@@ -194,7 +196,9 @@ impl Database {
         }
         // In the order of `open`: who opens anew must not come between, or it waits for us with what we wait for.
         let mut attempts = self.attempts.lock();
-        let engine = self.engine.write().take();
+        let mut engine = self.engine.write();
+        // Another may have closed it by now, and a third have opened the next, which is none the worse for our error.
+        let engine = if engine.as_ref().is_some_and(|engine| engine.id == opened) { engine.take() } else { None };
         if let Some(engine) = engine {
             attempts.put_off(if full { ErrorKind::Full } else { ErrorKind::Io });
             drop(attempts);
@@ -220,9 +224,10 @@ impl Database {
     ) -> Result<T, Error> {
         let engine = self.engine()?;
         let done = guard(attempt, || work(&engine));
+        let opened = engine.id;
         // Before the error is seen to, which may close it.
         drop(engine);
-        done.map_err(|error| self.failed(error))
+        done.map_err(|error| self.failed(error, opened))
     }
 }
 

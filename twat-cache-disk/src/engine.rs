@@ -1,15 +1,17 @@
 //! The engine itself: fjall, with the options of a cache, its errors as ours, and what is done about a damaged one.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
 use fjall::config::{CompressionPolicy, HashRatioPolicy, RestartIntervalPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
-use parking_lot::Mutex;
+use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use parking_lot::{Mutex, MutexGuard};
 use twat_cache_core::{Error, ErrorKind, WarnOnce, prepare_directory};
 
 use crate::ledger::Ledger;
@@ -20,12 +22,61 @@ pub(crate) struct Engine {
     pub(crate) database: Database,
     /// All entries of all caches, and the records about them.
     pub(crate) entries: Keyspace,
+    /// No other has it.
+    pub(crate) id: u64,
+    /// Held while something is written.
+    writing: Mutex<()>,
     /// Last, so that the directory is given up when the database is closed.
     _claim: Arc<Claim>,
 }
 
+impl Engine {
+    pub(crate) fn insert(
+        &self,
+        key: &[u8],
+        value: impl Into<fjall::Slice>,
+        attempt: &'static str,
+    ) -> Result<(), Error> {
+        let _writing = self.room(attempt)?;
+        self.entries.insert(key, value).map_err(|error| from_fjall(error, attempt))
+    }
+
+    pub(crate) fn remove(&self, key: &[u8], attempt: &'static str) -> Result<(), Error> {
+        let _writing = self.room(attempt)?;
+        self.entries.remove(key).map_err(|error| from_fjall(error, attempt))
+    }
+
+    /// Waits until the engine takes a write at once.
+    ///
+    /// With four full memtables, or thirty runs in its first level, it makes a writer wait *in* its write until workers
+    /// have done something about that: without end, if they have died meanwhile. So we wait outside, with an end, and
+    /// one at a time: a write can add two full memtables at most.
+    fn room(&self, attempt: &'static str) -> Result<MutexGuard<'_, ()>, Error> {
+        let end = Instant::now() + PATIENCE;
+        if let Some(writing) = self.writing.try_lock_until(end) {
+            loop {
+                if self.entries.tree.sealed_memtable_count() < 2 && self.entries.tree.l0_run_count() < 20 {
+                    return Ok(writing);
+                }
+                // Says whether the engine has given up.
+                self.database.persist(PersistMode::Buffer).map_err(|error| from_fjall(error, attempt))?;
+                if Instant::now() >= end {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        Err(Error::new(ErrorKind::Io, attempt).because("the disk is too slow for what is being stored"))
+    }
+}
+
+/// How long to wait for the engine to catch up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The engine freezes a keyspace's options when it is created. So another set of options is another name.
 const ENTRIES: &str = "entries-1";
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 const MIB: u64 = 1 << 20;
 
@@ -44,11 +95,29 @@ pub(crate) fn open(
     let attempt = || {
         is_well_formed(dir).map_err(|error| error.at(dir))?;
         let (database, entries) = attempt(dir, ledger, max_bytes)?;
-        let engine = Engine { database, entries, _claim: claim.clone() };
+        let engine = Engine {
+            database,
+            entries,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            writing: Mutex::new(()),
+            _claim: claim.clone(),
+        };
         guard("read the database", || prepare(&engine)).map_err(|error| error.at(dir))?;
         Ok(engine)
     };
-    let damage = match attempt() {
+    // Damaged in some places, a database makes the engine abort the process. Each attempt leaves a byte in the file until
+    // it has come to an end; where two have not, there is no third.
+    let begun = claim.0.metadata().map_or(0, |file| file.len());
+    let opened = if begun < 2 {
+        let _ = (&claim.0).write_all(b".");
+        let opened = attempt();
+        let _ = claim.0.set_len(0);
+        opened
+    } else {
+        let _ = claim.0.set_len(0);
+        Err(Error::new(ErrorKind::Corrupt, "open the database").because("two attempts ended with the process").at(dir))
+    };
+    let damage = match opened {
         Err(error) if is_damage(&error) => error,
         opened => return opened,
     };
@@ -130,8 +199,18 @@ fn is_circumstance(error: &io::Error) -> bool {
     // Too many open files, in the process and in the system, on all unixes.
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    let kinds =
-        [Kind::PermissionDenied, Kind::ReadOnlyFilesystem, Kind::OutOfMemory, Kind::ResourceBusy, Kind::Interrupted];
+    let kinds = [
+        Kind::PermissionDenied,
+        Kind::ReadOnlyFilesystem,
+        Kind::OutOfMemory,
+        Kind::ResourceBusy,
+        Kind::Interrupted,
+        // What the system says when there may be no more threads.
+        Kind::WouldBlock,
+        Kind::TimedOut,
+        Kind::StaleNetworkFileHandle,
+        Kind::FileTooLarge,
+    ];
     kinds.contains(&error.kind()) || (cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
 }
 

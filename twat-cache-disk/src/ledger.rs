@@ -47,6 +47,8 @@ struct Area {
     /// Bytes that were written since the last record, and how many there may be.
     unrecorded: u64,
     slack: u64,
+    /// Bytes that this process has written.
+    written: u64,
 }
 
 /// What those need to know who read or sweep entries, without the ledger's lock.
@@ -89,25 +91,43 @@ pub(crate) struct Added {
 }
 
 impl Ledger {
-    /// Takes over an account from the disk.
+    /// Takes over an account from the disk, or adds what it has to the one that is there.
     pub(crate) fn restore(&mut self, area: u64, record: Record) {
-        let Record { name, floor, slack, epochs } = record;
-        let mut epochs: BTreeMap<_, _> = epochs.into_iter().filter(|(epoch, _)| *epoch >= floor).collect();
+        let Record { name, floor, slack, mut epochs } = record;
         // Whoever was killed had written some more. Better to count what is not there than to forget what is.
-        if let Some(mut newest) = epochs.last_entry() {
-            grow(newest.get_mut(), slack);
+        if let Some((_, newest)) = epochs.iter_mut().max() {
+            grow(newest, slack);
         }
-        self.last = self.last.max(floor).max(epochs.keys().next_back().copied().unwrap_or(0));
-        let held = epochs.values().fold(0, |held: u64, bytes| held.saturating_add(*bytes));
-        grow(&mut self.names.entry(name).or_default().held, held);
-        let bounds = Arc::new(Bounds { floor: floor.into(), ..Bounds::default() });
-        self.areas.insert(area, Area { name, epochs, begun: None, bounds, unrecorded: 0, slack });
+        self.last = epochs.iter().map(|(epoch, _)| *epoch).chain([self.last, floor]).max().unwrap_or(0);
+        self.open(area, name);
+        let Some(account) = self.areas.get_mut(&area) else { return };
+        let held = &mut self.names.entry(account.name).or_default().held;
+        let floor = account.bounds.floor.fetch_max(floor, Ordering::AcqRel).max(floor);
+        let live = account.epochs.split_off(&floor);
+        for closed in std::mem::replace(&mut account.epochs, live).into_values() {
+            shrink(held, closed);
+        }
+        for (epoch, bytes) in epochs.into_iter().filter(|(epoch, _)| *epoch >= floor) {
+            let known = account.epochs.entry(epoch).or_default();
+            grow(held, bytes.saturating_sub(*known));
+            *known = bytes.max(*known);
+        }
+        // The newest may be another's.
+        account.begun = None;
+        account.slack = 0;
     }
 
     /// The bounds of an area under this name, which may be new.
     pub(crate) fn open(&mut self, area: u64, name: u64) -> Arc<Bounds> {
-        let new =
-            || Area { name, epochs: BTreeMap::new(), begun: None, bounds: Arc::default(), unrecorded: 0, slack: 0 };
+        let new = || Area {
+            name,
+            epochs: BTreeMap::new(),
+            begun: None,
+            bounds: Arc::default(),
+            unrecorded: 0,
+            slack: 0,
+            written: 0,
+        };
         self.areas.entry(area).or_insert_with(new).bounds.clone()
     }
 
@@ -133,15 +153,20 @@ impl Ledger {
         grow(&mut under_name.written, bytes);
         grow(account.epochs.entry(epoch).or_default(), bytes);
         grow(&mut account.unrecorded, bytes);
-        // What was recorded at a clean end leaves no room for what a kill may keep from being counted.
+        grow(&mut account.written, bytes);
+        // What the last process was allowed not to record, this one is not as well, or many short runs would each write
+        // that much, and nobody ever count it. So the first that is added is recorded.
         let begun = begun || account.slack == 0;
-        // So much may be missing after a kill: little of the limit, and yet seldom enough not to matter.
-        account.slack = (limit / 256).clamp(1 << 10, 4 << 20);
+        let due = begun || account.unrecorded >= account.slack;
+        if due {
+            // So much may be missing after a kill, and is then counted although it may never have been written: little
+            // of the limit, and no more than this process has written, for it may be one of thousands of short runs.
+            account.slack = account.written.clamp(1 << 10, (limit / 256).clamp(1 << 10, 4 << 20));
+        }
         let mut record = self.make_room(name, (area, epoch), limit);
         if begun || !record.is_empty() {
             self.age(name, limit);
         }
-        let due = self.areas.get(&area).is_some_and(|account| begun || account.unrecorded >= account.slack);
         if due && !record.contains(&area) {
             record.push(area);
         }
@@ -211,6 +236,10 @@ impl Ledger {
         let Some(held) = account.epochs.get_mut(&epoch) else { return };
         let freed = bytes.min(*held);
         shrink(held, freed);
+        // Else overwriting, which never comes to the limit, would gather empty epochs for ever.
+        if *held == 0 && account.epochs.keys().next_back() != Some(&epoch) {
+            account.epochs.remove(&epoch);
+        }
         shrink(&mut self.names.entry(account.name).or_default().held, freed);
     }
 

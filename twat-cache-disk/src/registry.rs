@@ -4,6 +4,7 @@
 //! by one engine at a time: the next is not opened before the last one is closed.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
@@ -71,7 +72,8 @@ impl Place {
 
     /// Closes the engine that is here.
     pub(crate) fn vacate(&self, engine: Engine) {
-        drop(engine);
+        // The engine panics if its workers have, with a lock held.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(engine)));
         *self.occupied.lock() = false;
         self.vacated.notify_all();
     }

@@ -48,6 +48,16 @@ struct Area {
     bounds: Arc<Bounds>,
 }
 
+/// An entry to be written.
+struct Written {
+    key: Key,
+    /// With room for the header, which is still to be made.
+    entry: Vec<u8>,
+    deadline: u64,
+    /// The epoch of the entry that this one is, written anew.
+    renewed: Option<u64>,
+}
+
 /// What bounds a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
@@ -122,7 +132,17 @@ impl<V> DiskStore<V> {
     }
 
     fn lives(&self, area: &Area, header: Header) -> bool {
-        header.codec == self.codec.id() && area.bounds.is_live(header.epoch) && !header.is_expired(&self.clock)
+        header.codec == self.codec.id()
+            && area.bounds.is_live(header.epoch)
+            && !header.is_expired(&self.clock)
+            && self.ttl.is_none_or(|ttl| self.is_within(ttl, header.deadline))
+    }
+
+    /// Whether this is a deadline that an entry stored by now can have. Not if it was stored under a longer TTL, or by a
+    /// clock that was set back since.
+    fn is_within(&self, ttl: Duration, deadline: u64) -> bool {
+        let latest = self.clock.since_1970_in(ttl);
+        latest == 0 || (deadline != 0 && deadline <= latest)
     }
 
     fn look<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
@@ -136,22 +156,24 @@ impl<V> DiskStore<V> {
         };
         let value = self.codec.decode(&entry[Header::LEN..]).map_err(|error| error.at(self.path()))?;
         if area.bounds.is_old(header.epoch) {
-            self.renew(area, digest, header, &entry);
+            self.renew(area, digest, header);
         }
         Ok(Some((value, header)))
     }
 
     /// Writes an entry anew that is used and would soon be closed.
     #[cold]
-    fn renew(&self, area: &Area, digest: KeyHash, header: Header, entry: &Slice) {
+    fn renew(&self, area: &Area, digest: KeyHash, header: Header) {
         let Ok(database) = self.shared() else { return };
         let key = entry::key(area.id, digest);
         let renewed = database.with("write an entry", |engine| {
             let _stripe = database.stripe(digest);
             // If it is another one by now, that one is new already.
             match read(engine, key)? {
-                Some((now, _)) if now == header => {
-                    self.put(database, engine, area, key, header.deadline, entry.to_vec())
+                // And what is there now is written, not what was read: one header may be that of two values.
+                Some((now, entry)) if now == header => {
+                    let (entry, deadline, renewed) = (entry.to_vec(), header.deadline, Some(header.epoch));
+                    self.put(database, engine, area, Written { key, entry, deadline, renewed })
                 }
                 _ => Ok(()),
             }
@@ -162,21 +184,18 @@ impl<V> DiskStore<V> {
         }
     }
 
-    /// Writes an entry, of which the header is still to be made. The caller has the key's stripe.
-    fn put(
-        &self,
-        database: &Database,
-        engine: &Engine,
-        area: &Area,
-        key: Key,
-        deadline: u64,
-        mut entry: Vec<u8>,
-    ) -> Result<(), Error> {
+    /// Writes an entry. The caller has the key's stripe.
+    fn put(&self, database: &Database, engine: &Engine, area: &Area, written: Written) -> Result<(), Error> {
+        let Written { key, mut entry, deadline, renewed } = written;
         let bytes = (key.len() + entry.len()) as u64;
         // One that cannot be read is replaced all the same; its bytes stay counted until their epoch is closed.
         let replaced = read(engine, key).ok().flatten();
         let added = {
             let mut ledger = database.ledger.lock();
+            // Under this lock epochs are closed: what has been cleared or evicted must not come back in a new one.
+            if renewed.is_some_and(|epoch| !area.bounds.is_live(epoch)) {
+                return Ok(());
+            }
             if let Some((header, old)) = replaced {
                 ledger.subtract(area.id, header.epoch, (key.len() + old.len()) as u64);
             }
@@ -185,9 +204,8 @@ impl<V> DiskStore<V> {
         let header = Header { codec: self.codec.id(), epoch: added.epoch, deadline };
         entry[..Header::LEN].copy_from_slice(&header.to_bytes());
         // The record first: what it counts too much does less harm than what it would miss.
-        let written = database
-            .record(engine, &added.record)
-            .and_then(|()| engine.entries.insert(key, entry).map_err(|error| from_fjall(error, "write an entry")));
+        let written =
+            database.record(engine, &added.record).and_then(|()| engine.insert(&key, entry, "write an entry"));
         if written.is_err() {
             database.ledger.lock().subtract(area.id, added.epoch, bytes);
         }
@@ -255,7 +273,7 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
                 // Whatever it is, it is to go.
                 Err(_) => None,
             };
-            engine.entries.remove(key).map_err(|error| from_fjall(error, "remove an entry"))?;
+            engine.remove(&key, "remove an entry")?;
             let Some((header, entry)) = found else { return Ok(true) };
             database.ledger.lock().subtract(area.id, header.epoch, (key.len() + entry.len()) as u64);
             Ok(self.lives(area, header))
@@ -285,7 +303,7 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         let database = self.shared()?;
         database.with("write an entry", |engine| {
             let _stripe = database.stripe(digest);
-            self.put(database, engine, area, key_in_area, deadline, entry)
+            self.put(database, engine, area, Written { key: key_in_area, entry, deadline, renewed: None })
         })
     }
 }
