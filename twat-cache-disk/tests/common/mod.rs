@@ -1,6 +1,11 @@
 //! What several of these tests need.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod child;
+pub mod files;
+pub mod numbers;
+pub mod system;
+
 use std::time::Duration;
 
 use tempfile::TempDir;
