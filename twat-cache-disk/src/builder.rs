@@ -76,7 +76,8 @@ impl<C> DiskBuilder<C> {
         self
     }
 
-    /// Sets results apart that were made in another way: the version of the function, or settings that it uses.
+    /// Sets results apart that were made in another way: the version of the function, settings that it uses, or a type
+    /// of value whose fields have changed.
     ///
     /// ```
     /// # let dir = tempfile::tempdir().unwrap();
@@ -96,6 +97,8 @@ impl<C> DiskBuilder<C> {
     }
 
     /// Keeps values as MessagePack instead of rkyv, for types that only have serde.
+    ///
+    /// MessagePack has one nothing: `Some(None)` and `Some(())` come back as `None`. Do not keep such types by it.
     #[cfg(feature = "serde")]
     pub fn serde(self) -> DiskBuilder<twat_cache_core::archive::MessagePack> {
         let Self { name, dir, version, limits, codec: PhantomData } = self;

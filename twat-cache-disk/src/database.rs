@@ -36,6 +36,8 @@ struct Attempts {
     next: Option<Instant>,
     delay: Duration,
     kind: Option<ErrorKind>,
+    /// What it failed of, in words.
+    reason: String,
     opened: Option<Instant>,
 }
 
@@ -88,8 +90,14 @@ impl Database {
     #[cold]
     fn open<'a>(&'a self, closed: RwLockReadGuard<'a, Option<Engine>>) -> Result<Open<'a>, Error> {
         drop(closed);
-        // Whoever needs it meanwhile waits for us: there is nothing else to be had.
-        let mut attempts = self.attempts.lock();
+        // Whoever needs it meanwhile waits for us the first time, for there is nothing else to be had. Later, memory
+        // serves: it may take long to read through what may be damaged.
+        let mut attempts = if self.secret.get().is_none() {
+            self.attempts.lock()
+        } else {
+            let being_opened = || Error::new(ErrorKind::Io, "wait until the database is opened again").at(&self.dir);
+            self.attempts.try_lock().ok_or_else(being_opened)?
+        };
         let engine = self.engine.read();
         if engine.is_some() {
             return Ok(Open(engine));
@@ -98,7 +106,7 @@ impl Database {
         if let (Some(next), Some(kind)) = (attempts.next, attempts.kind)
             && Instant::now() < next
         {
-            return Err(Error::new(kind, "open the database").at(&self.dir));
+            return Err(Error::new(kind, "open the database").at(&self.dir).because(attempts.reason.clone()));
         }
         match self.try_open() {
             Ok(engine) => {
@@ -110,6 +118,7 @@ impl Database {
             }
             Err(error) => {
                 attempts.put_off(error.kind());
+                attempts.reason = error.chain().to_string();
                 Err(error)
             }
         }
@@ -201,6 +210,7 @@ impl Database {
         let engine = if engine.as_ref().is_some_and(|engine| engine.id == opened) { engine.take() } else { None };
         if let Some(engine) = engine {
             attempts.put_off(if full { ErrorKind::Full } else { ErrorKind::Io });
+            attempts.reason = error.chain().to_string();
             drop(attempts);
             // Perhaps over a block that it cannot read, and so not compact: then it would give up again and again.
             if !full {

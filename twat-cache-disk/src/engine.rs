@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
@@ -15,6 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use twat_cache_core::{Error, ErrorKind, WarnOnce, prepare_directory};
 
 use crate::ledger::Ledger;
+use crate::sums;
 use crate::sweep::Sweep;
 
 /// An open database.
@@ -93,7 +94,7 @@ pub(crate) fn open(
     prepare_directory(dir)?;
     let claim = Arc::new(claim(dir)?);
     let attempt = || {
-        is_well_formed(dir).map_err(|error| error.at(dir))?;
+        is_well_formed(dir).and_then(|()| sums::check(dir)).map_err(|error| error.at(dir))?;
         let (database, entries) = attempt(dir, ledger, max_bytes)?;
         let engine = Engine {
             database,
@@ -103,18 +104,20 @@ pub(crate) fn open(
             _claim: claim.clone(),
         };
         guard("read the database", || prepare(&engine)).map_err(|error| error.at(dir))?;
+        sums::note(dir);
+        claim.opened.store(true, Ordering::Relaxed);
         Ok(engine)
     };
     // Damaged in some places, a database makes the engine abort the process. Each attempt leaves a byte in the file until
     // it has come to an end; where two have not, there is no third.
-    let begun = claim.0.metadata().map_or(0, |file| file.len());
+    let begun = claim.file.metadata().map_or(0, |file| file.len());
     let opened = if begun < 2 {
-        let _ = (&claim.0).write_all(b".");
+        let _ = (&claim.file).write_all(b".");
         let opened = attempt();
-        let _ = claim.0.set_len(0);
+        let _ = claim.file.set_len(0);
         opened
     } else {
-        let _ = claim.0.set_len(0);
+        let _ = claim.file.set_len(0);
         Err(Error::new(ErrorKind::Corrupt, "open the database").because("two attempts ended with the process").at(dir))
     };
     let damage = match opened {
@@ -258,7 +261,9 @@ fn is_well_formed(dir: &Path) -> Result<(), Error> {
 fn claim(dir: &Path) -> Result<Claim, Error> {
     let path = dir.with_extension("lock");
     let file = File::options().create(true).append(true).open(&path);
-    let claimed = file.map_err(fs::TryLockError::Error).and_then(|file| file.try_lock().map(|()| Claim(file)));
+    let claimed = file
+        .map_err(fs::TryLockError::Error)
+        .and_then(|file| file.try_lock().map(|()| Claim { file, dir: dir.to_owned(), opened: AtomicBool::new(false) }));
     claimed.map_err(|error| match error {
         fs::TryLockError::WouldBlock => Error::new(ErrorKind::Locked, "open the database").at(dir),
         fs::TryLockError::Error(error) => Error::from(error).attempting("lock the database").at(path),
@@ -266,12 +271,21 @@ fn claim(dir: &Path) -> Result<Claim, Error> {
 }
 
 /// See [`claim`].
-pub(crate) struct Claim(File);
+pub(crate) struct Claim {
+    file: File,
+    dir: PathBuf,
+    /// A database was opened under it.
+    opened: AtomicBool,
+}
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        // The database is closed by now, and nobody else's yet.
+        if *self.opened.get_mut() {
+            sums::note(&self.dir);
+        }
         // Closing the file is not enough: a process that is just being forked has it open, too, until it is another.
-        let _ = self.0.unlock();
+        let _ = self.file.unlock();
     }
 }
 

@@ -99,6 +99,10 @@ impl Ledger {
             grow(newest, slack);
         }
         self.last = epochs.iter().map(|(epoch, _)| *epoch).chain([self.last, floor]).max().unwrap_or(0);
+        // And some epochs that it had begun may be in no record.
+        if slack > 0 {
+            self.last += 64;
+        }
         self.open(area, name);
         let Some(account) = self.areas.get_mut(&area) else { return };
         let held = &mut self.names.entry(account.name).or_default().held;

@@ -34,6 +34,7 @@ mod entry;
 mod ledger;
 mod registry;
 mod store;
+mod sums;
 mod sweep;
 
 pub use builder::{DiskBuilder, DiskFallback, bcache};

@@ -154,18 +154,20 @@ fn a_flipped_byte_does_no_harm() {
     });
 }
 
-/// The lists of tables, byte by byte: the engine asserts what is in them, and under a lock that its `Drop` needs.
+/// Byte by byte: the engine asserts what is in it, under a lock that its own `Drop` needs.
 #[test]
-fn a_flipped_byte_in_a_list_of_tables_does_no_harm() {
-    Damage::new().each(|test, path, content| {
-        if path.parent().is_some_and(|dir| dir.ends_with("keyspaces/1")) && !path.ends_with("current") {
-            for at in 0..content.bytes.len() {
-                test.survives(format_args!("{} flipped at {at}", path.display()), |root| {
-                    content.flipped(at, 1 << (at % 8)).write(&root.join(path));
-                });
-            }
-        }
-    });
+fn a_flipped_byte_in_the_list_of_tables_does_no_harm() {
+    let mut test = Damage::new();
+    let keyspace = Path::new("bcache/keyspaces/1");
+    let current = &test.files.0[&keyspace.join("current")].bytes;
+    let list = keyspace.join(format!("v{}", u64::from_le_bytes(*current.first_chunk().unwrap())));
+    let content = test.files.0[&list].clone();
+    for at in 0..content.bytes.len() {
+        test.survives(format_args!("{} flipped at {at}", list.display()), |root| {
+            content.flipped(at, 1 << (at % 8)).write(&root.join(&list));
+        });
+    }
+    test.each(|_, _, _| ());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -86,6 +86,9 @@ pub struct Rkyv;
 /// What a value needs to be kept by [`Rkyv`]: `#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]`.
 ///
 /// Implemented for all types that have it, among them numbers, strings, tuples, options, vectors and maps of such.
+///
+/// rkyv keeps 32 bits of `usize` and `isize`. One that has more and is returned as it is, in an `Option`, a `Vec` or a pair
+/// is found out and not kept; for one inside another type use `u64` or `i64`, or `.serde()`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk as it is",
     label = "not serialisable by rkyv",
@@ -98,6 +101,7 @@ pub trait RkyvValue:
                       + Deserialize<Self, HighDeserializer<rancor::Error>>,
     > + for<'a> Serialize<HighSerializer<Vec<u8>, ArenaHandle<'a>, rancor::Error>>
     + Sized
+    + 'static
 {
 }
 
@@ -106,6 +110,7 @@ impl<V> RkyvValue for V where
             Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
                           + Deserialize<Self, HighDeserializer<rancor::Error>>,
         > + for<'a> Serialize<HighSerializer<Vec<u8>, ArenaHandle<'a>, rancor::Error>>
+        + 'static
 {
 }
 
@@ -113,6 +118,10 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     const ID: u8 = 1;
 
     fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        if exceeds_32_bits(value) {
+            let why = "rkyv keeps 32 bits of a `usize`, and this one has more; `u64` has room";
+            return Err(Error::new(ErrorKind::Codec, "encode a value").because(why));
+        }
         let encoded = to_bytes_in::<_, rancor::Error>(value, std::mem::take(bytes));
         *bytes = encoded.map_err(|error| Error::new(ErrorKind::Codec, "encode a value").because(error))?;
         Ok(())
@@ -135,6 +144,30 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     }
 }
 
+/// Whether the value is, or plainly contains, a `usize` that rkyv would cut down to 32 bits without a word.
+///
+/// There is no way to find one inside an arbitrary type; what is checked is what functions like to return.
+fn exceeds_32_bits(value: &dyn Any) -> bool {
+    let unsigned = |number: &usize| u32::try_from(*number).is_err();
+    let signed = |number: &isize| i32::try_from(*number).is_err();
+    macro_rules! any_of {
+        ($($pattern:pat, $type:ty => $exceeds:expr;)+) => {
+            $(if let Some($pattern) = value.downcast_ref::<$type>() { return $exceeds; })+
+        };
+    }
+    any_of! {
+        number, usize => unsigned(number);
+        number, isize => signed(number);
+        number, Option<usize> => number.as_ref().is_some_and(unsigned);
+        number, Option<isize> => number.as_ref().is_some_and(signed);
+        numbers, Vec<usize> => numbers.iter().any(unsigned);
+        numbers, Vec<isize> => numbers.iter().any(signed);
+        (one, other), (usize, usize) => unsigned(one) || unsigned(other);
+        pairs, Vec<(usize, usize)> => pairs.iter().any(|(one, other)| unsigned(one) || unsigned(other));
+    }
+    false
+}
+
 /// As much as there is to know about a type.
 fn typed<V>(namespace: &Namespace) -> Namespace {
     namespace.with("type", type_name::<V>()).with("size", &size_of::<V>()).with("alignment", &align_of::<V>())
@@ -146,6 +179,8 @@ fn typed<V>(namespace: &Namespace) -> Namespace {
 pub struct MessagePack;
 
 /// What a value needs to be kept by [`MessagePack`]: `#[derive(serde::Serialize, serde::Deserialize)]`.
+///
+/// MessagePack has one nothing: `Some(None)` and `Some(())` come back as `None`. Do not keep such types by it.
 #[cfg(feature = "serde")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk by serde",
