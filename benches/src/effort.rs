@@ -34,3 +34,8 @@ impl Effort {
         self.turn.is_zero()
     }
 }
+
+/// Whether this option, such as `--long`, is on the command line.
+pub fn asked_for(option: &str) -> bool {
+    std::env::args().any(|arg| arg == option)
+}

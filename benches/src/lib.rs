@@ -8,6 +8,9 @@
 //! Chance also decides where a cache lies in memory and how its hashes fall. So everything is set up several times
 //! within a run, and the median is taken over all set-ups.
 //!
+//! What is rare and long is no matter for a median: [`Latencies`] tells the worst as well. [`usage`] asks the system how
+//! much disk and memory something takes.
+//!
 //! A [`Report`] prints the tables in Markdown and says of each bound whether it holds. [`Effort`] is how much of all
 //! this the command line asks for, and [`sample`] makes keys.
 //!
@@ -31,10 +34,13 @@
 #![forbid(unsafe_code)]
 
 mod effort;
+mod latency;
 mod race;
 mod report;
 pub mod sample;
+pub mod usage;
 
-pub use effort::Effort;
-pub use race::{Outcome, Race, Spread, Turn, in_threads, over};
+pub use effort::{Effort, asked_for};
+pub use latency::{Latencies, Until};
+pub use race::{Outcome, Race, Spread, Turn, in_threads, over, over_windows};
 pub use report::{Limit, Report};

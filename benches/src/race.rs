@@ -79,6 +79,25 @@ pub fn over<'a, K>(keys: &'a [K], mut visit: impl FnMut(&K) + 'a) -> Turn<'a> {
     })
 }
 
+/// A turn in which each lap visits the next so many keys, and after the last ones the first again.
+///
+/// For more keys than a turn has time for, when no lap should find what the last one has just fetched.
+pub fn over_windows<'a, K>(keys: &'a [K], window: usize, mut visit: impl FnMut(&K) + 'a) -> Turn<'a> {
+    // Each contestant begins elsewhere: two that share a cache of blocks must not fetch them for each other.
+    static CONTESTANTS: AtomicUsize = AtomicUsize::new(0);
+    let start = CONTESTANTS.fetch_add(1, Ordering::Relaxed) * 7919 % 1000 * keys.len() / 1000;
+    let mut next = keys.iter().cycle().skip(start);
+    Box::new(move |laps| {
+        let start = Instant::now();
+        for _ in 0..laps {
+            for key in next.by_ref().take(window) {
+                visit(black_box(key));
+            }
+        }
+        start.elapsed()
+    })
+}
+
 /// A turn of visiting every key in each of so many threads at once, each starting at another one.
 ///
 /// Its time is the mean of theirs: what one operation takes as long as all of them run.

@@ -29,3 +29,18 @@ pub fn scatter(index: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
+
+/// A text of so many letters that is another for every number, and does not compress.
+pub fn text(number: u64, length: usize) -> String {
+    let mut text = String::with_capacity(length + 16);
+    let mut part = number;
+    while text.len() < length {
+        part = scatter(part);
+        // Six bits a letter.
+        text.extend((0..10).map(|place| char::from(LETTERS[usize::try_from(part >> (6 * place) & 63).unwrap_or(0)])));
+    }
+    text.truncate(length);
+    text
+}
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

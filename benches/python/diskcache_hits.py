@@ -1,0 +1,80 @@
+"""What a hit and a store of Python's `diskcache` cost, for the tables of BENCHMARKS.md.
+
+    python3 benches/python/diskcache_hits.py
+
+It makes itself a virtual environment in `target/python`, once. Where PyPI cannot be reached, it says so and ends well.
+"""
+
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = ROOT / "target" / "python"
+REQUIREMENT = "diskcache==5.6.3"
+ENTRIES = 100_000
+
+
+def main():
+    try:
+        import diskcache
+    except ImportError:
+        return run_in_environment()
+    print("| `diskcache` | µs, median hit | 99 % | µs, median store | 99 % | B an entry |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for length in (100, 10_000):
+        measure(diskcache, length)
+    return 0
+
+
+def measure(diskcache, length):
+    keys = list(range(ENTRIES))
+    letters = "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=2 * length))
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as directory:
+        # Room for all, so that nothing is evicted.
+        with diskcache.Cache(directory, size_limit=8 << 30) as cache:
+            stores = timed(lambda key: cache.set(key, letters[key % length :][:length]), keys)
+            random.shuffle(keys)
+            hits = timed(cache.get, keys[:20_000])
+        used = sum(path.stat().st_blocks * 512 for path in Path(directory).rglob("*"))
+    columns = [f"{quantile(times, part):.1f}" for times in (hits, stores) for part in (50, 99)]
+    print(f"| {length} B among {ENTRIES} | {' | '.join(columns)} | {used / ENTRIES:.0f} |")
+
+
+def timed(operate, keys):
+    times = []
+    for key in keys:
+        start = time.perf_counter()
+        operate(key)
+        times.append((time.perf_counter() - start) * 1e6)
+    return times
+
+
+def quantile(times, percent):
+    return statistics.quantiles(times, n=100)[percent - 1]
+
+
+def run_in_environment():
+    """Runs this file again where `diskcache` is installed."""
+    python = ENVIRONMENT / "bin" / "python"
+    if Path(sys.prefix) == ENVIRONMENT:
+        print(f"{REQUIREMENT} is not there although it was installed")
+        return 1
+    try:
+        if not python.exists():
+            venv.create(ENVIRONMENT, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
+        subprocess.run(install, check=True, timeout=120)
+    except (subprocess.SubprocessError, OSError) as error:
+        print(f"Skipped: {REQUIREMENT} cannot be installed ({error}).")
+        return 0
+    return subprocess.run([python, __file__], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
