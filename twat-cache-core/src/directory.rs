@@ -26,7 +26,9 @@ pub fn default_directory() -> Result<PathBuf, Error> {
 /// A directory that was there before and has something else in it is somebody's: its mode and files stay as they are.
 /// So the store that uses it makes a directory of its own inside, by this function.
 pub fn prepare_directory(dir: &Path) -> Result<(), Error> {
-    let prepared = create(dir).and_then(|()| if is_ours(dir)? { mark(dir) } else { Ok(()) });
+    // What is in a directory with our mark needs none of its own.
+    let is_covered = || dir.parent().is_some_and(has_mark);
+    let prepared = create(dir).and_then(|()| if !is_covered() && is_ours(dir)? { mark(dir) } else { Ok(()) });
     prepared.map_err(|error| Error::from(error).attempting("prepare the cache directory").at(dir))
 }
 
@@ -43,8 +45,11 @@ fn create(dir: &Path) -> io::Result<()> {
 
 /// Nothing in it, or our mark. Other programs, `cargo` among them, have such a file in theirs.
 fn is_ours(dir: &Path) -> io::Result<bool> {
-    let tag = || fs::read_to_string(dir.join(TAG));
-    Ok(fs::read_dir(dir)?.next().is_none() || tag().is_ok_and(|text| text == TAG_TEXT))
+    Ok(fs::read_dir(dir)?.next().is_none() || has_mark(dir))
+}
+
+fn has_mark(dir: &Path) -> bool {
+    fs::read_to_string(dir.join(TAG)).is_ok_and(|text| text == TAG_TEXT)
 }
 
 const TAG: &str = "CACHEDIR.TAG";
