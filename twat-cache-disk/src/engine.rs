@@ -5,17 +5,17 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
-use fjall::config::{CompressionPolicy, HashRatioPolicy, RestartIntervalPolicy};
+use fjall::config::{CompressionPolicy, HashRatioPolicy, PartitioningPolicy, PinningPolicy, RestartIntervalPolicy};
 use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::{Mutex, MutexGuard};
 use twat_cache_core::{Error, ErrorKind, WarnOnce, prepare_directory};
 
 use crate::ledger::Ledger;
-use crate::sums;
+use crate::manifests;
 use crate::sweep::Sweep;
 
 /// An open database.
@@ -75,7 +75,7 @@ impl Engine {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The engine freezes a keyspace's options when it is created. So another set of options is another name.
-const ENTRIES: &str = "entries-1";
+const ENTRIES: &str = "entries-2";
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -94,7 +94,7 @@ pub(crate) fn open(
     prepare_directory(dir)?;
     let claim = Arc::new(claim(dir)?);
     let attempt = || {
-        is_well_formed(dir).and_then(|()| sums::check(dir)).map_err(|error| error.at(dir))?;
+        is_well_formed(dir).and_then(|()| manifests::check(dir)).map_err(|error| error.at(dir))?;
         let (database, entries) = attempt(dir, ledger, max_bytes)?;
         let engine = Engine {
             database,
@@ -104,8 +104,6 @@ pub(crate) fn open(
             _claim: claim.clone(),
         };
         guard("read the database", || prepare(&engine)).map_err(|error| error.at(dir))?;
-        sums::note(dir);
-        claim.opened.store(true, Ordering::Relaxed);
         Ok(engine)
     };
     // Damaged in some places, a database makes the engine abort the process. Each attempt leaves a byte in the file until
@@ -165,6 +163,11 @@ fn options(max_bytes: u64) -> KeyspaceCreateOptions {
         .data_block_compression_policy(CompressionPolicy::all(CompressionType::None))
         .data_block_hash_ratio_policy(HashRatioPolicy::all(8.0))
         .data_block_restart_interval_policy(RestartIntervalPolicy::all(1))
+        // Whole and in memory, 3 bytes an entry of 100: then a lookup reads one block at the most, however many there are.
+        .index_block_partitioning_policy(PartitioningPolicy::all(false))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(false))
+        .index_block_pinning_policy(PinningPolicy::all(true))
+        .filter_block_pinning_policy(PinningPolicy::all(true))
 }
 
 /// Runs the engine's code. Should it panic, that is an error like others.
@@ -261,9 +264,7 @@ fn is_well_formed(dir: &Path) -> Result<(), Error> {
 fn claim(dir: &Path) -> Result<Claim, Error> {
     let path = dir.with_extension("lock");
     let file = File::options().create(true).append(true).open(&path);
-    let claimed = file
-        .map_err(fs::TryLockError::Error)
-        .and_then(|file| file.try_lock().map(|()| Claim { file, dir: dir.to_owned(), opened: AtomicBool::new(false) }));
+    let claimed = file.map_err(fs::TryLockError::Error).and_then(|file| file.try_lock().map(|()| Claim { file }));
     claimed.map_err(|error| match error {
         fs::TryLockError::WouldBlock => Error::new(ErrorKind::Locked, "open the database").at(dir),
         fs::TryLockError::Error(error) => Error::from(error).attempting("lock the database").at(path),
@@ -273,17 +274,10 @@ fn claim(dir: &Path) -> Result<Claim, Error> {
 /// See [`claim`].
 pub(crate) struct Claim {
     file: File,
-    dir: PathBuf,
-    /// A database was opened under it.
-    opened: AtomicBool,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // The database is closed by now, and nobody else's yet.
-        if *self.opened.get_mut() {
-            sums::note(&self.dir);
-        }
         // Closing the file is not enough: a process that is just being forked has it open, too, until it is another.
         let _ = self.file.unlock();
     }

@@ -2,34 +2,27 @@
 
 use twat_cache_core::KeyHash;
 
-/// An area and a digest: sixteen bytes behind eight.
-pub(crate) type Key = [u8; 24];
+/// A digest and an area: eight bytes behind sixteen.
+///
+/// The digest comes first because the engine compares the first bytes of two keys where it has them at hand, and only if
+/// they are equal goes to where the keys lie. So whoever wants all entries of one area looks at those of all.
+pub(crate) type Key = [u8; LEN];
 
-/// The area of what is no entry.
-const ACCOUNTS: u64 = 0;
+const LEN: usize = 24;
 
-/// The key of an entry. Areas are big-endian, so that one's entries lie together.
+/// The key of an entry.
 pub(crate) fn key(area: u64, digest: KeyHash) -> Key {
-    let mut key = [0; 24];
-    key[..8].copy_from_slice(&area.to_be_bytes());
-    key[8..].copy_from_slice(&digest.to_bytes());
+    let mut key = [0; LEN];
+    key[..16].copy_from_slice(&digest.to_bytes());
+    key[16..].copy_from_slice(&area.to_be_bytes());
     key
 }
 
-/// The prefix of all entries of an area.
-pub(crate) fn prefix(area: u64) -> [u8; 8] {
-    area.to_be_bytes()
-}
-
-/// The area that the entry with this key is in, if it is an entry's.
+/// The area that the entry with this key is in, if it is an entry's: what is kept beside them has keys of other lengths.
 pub(crate) fn area_of(key: &[u8]) -> Option<u64> {
-    let (area, _) = key.split_first_chunk::<8>()?;
-    Some(u64::from_be_bytes(*area)).filter(|area| *area != ACCOUNTS)
-}
-
-/// The number of an area is random; none is that of the accounts.
-pub(crate) fn area(id: u64) -> u64 {
-    id.max(ACCOUNTS + 1)
+    let key: &Key = key.try_into().ok()?;
+    let (_, area) = key.split_last_chunk::<8>()?;
+    Some(u64::from_be_bytes(*area))
 }
 
 /// The key of the secret that all digests are keyed by.

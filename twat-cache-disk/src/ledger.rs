@@ -247,6 +247,13 @@ impl Ledger {
         shrink(&mut self.names.entry(account.name).or_default().held, freed);
     }
 
+    /// An entry that was to be replaced, and so subtracted, is still there.
+    pub(crate) fn put_back(&mut self, area: u64, epoch: u64, bytes: u64) {
+        let Some(account) = self.areas.get_mut(&area).filter(|account| account.bounds.is_live(epoch)) else { return };
+        grow(account.epochs.entry(epoch).or_default(), bytes);
+        grow(&mut self.names.entry(account.name).or_default().held, bytes);
+    }
+
     /// Closes all epochs of an area.
     pub(crate) fn clear(&mut self, area: u64) {
         let Some(account) = self.areas.get_mut(&area) else { return };

@@ -32,9 +32,9 @@ mod database;
 mod engine;
 mod entry;
 mod ledger;
+mod manifests;
 mod registry;
 mod store;
-mod sums;
 mod sweep;
 
 pub use builder::{DiskBuilder, DiskFallback, bcache};

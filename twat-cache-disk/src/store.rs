@@ -18,7 +18,7 @@ use crate::ledger::Bounds;
 /// Made by [`bcache`](crate::bcache)`(name).open()`, and, as the primary of a [`Fallback`](twat_cache_core::Fallback), by
 /// its `wrap`s. All stores of a directory share one database, which is opened when the first of them is used and closed
 /// when the last one is dropped. Lookups and changes take time logarithmic in the number of entries; `len` looks at all
-/// of them.
+/// of the directory's.
 ///
 /// Writes are synchronous and go to the operating system's buffers: a result that was stored survives the process,
 /// however that ends, and not a power cut.
@@ -118,7 +118,7 @@ impl<V> DiskStore<V> {
         let Identity { name, version, within } = &self.identity;
         let named = root.with("name", name);
         let namespace = within(&named.with("version", version));
-        let id = entry::area(namespace.id());
+        let id = namespace.id();
         let bounds = database.ledger.lock().open(id, named.id());
         // Sweeps go by the clock that deadlines were made with; the first store's, if several differ.
         let _ = bounds.clock.set(self.clock.clone());
@@ -190,14 +190,15 @@ impl<V> DiskStore<V> {
         let bytes = (key.len() + entry.len()) as u64;
         // One that cannot be read is replaced all the same; its bytes stay counted until their epoch is closed.
         let replaced = read(engine, key).ok().flatten();
+        let replaced = replaced.map(|(header, old)| (header.epoch, (key.len() + old.len()) as u64));
         let added = {
             let mut ledger = database.ledger.lock();
             // Under this lock epochs are closed: what has been cleared or evicted must not come back in a new one.
             if renewed.is_some_and(|epoch| !area.bounds.is_live(epoch)) {
                 return Ok(());
             }
-            if let Some((header, old)) = replaced {
-                ledger.subtract(area.id, header.epoch, (key.len() + old.len()) as u64);
+            if let Some((epoch, bytes)) = replaced {
+                ledger.subtract(area.id, epoch, bytes);
             }
             ledger.add(area.id, bytes, self.max_bytes)
         };
@@ -207,7 +208,11 @@ impl<V> DiskStore<V> {
         let written =
             database.record(engine, &added.record).and_then(|()| engine.insert(&key, entry, "write an entry"));
         if written.is_err() {
-            database.ledger.lock().subtract(area.id, added.epoch, bytes);
+            let mut ledger = database.ledger.lock();
+            ledger.subtract(area.id, added.epoch, bytes);
+            if let Some((epoch, bytes)) = replaced {
+                ledger.put_back(area.id, epoch, bytes);
+            }
         }
         written
     }
@@ -229,9 +234,11 @@ impl<V: Send + Sync> Store for DiskStore<V> {
         let area = self.area()?;
         self.shared()?.with("count the entries", |engine| {
             let mut count = 0;
-            for entry in engine.entries.prefix(entry::prefix(area.id)) {
-                let value = entry.value().map_err(|error| from_fjall(error, "count the entries"))?;
-                count += usize::from(Header::split(&value).is_some_and(|(header, _)| self.lives(area, header)));
+            for entry in engine.entries.iter() {
+                let found = entry.into_inner_if(|key| entry::area_of(key) == Some(area.id));
+                let (_, value) = found.map_err(|error| from_fjall(error, "count the entries"))?;
+                let header = value.and_then(|value| Header::split(&value).map(|(header, _)| header));
+                count += usize::from(header.is_some_and(|header| self.lives(area, header)));
             }
             Ok(count)
         })

@@ -68,6 +68,21 @@ fn what_is_replaced_or_removed_makes_room() {
 }
 
 #[test]
+fn what_could_not_be_replaced_is_counted_again() {
+    let (mut ledger, bounds) = ledger();
+    let mut epochs = fill(&mut ledger, AREA, 160);
+    for epoch in &epochs {
+        ledger.subtract(AREA, *epoch, 1000);
+        ledger.put_back(AREA, *epoch, 1000);
+    }
+    epochs.extend(fill(&mut ledger, AREA, 1));
+    assert_eq!(live(&bounds, &epochs), 151, "it is as full as it was");
+    // What has been closed meanwhile is not there any more, for nobody.
+    ledger.put_back(AREA, epochs[0], LIMIT);
+    assert_eq!(live(&bounds, &epochs), 151);
+}
+
+#[test]
 fn what_is_old_has_less_than_half_a_limit_ahead() {
     let (mut ledger, bounds) = ledger();
     let epochs = fill(&mut ledger, AREA, 80);
