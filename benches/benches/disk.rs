@@ -113,6 +113,9 @@ fn hits(report: &mut Report, effort: Effort, entries: usize, length: usize) {
     report.bound(what, outcome.ratio(BCACHE, BARE).median, Limit::AtMost(1.25));
 }
 
+/// How many of the entries are used over and over, where not all of them are.
+const HOT: usize = 1000;
+
 /// Whether a hit takes longer the more there is.
 fn growth(report: &mut Report, effort: Effort) {
     let largest = if asked_for("--long") { 6 } else { 5 };
@@ -131,16 +134,28 @@ fn growth(report: &mut Report, effort: Effort) {
         .collect();
     let mut race = Race::new(100);
     for (keys, store, _) in &filled {
-        race.add(format!("{} entries", keys.len()), || {
-            over_windows(keys, 100, |key| _ = black_box(store.get(key).expect("it is open").expect("it is stored")))
-        });
+        let size = keys.len();
+        for (name, keys) in [(any_of(size), &keys[..]), (hot_of(size), &keys[..HOT.min(size)])] {
+            race.add(name, || {
+                over_windows(keys, 100, |key| _ = black_box(store.get(key).expect("it is open").expect("it is stored")))
+            });
+        }
     }
     let outcome = race.run(effort);
     report.section("Hits of 100 B, by the number of entries");
     report.race(&outcome);
-    let [first, last] = [sizes[0], sizes[sizes.len() - 1]].map(|size| format!("{size} entries"));
+    let (first, last) = (sizes[0], sizes[sizes.len() - 1]);
+    let [first, last] = [first, last].map(any_of);
     let what = format!("{STORE}, hit of 100 B, {last} against {first}");
     report.bound(what, outcome.ratio(&last, &first).median, Limit::AtMost(1.50));
+}
+
+fn any_of(size: usize) -> String {
+    format!("any of {size} entries")
+}
+
+fn hot_of(size: usize) -> String {
+    format!("the same {HOT} of {size} entries")
 }
 
 /// What a miss pays for storing its result. All rows store what was never there.

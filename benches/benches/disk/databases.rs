@@ -76,8 +76,8 @@ pub(crate) fn short(key: u64) -> Slice {
     key.to_be_bytes().into()
 }
 
-/// A key as long as ours, which are digests of any arguments there may be, behind the number of their cache.
+/// A key as long as ours, which are digests of any arguments there may be, and the number of their cache.
 pub(crate) fn long(key: u64) -> Slice {
-    let words = [1, sample::scatter(key), key].map(u64::to_be_bytes);
+    let words = [sample::scatter(key), key, 1].map(u64::to_be_bytes);
     words.as_flattened().into()
 }
