@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::key::{KeyHash, Namespace};
 use crate::warn::WarnOnce;
-use crate::{Error, Found, KeyedStore, Store};
+use crate::{Claim, Error, Found, KeyedStore, Store, ViewStore};
 
 /// A store that can fail, and one that steps in for it.
 ///
@@ -270,6 +270,28 @@ where
         self.set(LENT);
         // What is lent must not outlive what it stands in for, whatever the secondary's own TTL.
         self.secondary.insert_for(key, value, time.into_iter().chain(self.primary.ttl()).min())
+    }
+
+    fn claim(&self, key: &K, patience: Duration) -> Claim {
+        if self.has_switched() { Claim::free() } else { self.primary.claim(key, patience) }
+    }
+}
+
+impl<K, P, S> ViewStore<K> for Fallback<P, S>
+where
+    K: Hash + ?Sized,
+    P: ViewStore<K>,
+    S: ViewStore<K, Value = P::Value, View = P::View>,
+{
+    type View = P::View;
+
+    #[inline]
+    fn view(&self, key: &K) -> Result<Option<P::View>, Error> {
+        self.read(key, |primary| primary.view(key), |secondary| secondary.view(key))
+    }
+
+    fn to_view(&self, value: &P::Value) -> Result<P::View, Error> {
+        self.primary.to_view(value)
     }
 }
 

@@ -27,6 +27,7 @@
 #[cfg(feature = "persist")]
 pub mod archive;
 mod args;
+mod claim;
 mod clock;
 #[cfg(feature = "persist")]
 mod directory;
@@ -46,6 +47,7 @@ mod tiered;
 mod warn;
 
 pub use args::{Args, Call};
+pub use claim::Claim;
 pub use clock::{Clock, ManualClock};
 #[cfg(feature = "persist")]
 pub use directory::{default_directory, prepare_directory};
@@ -55,6 +57,6 @@ pub use function::{AsyncFunction, Function};
 pub use key::{KeyHash, KeyHasher, Namespace};
 pub use lru::LruStore;
 pub use memo::Memo;
-pub use store::{Found, KeyedStore, Store};
+pub use store::{Found, KeyedStore, Store, ViewStore};
 pub use tiered::Tiered;
 pub use warn::WarnOnce;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Claim, Error};
 
 /// A place where results are kept.
 ///
@@ -113,6 +113,31 @@ pub trait KeyedStore<K: ?Sized>: Store {
             Some(_) => self.remove(key).map(drop),
         }
     }
+
+    /// Asks whether another process is computing this result, before it is computed here; the wait for it ends after
+    /// `patience`.
+    ///
+    /// The default is for stores that no other process can see.
+    fn claim(&self, _key: &K, _patience: Duration) -> Claim {
+        Claim::free()
+    }
+}
+
+/// A store that can show a value where it keeps it, without copying it: what [`Memo::view`](crate::Memo::view) gives.
+///
+/// # What an implementor owes
+///
+/// - What holds for [`get`](KeyedStore::get) holds for [`view`](Self::view).
+/// - A view stays as it is, whatever happens to its entry afterwards.
+pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
+    /// A value, as it is kept.
+    type View;
+
+    /// A view of the value for `key`, or `None`.
+    fn view(&self, key: &K) -> Result<Option<Self::View>, Error>;
+
+    /// A view of a value that is not kept.
+    fn to_view(&self, value: &Self::Value) -> Result<Self::View, Error>;
 }
 
 // A pointer to a store forwards every method, defaulted ones too: a forgotten one would silently fall back to the
@@ -164,6 +189,25 @@ macro_rules! forward {
                 fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
                     (**self).insert_for(key, value, time)
                 }
+
+                #[inline]
+                fn claim(&self, key: &K, patience: Duration) -> Claim {
+                    (**self).claim(key, patience)
+                }
+            }
+
+            impl<K: ?Sized, S: ViewStore<K> + ?Sized> ViewStore<K> for $pointer {
+                type View = S::View;
+
+                #[inline]
+                fn view(&self, key: &K) -> Result<Option<S::View>, Error> {
+                    (**self).view(key)
+                }
+
+                #[inline]
+                fn to_view(&self, value: &S::Value) -> Result<S::View, Error> {
+                    (**self).to_view(value)
+                }
             }
         )+
     };
@@ -174,6 +218,7 @@ forward!(&S, Box<S>, Arc<S>);
 // Dyn-compatible, and shared between threads as it is: compiled, not claimed.
 const _: fn(&dyn Store<Value = u8>) = |_| ();
 const _: fn(&dyn KeyedStore<str, Value = u8>) = |_| ();
+const _: fn(&dyn ViewStore<str, Value = u8, View = u8>) = |_| ();
 const _: fn() = || {
     fn is_shared<T: Send + Sync + ?Sized>() {}
     is_shared::<dyn KeyedStore<str, Value = std::cell::Cell<u8>>>();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::key::Namespace;
 use crate::stripes::{Stripe, Stripes};
-use crate::{Error, Found, KeyedStore, Store};
+use crate::{Claim, Error, Found, KeyedStore, Store};
 
 /// A fast store in front of a lasting one.
 ///
@@ -107,6 +107,10 @@ where
         // The copy in front must not outlive the entry, whatever the front's own TTL.
         let time = time.into_iter().chain(self.back.ttl()).min();
         back.and(self.put_in_front(key, value, time))
+    }
+
+    fn claim(&self, key: &K, patience: Duration) -> Claim {
+        self.back.claim(key, patience)
     }
 }
 

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use twat_cache_core::archive::{Codec, Functions, Rkyv};
+use twat_cache_core::archive::{Codec, Functions, Lifetime, Rkyv};
 use twat_cache_core::{
     AsyncFunction, Clock, Error, Fallback, Function, KeyHash, LruStore, Memo, Namespace, default_directory,
 };
@@ -25,7 +25,7 @@ use crate::store::{DiskStore, Identity, Limits};
 /// is a name. Caches of the same name and directory share their results, if they are of the same
 /// [`version`](DiskBuilder::version) and type of value.
 pub fn bcache(name: impl Into<String>) -> DiskBuilder {
-    let limits = Limits { max_bytes: 1 << 30, ttl: None, clock: Clock::system() };
+    let limits = Limits { max_bytes: 1 << 30, lifetime: Lifetime { ttl: None, clock: Clock::system() } };
     DiskBuilder { name: name.into(), dir: None, version: None, limits, codec: PhantomData }
 }
 
@@ -72,7 +72,7 @@ impl<C> DiskBuilder<C> {
     ///
     /// It goes by the wall clock, so that it holds from one run of the program to the next.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.limits.ttl = Some(ttl);
+        self.limits.lifetime.ttl = Some(ttl);
         self
     }
 
@@ -107,7 +107,7 @@ impl<C> DiskBuilder<C> {
 
     /// Reads the time from this clock, for tests of what expires. It is read only for entries with a deadline.
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.limits.clock = clock;
+        self.limits.lifetime.clock = clock;
         self
     }
 
@@ -171,8 +171,9 @@ impl<C> DiskBuilder<C> {
     where
         C: Codec<V>,
     {
-        let memory = LruStore::new(if self.limits.max_bytes > 0 { MEMORY } else { 0 }).clock(self.limits.clock.clone());
-        let memory = if let Some(ttl) = self.limits.ttl { memory.ttl(ttl) } else { memory };
+        let Limits { max_bytes, lifetime } = &self.limits;
+        let memory = LruStore::new(if *max_bytes > 0 { MEMORY } else { 0 }).clock(lifetime.clock.clone());
+        let memory = if let Some(ttl) = lifetime.ttl { memory.ttl(ttl) } else { memory };
         Fallback::new(self.store(), memory)
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
-use twat_cache_core::archive::{Functions, Header};
-use twat_cache_core::{Clock, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store};
+use twat_cache_core::archive::{Functions, Header, Lifetime};
+use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store};
 
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
@@ -27,8 +27,7 @@ pub struct DiskStore<V> {
     identity: Identity,
     area: OnceLock<Area>,
     max_bytes: u64,
-    ttl: Option<Duration>,
-    clock: Clock,
+    lifetime: Lifetime,
     codec: Functions<V>,
 }
 
@@ -62,15 +61,14 @@ struct Written {
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_bytes: u64,
-    pub(crate) ttl: Option<Duration>,
-    pub(crate) clock: Clock,
+    pub(crate) lifetime: Lifetime,
 }
 
 impl<V> DiskStore<V> {
     pub(crate) fn new(dir: Option<&Path>, identity: Identity, limits: Limits, codec: Functions<V>) -> Self {
-        let Limits { max_bytes, ttl, clock } = limits;
+        let Limits { max_bytes, lifetime } = limits;
         let database = dir.map(|dir| crate::registry::database(dir, max_bytes));
-        Self { database, identity, area: OnceLock::new(), max_bytes, ttl, clock, codec }
+        Self { database, identity, area: OnceLock::new(), max_bytes, lifetime, codec }
     }
 
     /// Opens the database now, if it is not open.
@@ -100,7 +98,7 @@ impl<V> DiskStore<V> {
 
     /// Whether anything is kept at all.
     fn keeps(&self) -> bool {
-        self.max_bytes > 0 && self.ttl != Some(Duration::ZERO)
+        self.max_bytes > 0 && self.lifetime.ttl != Some(Duration::ZERO)
     }
 
     #[inline]
@@ -121,7 +119,7 @@ impl<V> DiskStore<V> {
         let id = namespace.id();
         let bounds = database.ledger.lock().open(id, named.id());
         // Sweeps go by the clock that deadlines were made with; the first store's, if several differ.
-        let _ = bounds.clock.set(self.clock.clone());
+        let _ = bounds.clock.set(self.lifetime.clock.clone());
         Ok(self.area.get_or_init(|| Area { namespace, id, bounds }))
     }
 
@@ -132,17 +130,7 @@ impl<V> DiskStore<V> {
     }
 
     fn lives(&self, area: &Area, header: Header) -> bool {
-        header.codec == self.codec.id()
-            && area.bounds.is_live(header.epoch)
-            && !header.is_expired(&self.clock)
-            && self.ttl.is_none_or(|ttl| self.is_within(ttl, header.deadline))
-    }
-
-    /// Whether this is a deadline that an entry stored by now can have. Not if it was stored under a longer TTL, or by a
-    /// clock that was set back since.
-    fn is_within(&self, ttl: Duration, deadline: u64) -> bool {
-        let latest = self.clock.since_1970_in(ttl);
-        latest == 0 || (deadline != 0 && deadline <= latest)
+        header.codec == self.codec.id() && area.bounds.is_live(header.epoch) && self.lifetime.allows(header.deadline)
     }
 
     fn look<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
@@ -254,7 +242,7 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.ttl
+        self.lifetime.ttl
     }
 }
 
@@ -288,7 +276,7 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     }
 
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        Ok(self.look(key)?.map(|(value, header)| (value, header.left(&self.clock))))
+        Ok(self.look(key)?.map(|(value, header)| (value, self.lifetime.left(header.deadline))))
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
@@ -296,17 +284,16 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
             return Ok(());
         }
         let area = self.area()?;
-        let ttl = self.ttl.into_iter().chain(time).min();
         let mut entry = vec![0; Header::LEN];
         self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
         let digest = area.namespace.digest(key);
         let key_in_area = entry::key(area.id, digest);
         // The engine has room for 4 GiB in a value.
         let fits = (key_in_area.len() + entry.len()) as u64 <= self.max_bytes && u32::try_from(entry.len()).is_ok();
-        if !fits || ttl == Some(Duration::ZERO) {
+        if !fits || self.lifetime.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(drop);
         }
-        let deadline = ttl.map_or(0, |ttl| self.clock.since_1970_in(ttl));
+        let deadline = self.lifetime.deadline(time);
         let database = self.shared()?;
         database.with("write an entry", |engine| {
             let _stripe = database.stripe(digest);
@@ -321,7 +308,7 @@ impl<V> fmt::Debug for DiskStore<V> {
             .field("name", &self.identity.name)
             .field("path", &self.path())
             .field("max_bytes", &self.max_bytes)
-            .field("ttl", &self.ttl)
+            .field("ttl", &self.lifetime.ttl)
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::Rooted;
+use common::rooted;
 use tempfile::TempDir;
 use twat_cache_core::testing::{ENTRY_BYTES, Setup};
 use twat_cache_core::{conformance, conformance_of_keys};
@@ -22,20 +22,20 @@ fn builder(dir: &TempDir, setup: &Setup) -> DiskBuilder {
 
 mod rkyv {
     use super::*;
-    conformance!(|setup: &Setup| Rooted::new(|dir| builder(dir, setup).open::<String>().unwrap()));
-    conformance_of_keys!(Rooted::new(|dir| bcache("keys").dir(dir.path()).open::<u32>().unwrap()));
+    conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).open::<String>().unwrap()));
+    conformance_of_keys!(rooted(|dir| bcache("keys").dir(dir.path()).open::<u32>().unwrap()));
 }
 
 #[cfg(feature = "serde")]
 mod serde {
     use super::*;
-    conformance!(|setup: &Setup| Rooted::new(|dir| builder(dir, setup).serde().open::<String>().unwrap()));
+    conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).serde().open::<String>().unwrap()));
 }
 
 mod with_memory {
     use super::*;
     use twat_cache_core::{Fallback, LruStore};
-    conformance!(|setup: &Setup| Rooted::new(|dir| {
+    conformance!(|setup: &Setup| rooted(|dir| {
         let memory = LruStore::new(setup.max_entries);
         Fallback::new(builder(dir, setup).open::<String>().unwrap(), memory)
     }));

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::files::{Content, Files, Random, volatile_dir};
+use common::files::{Content, Files, Random};
+use common::volatile_dir;
 use twat_cache_core::testing::{Counter, record_logs, within};
 use twat_cache_disk::{DiskFallback, Memo, bcache};
 

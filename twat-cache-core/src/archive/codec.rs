@@ -118,10 +118,7 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     const ID: u8 = 1;
 
     fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
-        if exceeds_32_bits(value) {
-            let why = "rkyv keeps 32 bits of a `usize`, and this one has more; `u64` has room";
-            return Err(Error::new(ErrorKind::Codec, "encode a value").because(why));
-        }
+        check_width(value)?;
         let encoded = to_bytes_in::<_, rancor::Error>(value, std::mem::take(bytes));
         *bytes = encoded.map_err(|error| Error::new(ErrorKind::Codec, "encode a value").because(error))?;
         Ok(())
@@ -136,16 +133,28 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     }
 
     fn within(namespace: &Namespace) -> Namespace {
-        // rkyv has features that change the format for a whole build; these types show which are on.
-        let format = (type_name::<ArchivedU64>(), align_of::<ArchivedU64>(), size_of::<ArchivedUsize>());
-        typed::<V>(&namespace.with("codec", "rkyv 0.8").with("format", &format))
-            .with("archived size", &size_of::<V::Archived>())
-            .with("archived alignment", &align_of::<V::Archived>())
+        within_rkyv::<V>(namespace)
     }
 }
 
-/// Whether the value is, or plainly contains, a `usize` that rkyv would cut down to 32 bits without a word.
-///
+/// The namespace, within this one, of all that rkyv archives from this type.
+pub fn within_rkyv<V: Archive>(namespace: &Namespace) -> Namespace {
+    // rkyv has features that change the format for a whole build; these types show which are on.
+    let format = (type_name::<ArchivedU64>(), align_of::<ArchivedU64>(), size_of::<ArchivedUsize>());
+    typed::<V>(&namespace.with("codec", "rkyv 0.8").with("format", &format))
+        .with("archived size", &size_of::<V::Archived>())
+        .with("archived alignment", &align_of::<V::Archived>())
+}
+
+/// An error if the value is, or plainly contains, a `usize` that rkyv would cut down to 32 bits without a word.
+pub fn check_width(value: &dyn Any) -> Result<(), Error> {
+    if exceeds_32_bits(value) {
+        let why = "rkyv keeps 32 bits of a `usize`, and this one has more; `u64` has room";
+        return Err(Error::new(ErrorKind::Codec, "encode a value").because(why));
+    }
+    Ok(())
+}
+
 /// There is no way to find one inside an arbitrary type; what is checked is what functions like to return.
 fn exceeds_32_bits(value: &dyn Any) -> bool {
     let unsigned = |number: &usize| u32::try_from(*number).is_err();

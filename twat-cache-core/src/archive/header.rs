@@ -1,7 +1,3 @@
-use std::time::Duration;
-
-use crate::clock::Clock;
-
 /// What stands in front of a value's bytes: sixteen bytes, little-endian, so that what follows can be aligned.
 ///
 /// | bytes | |
@@ -55,16 +51,5 @@ impl Header {
         let [FORMAT, codec, ..] = first.to_le_bytes() else { return None };
         let deadline = u64::from_le_bytes(deadline.try_into().ok()?);
         Some((Self { codec, epoch: first >> 16, deadline }, value))
-    }
-
-    /// Whether the entry's time has come. Reads the clock only if it has a deadline.
-    #[inline]
-    pub fn is_expired(&self, clock: &Clock) -> bool {
-        self.deadline != 0 && clock.since_1970() >= self.deadline
-    }
-
-    /// The time that the entry has left; `None` is for ever.
-    pub fn left(&self, clock: &Clock) -> Option<Duration> {
-        (self.deadline != 0).then(|| Duration::from_nanos(self.deadline.saturating_sub(clock.since_1970())))
     }
 }

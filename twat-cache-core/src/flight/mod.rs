@@ -30,7 +30,7 @@ use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::key::{ByDigest, KeyHash, Namespace};
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -253,6 +253,13 @@ impl<'a> Turn<'a> {
             compute.as_mut().poll(&mut Context::from_waker(&waker))
         })
         .await
+    }
+
+    /// How long a leader may wait for other processes; `None` if we do not lead, and wait for nobody. Asked for where the
+    /// computation runs: one within another may hold up those who hold it up, as with [`Patience`].
+    pub(crate) fn claim_patience(&self) -> Option<Duration> {
+        let Turn::Lead(lead) = self else { return None };
+        Some(lead.flights.patience.among_processes(stack::snapshot().len() > 1))
     }
 
     fn leading(&self) -> Option<&Arc<Flight>> {

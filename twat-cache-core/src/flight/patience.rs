@@ -17,16 +17,28 @@ const FACTOR: u32 = 8;
 /// and at least this.
 const LEAST: Duration = Duration::from_secs(2);
 
+/// Among processes nothing is doubled, and to compute a large result in each of them is dear. Who holds nothing that
+/// another process may wait for can wait at least this long.
+const AMONG_PROCESSES: Duration = Duration::from_secs(60);
+
 /// The longest computation of a memo, in nanoseconds; 0 if there was none.
 #[derive(Default)]
 pub(super) struct Patience(AtomicU64);
 
 impl Patience {
+    fn usual(&self) -> Duration {
+        let longest = Duration::from_nanos(self.0.load(Ordering::Relaxed));
+        if longest.is_zero() { UNKNOWN } else { longest.saturating_mul(FACTOR).max(LEAST) }
+    }
+
     /// When to stop waiting for a flight that is under way now.
     pub(super) fn deadline(&self, predecessors: u32) -> Option<Instant> {
-        let longest = Duration::from_nanos(self.0.load(Ordering::Relaxed));
-        let patience = if longest.is_zero() { UNKNOWN } else { longest.saturating_mul(FACTOR).max(LEAST) };
-        Instant::now().checked_add(patience.saturating_mul(1 << predecessors.min(20)))
+        Instant::now().checked_add(self.usual().saturating_mul(1 << predecessors.min(20)))
+    }
+
+    /// How long to wait for another process.
+    pub(super) fn among_processes(&self, within_another: bool) -> Duration {
+        if within_another { self.usual() } else { self.usual().max(AMONG_PROCESSES) }
     }
 
     /// A computation that began then has ended.

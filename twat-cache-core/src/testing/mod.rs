@@ -22,10 +22,14 @@
 
 #![allow(clippy::missing_panics_doc, reason = "these are assertions")]
 
+pub mod child;
 mod faulty;
+pub mod files;
 mod flights;
 mod limits;
 mod log;
+mod rooted;
+pub mod system;
 mod values;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +41,7 @@ use crate::clock::Clock;
 
 pub use faulty::Faulty;
 pub use log::{Recorder, record_logs};
+pub use rooted::Rooted;
 
 /// The behaviours themselves, for the macros.
 #[doc(hidden)]

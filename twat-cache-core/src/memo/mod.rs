@@ -1,12 +1,15 @@
-use std::convert::Infallible;
-use std::fmt;
-use std::future::Future;
-use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+mod miss;
+mod view;
 
-use crate::flight::{Driver, Flights, Waited};
+use std::fmt;
+use std::hash::Hash;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::flight::Flights;
 use crate::warn::WarnOnce;
-use crate::{Error, ErrorKind, KeyedStore, Store};
+use crate::{Error, KeyedStore, Store};
+
+use miss::{Owned, unfailing};
 
 /// A function that remembers its results in a store.
 ///
@@ -78,7 +81,7 @@ impl<S, F> Memo<S, F> {
     {
         match self.store.get(key) {
             Ok(Some(value)) => value,
-            missed => unfailing(self.miss(key, missed.err(), || Ok((self.function)(key)))),
+            missed => unfailing(self.miss(&Owned, key, missed.err(), || Ok((self.function)(key)))),
         }
     }
 
@@ -92,7 +95,7 @@ impl<S, F> Memo<S, F> {
     {
         match self.store.get(key) {
             Ok(Some(value)) => Ok(value),
-            missed => self.miss(key, missed.err(), || (self.function)(key)),
+            missed => self.miss(&Owned, key, missed.err(), || (self.function)(key)),
         }
     }
 
@@ -108,7 +111,7 @@ impl<S, F> Memo<S, F> {
             Ok(Some(value)) => value,
             missed => {
                 let compute = async { Ok((self.function)(key).await) };
-                unfailing(Box::pin(self.miss_async(key, missed.err(), compute)).await)
+                unfailing(Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await)
             }
         }
     }
@@ -125,7 +128,7 @@ impl<S, F> Memo<S, F> {
             Ok(Some(value)) => Ok(value),
             missed => {
                 let compute = async { (self.function)(key).await };
-                Box::pin(self.miss_async(key, missed.err(), compute)).await
+                Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await
             }
         }
     }
@@ -220,131 +223,6 @@ impl<S, F> Memo<S, F> {
     /// How many callers wait for another's computation right now, for tests that must not guess.
     pub fn waiting(&self) -> usize {
         self.flights.waiting()
-    }
-}
-
-/// The way of a miss. `Infallible` stands in for the error of functions that have none, and costs nothing.
-impl<S, F> Memo<S, F> {
-    #[cold]
-    fn miss<K, V, E>(&self, key: &K, error: Option<Error>, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
-    where
-        K: Hash + ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        self.warn_of(error);
-        let digest = self.flights.digest(key);
-        let turn = loop {
-            // What was waited for may be given up; then somebody else is to lead.
-            if let Waited::Over(turn) = self.flights.join(digest, Driver::Thread).block() {
-                break turn;
-            }
-        };
-        let _leading = turn.enter();
-        // Somebody may have stored it while we waited, or between our look and our turn.
-        if let Some(value) = self.look(key) {
-            return Ok(value);
-        }
-        let computation = self.flights.begin(digest);
-        let value = compute()?;
-        computation.keep(|| self.keep(key, &value));
-        Ok(value)
-    }
-
-    // The twin of `miss`. It is boxed by its callers: a future is as large as all that it may ever hold, a hit's too.
-    async fn miss_async<K, V, E>(
-        &self,
-        key: &K,
-        error: Option<Error>,
-        compute: impl Future<Output = Result<V, E>>,
-    ) -> Result<V, E>
-    where
-        K: Hash + ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        self.warn_of(error);
-        let digest = self.flights.digest(key);
-        let turn = loop {
-            if let Waited::Over(turn) = self.flights.join(digest, Driver::Task).until().await {
-                break turn;
-            }
-        };
-        if let Some(value) = turn.during(|| self.look(key)) {
-            return Ok(value);
-        }
-        let computation = self.flights.begin(digest);
-        let value = turn.drive(compute).await?;
-        turn.during(|| computation.keep(|| self.keep(key, &value)));
-        Ok(value)
-    }
-
-    fn renew<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
-    where
-        K: Hash + ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        let digest = self.flights.digest(key);
-        // If nobody leads, we do, so that who misses meanwhile waits for us.
-        let turn = self.flights.join(digest, Driver::Thread).at_once();
-        let _leading = turn.enter();
-        let computation = self.flights.begin(digest);
-        let value = compute()?;
-        computation.keep_as_newest(|| self.keep(key, &value));
-        Ok(value)
-    }
-
-    // The twin of `renew`.
-    async fn renew_async<K, V, E>(&self, key: &K, compute: impl Future<Output = Result<V, E>>) -> Result<V, E>
-    where
-        K: Hash + ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        let digest = self.flights.digest(key);
-        let turn = self.flights.join(digest, Driver::Task).at_once();
-        let computation = self.flights.begin(digest);
-        let value = turn.drive(compute).await?;
-        turn.during(|| computation.keep_as_newest(|| self.keep(key, &value)));
-        Ok(value)
-    }
-
-    fn look<K, V>(&self, key: &K) -> Option<V>
-    where
-        K: ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        self.store.get(key).unwrap_or_else(|error| {
-            self.warn_of(Some(error));
-            None
-        })
-    }
-
-    fn keep<K, V>(&self, key: &K, value: &V)
-    where
-        K: ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        // The caller is about to get its result, and must not lose it to a panic of the value's `Clone`, say.
-        let kept = catch_unwind(AssertUnwindSafe(|| self.store.insert(key, value)));
-        let Err(error) = kept.unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, "store a result"))) else {
-            return;
-        };
-        self.warned.warn(&error, "the result is returned, not remembered");
-        // What is there now is older. If it cannot be removed either, the store has failed at all that it can do.
-        if let Err(error) = self.store.remove(key) {
-            self.warned.warn(&error, "an older result may still be remembered");
-        }
-    }
-
-    fn warn_of(&self, error: Option<Error>) {
-        if let Some(error) = error {
-            self.warned.warn(&error, "computing instead");
-        }
-    }
-}
-
-fn unfailing<V>(result: Result<V, Infallible>) -> V {
-    match result {
-        Ok(value) => value,
-        Err(never) => match never {},
     }
 }
 

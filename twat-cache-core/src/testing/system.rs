@@ -1,5 +1,7 @@
 //! What only the operating system can do to a cache: read-only directories and full disks.
 
+#![allow(missing_docs, missing_debug_implementations, reason = "the names say it")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -1,5 +1,7 @@
 //! Real other processes: this test binary again, running one of its own tests.
 
+#![allow(missing_docs, missing_debug_implementations, reason = "the names say it")]
+
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};

@@ -1,11 +1,12 @@
 //! What lies on disk, read and put back.
 
+#![allow(missing_docs, missing_debug_implementations, reason = "the names say it")]
+#![allow(clippy::len_without_is_empty, clippy::should_implement_trait, reason = "these are for tests alone")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
 
 /// All files below a directory. The zeros at a file's end are not kept, only their number: the engine makes its journal
 /// 64 MiB long before it has anything to write.
@@ -83,11 +84,6 @@ impl Content {
         bytes[at] ^= bits;
         Self { bytes, zeros }
     }
-}
-
-/// A directory in memory, where there is such a place: what is done hundreds of times need not reach a disk.
-pub fn volatile_dir() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Random numbers, the same in every run.

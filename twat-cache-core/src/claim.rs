@@ -1,0 +1,208 @@
+//! Who computes, among processes.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use event_listener::Event;
+use parking_lot::Mutex;
+
+/// The right to compute a result that other processes may want to compute as well.
+///
+/// A store that is shared by processes gives one of them the right at a time, see
+/// [`KeyedStore::claim`](crate::KeyedStore::claim). It is given back when this is dropped.
+#[must_use = "the right is given back when the claim is dropped"]
+pub struct Claim(State);
+
+enum State {
+    /// There is nobody else, or no waiting for them.
+    Free,
+    /// Everybody else waits until this is dropped.
+    Held(#[expect(dead_code, reason = "it is kept for its `Drop`")] Box<dyn Send>),
+    Waiting(Attempt),
+}
+
+/// Tries to get the right; `None` is to be tried again.
+type Attempt = Box<dyn FnMut() -> Option<Claim> + Send>;
+
+impl Claim {
+    /// There is nobody to ask: everybody computes for themselves.
+    pub fn free() -> Self {
+        Self(State::Free)
+    }
+
+    /// The right is ours until `guard` is dropped.
+    pub fn held(guard: impl Send + 'static) -> Self {
+        Self(State::Held(Box::new(guard)))
+    }
+
+    /// Another process has the right. `attempt` is called every few milliseconds, from any thread, until it gives a claim:
+    /// one that is held, or one that is free when the wait has to end. It must not block.
+    ///
+    /// Asking again and again is all there is: no system lets us wait for a file's lock and give up after a while.
+    pub fn waiting(attempt: impl FnMut() -> Option<Claim> + Send + 'static) -> Self {
+        Self(State::Waiting(Box::new(attempt)))
+    }
+
+    /// Whether other processes take part at all.
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(self.0, State::Free)
+    }
+
+    /// Waits for the right, on this thread.
+    pub(crate) fn block(self) -> Self {
+        let State::Waiting(mut attempt) = self.0 else { return self };
+        let mut pause = SHORTEST;
+        loop {
+            if let Some(claim) = attempt() {
+                return claim;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+
+    /// Waits for the right, without holding up the thread.
+    pub(crate) async fn granted(self) -> Self {
+        let State::Waiting(attempt) = self.0 else { return self };
+        let slot = Arc::new(Slot::default());
+        if !WAITING.lock().add(attempt, Arc::downgrade(&slot)) {
+            return Self::free();
+        }
+        loop {
+            let listener = slot.filled.listen();
+            let claim = slot.claim.lock().take();
+            if let Some(claim) = claim {
+                return claim;
+            }
+            listener.await;
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Free => "Claim(free)",
+            State::Held(_) => "Claim(held)",
+            State::Waiting(_) => "Claim(waiting)",
+        })
+    }
+}
+
+const SHORTEST: Duration = Duration::from_micros(500);
+const LONGEST: Duration = Duration::from_millis(20);
+
+/// Where a task finds its claim. A task that is dropped takes the slot with it, and nobody asks for it any more.
+#[derive(Default)]
+struct Slot {
+    claim: Mutex<Option<Claim>>,
+    filled: Event,
+}
+
+/// What tasks wait for, and one thread asks for, as long as there is any.
+static WAITING: Mutex<Waiting> = Mutex::new(Waiting { attempts: Vec::new(), awake: false });
+
+struct Waiting {
+    attempts: Vec<(Attempt, Weak<Slot>)>,
+    awake: bool,
+}
+
+impl Waiting {
+    /// Without a thread to spare, there is no waiting.
+    fn add(&mut self, attempt: Attempt, slot: Weak<Slot>) -> bool {
+        if !self.awake {
+            self.awake = thread::Builder::new().name("twat-cache-claim".into()).spawn(ask).is_ok();
+        }
+        if self.awake {
+            self.attempts.push((attempt, slot));
+        }
+        self.awake
+    }
+}
+
+fn ask() {
+    let mut pause = SHORTEST;
+    loop {
+        // Asking is I/O, and must not hold up those who join.
+        let mut attempts = std::mem::take(&mut WAITING.lock().attempts);
+        let before = attempts.len();
+        attempts.retain_mut(|(attempt, slot)| {
+            let Some(slot) = slot.upgrade() else { return false };
+            let asked = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Some(Claim::free()));
+            let Some(claim) = asked else { return true };
+            *slot.claim.lock() = Some(claim);
+            // It runs the waker of the task, which must not take this thread with it.
+            let _ = catch_unwind(AssertUnwindSafe(|| slot.filled.notify(1)));
+            false
+        });
+        pause = if attempts.len() < before { SHORTEST } else { (pause * 2).min(LONGEST) };
+        let mut waiting = WAITING.lock();
+        waiting.attempts.append(&mut attempts);
+        if waiting.attempts.is_empty() {
+            waiting.awake = false;
+            return;
+        }
+        drop(waiting);
+        thread::sleep(pause);
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// Granted at the third attempt; the guard says when it is dropped.
+    fn third(dropped: mpsc::Sender<()>) -> Claim {
+        struct Guard(mpsc::Sender<()>);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let asked = AtomicUsize::new(0);
+        let mut guard = Some(Guard(dropped));
+        Claim::waiting(move || {
+            let claim = (asked.fetch_add(1, Ordering::SeqCst) == 2).then(|| guard.take())?;
+            claim.map(Claim::held)
+        })
+    }
+
+    #[test]
+    fn threads_and_tasks_wait_until_it_is_granted() {
+        let (send, dropped) = mpsc::channel();
+        let claim = third(send.clone()).block();
+        assert!(matches!(claim.0, State::Held(_)) && dropped.try_recv().is_err());
+        drop(claim);
+        dropped.recv().unwrap();
+        let claims = [0; 10].map(|_| third(send.clone()).granted());
+        let claims = claims.map(futures_lite::future::block_on);
+        assert!(dropped.try_recv().is_err());
+        drop(claims);
+        (0..10).for_each(|_| dropped.recv().unwrap());
+    }
+
+    #[test]
+    fn what_a_dropped_task_has_waited_for_is_given_back() {
+        let (send, dropped) = mpsc::channel();
+        {
+            let mut waiting = pin!(third(send).granted());
+            assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        dropped.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
+
+    #[test]
+    fn an_attempt_that_panics_ends_the_wait() {
+        let claim = Claim::waiting(|| panic!("as intended"));
+        assert!(futures_lite::future::block_on(claim.granted()).is_free());
+    }
+}

@@ -1,0 +1,93 @@
+//! Calls that take a result as the store keeps it, without a copy of their own.
+
+use std::hash::Hash;
+
+use super::miss::{Form, unfailing};
+use crate::{Error, Memo, ViewStore};
+
+/// A view that the store lends.
+struct Lent;
+
+impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Lent {
+    type Output = S::View;
+
+    fn look(store: &S, key: &K) -> Result<Option<S::View>, Error> {
+        store.view(key)
+    }
+
+    fn of(store: &S, key: &K, value: S::Value) -> S::View {
+        // What is in the store now need not be what was put there, but is no worse.
+        let lent = store.view(key).ok().flatten();
+        lent.unwrap_or_else(|| match store.to_view(&value) {
+            Ok(view) => view,
+            Err(error) => panic!("there is no view of this result: {}", error.chain()),
+        })
+    }
+}
+
+/// Calls that give a view of the result where the store keeps it, instead of the result itself.
+///
+/// A value without a form to be viewed in (that is, one whose own serialisation fails) is all that can make them panic.
+impl<S, F> Memo<S, F> {
+    /// A view of the function's result for `key`: remembered, or computed and stored.
+    #[inline]
+    pub fn view<K, V, W>(&self, key: &K) -> W
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
+        F: Fn(&K) -> V,
+    {
+        match self.store.view(key) {
+            Ok(Some(view)) => view,
+            missed => unfailing(self.miss(&Lent, key, missed.err(), || Ok((self.function)(key)))),
+        }
+    }
+
+    /// As [`view`](Self::view), for a function that can fail. Only `Ok` is stored; the error is the function's own.
+    #[inline]
+    pub fn try_view<K, V, W, E>(&self, key: &K) -> Result<W, E>
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
+        F: Fn(&K) -> Result<V, E>,
+    {
+        match self.store.view(key) {
+            Ok(Some(view)) => Ok(view),
+            missed => self.miss(&Lent, key, missed.err(), || (self.function)(key)),
+        }
+    }
+
+    /// As [`view`](Self::view), for an async function.
+    #[inline]
+    pub async fn view_async<K, V, W>(&self, key: &K) -> W
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
+        F: AsyncFn(&K) -> V,
+    {
+        match self.store.view(key) {
+            Ok(Some(view)) => view,
+            missed => {
+                let compute = async { Ok((self.function)(key).await) };
+                unfailing(Box::pin(self.miss_async(&Lent, key, missed.err(), compute)).await)
+            }
+        }
+    }
+
+    /// As [`try_view`](Self::try_view), for an async function.
+    #[inline]
+    pub async fn try_view_async<K, V, W, E>(&self, key: &K) -> Result<W, E>
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
+        F: AsyncFn(&K) -> Result<V, E>,
+    {
+        match self.store.view(key) {
+            Ok(Some(view)) => Ok(view),
+            missed => {
+                let compute = async { (self.function)(key).await };
+                Box::pin(self.miss_async(&Lent, key, missed.err(), compute)).await
+            }
+        }
+    }
+}
