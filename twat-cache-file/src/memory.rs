@@ -1,0 +1,155 @@
+use std::fmt;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+use twat_cache_core::archive::Lifetime;
+use twat_cache_core::{Clock, Error, Found, KeyHash, KeyedStore, Namespace, Store, ViewStore};
+
+use crate::view::{FileValue, View};
+
+/// Archived results in memory, least used first out: what steps in where no file can be written.
+///
+/// A result takes as much memory as it would take on disk, and a view of it is one like those of files.
+pub struct MemoryStore<V: FileValue> {
+    namespace: Namespace,
+    entries: Cache<KeyHash, Entry<V>, Weight>,
+    max_bytes: u64,
+    lifetime: Lifetime,
+}
+
+struct Entry<V: FileValue> {
+    view: View<V>,
+    deadline: Option<Instant>,
+}
+
+impl<V: FileValue> Clone for Entry<V> {
+    fn clone(&self) -> Self {
+        Self { view: self.view.clone(), deadline: self.deadline }
+    }
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl<V: FileValue> Weighter<KeyHash, Entry<V>> for Weight {
+    fn weight(&self, _: &KeyHash, entry: &Entry<V>) -> u64 {
+        bytes_of(&entry.view)
+    }
+}
+
+/// With what it takes to find it.
+fn bytes_of<V: FileValue>(view: &View<V>) -> u64 {
+    view.as_bytes().len() as u64 + 64
+}
+
+impl<V: FileValue> MemoryStore<V> {
+    /// A store for this many bytes, 64 an entry added; 0 keeps nothing. They never expire.
+    pub fn new(max_bytes: u64) -> Self {
+        // One shard, so that one entry may be as large as the limit.
+        let options = OptionsBuilder::new().weight_capacity(max_bytes).estimated_items_capacity(64).shards(1).build();
+        let options = options.unwrap_or_else(|_| unreachable!("both capacities are given"));
+        let entries = Cache::with_options(
+            options,
+            Weight,
+            quick_cache::DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        );
+        let lifetime = Lifetime { ttl: None, clock: Clock::system() };
+        Self { namespace: Namespace::process(), entries, max_bytes, lifetime }
+    }
+
+    /// Entries expire this long after they were stored. Zero keeps nothing.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.lifetime.ttl = Some(ttl);
+        self
+    }
+
+    /// Where to read the time from, for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.lifetime.clock = clock;
+        self
+    }
+
+    fn find<K: Hash + ?Sized>(&self, key: &K) -> Option<(View<V>, Option<Duration>)> {
+        let digest = self.namespace.digest(key);
+        let Entry { view, deadline } = self.entries.get(&digest)?;
+        let Some(deadline) = deadline else { return Some((view, None)) };
+        let left = self.lifetime.clock.remaining(deadline);
+        if left.is_none() {
+            self.entries.remove(&digest);
+        }
+        Some((view, Some(left?)))
+    }
+}
+
+impl<V: FileValue + Send + Sync> Store for MemoryStore<V> {
+    type Value = V;
+
+    fn len(&self) -> Result<usize, Error> {
+        Ok(self.entries.len())
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        self.entries.clear();
+        Ok(())
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.lifetime.ttl
+    }
+}
+
+impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for MemoryStore<V> {
+    fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        self.find(key).map(|(view, _)| view.to_value()).transpose()
+    }
+
+    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
+        self.insert_for(key, value, None)
+    }
+
+    fn remove(&self, key: &K) -> Result<bool, Error> {
+        let removed = self.entries.remove(&self.namespace.digest(key));
+        let lives = |deadline| self.lifetime.clock.remaining(deadline).is_some();
+        Ok(removed.is_some_and(|(_, entry)| entry.deadline.is_none_or(lives)))
+    }
+
+    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
+        self.find(key).map(|(view, left)| Ok((view.to_value()?, left))).transpose()
+    }
+
+    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        let time = self.lifetime.within(time);
+        let digest = self.namespace.digest(key);
+        if self.max_bytes > 0 && time != Some(Duration::ZERO) {
+            let view = View::new(value)?;
+            if bytes_of(&view) <= self.max_bytes {
+                let deadline = time.and_then(|time| self.lifetime.clock.deadline(Some(time)));
+                self.entries.insert(digest, Entry { view, deadline });
+                return Ok(());
+            }
+        }
+        self.entries.remove(&digest);
+        Ok(())
+    }
+}
+
+impl<K: Hash + ?Sized, V: FileValue + Send + Sync> ViewStore<K> for MemoryStore<V> {
+    type View = View<V>;
+
+    fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {
+        Ok(self.find(key).map(|(view, _)| view))
+    }
+
+    fn to_view(&self, value: &V) -> Result<View<V>, Error> {
+        View::new(value)
+    }
+}
+
+impl<V: FileValue> fmt::Debug for MemoryStore<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
+    }
+}

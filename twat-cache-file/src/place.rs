@@ -1,0 +1,233 @@
+//! A cache's directory, while it is open.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use twat_cache_core::archive::Lifetime;
+use twat_cache_core::{Error, KeyHash, Namespace, WarnOnce, prepare_directory};
+
+use crate::claims::{self, Claims};
+use crate::entry::{self, Header};
+use crate::lock::Lock;
+use crate::meta::Meta;
+use crate::prune::Pruner;
+use crate::sink::{Ended, Sink};
+use crate::system;
+use crate::temp::{self, Replaced, Temp};
+use crate::view::FileValue;
+
+/// What sets a cache apart from others.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) version: Option<KeyHash>,
+    /// Adds codec and type.
+    pub(crate) within: fn(&Namespace) -> Namespace,
+}
+
+impl Identity {
+    /// The directory's name in the cache directory: something to be read, and a digest, so that no two names share one.
+    pub(crate) fn dir_name(&self) -> String {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let readable: String = self.name.chars().map(|c| if is_plain(&c) { c } else { '_' }).take(40).collect();
+        let digest = Namespace::from_secret([0; 16]).with("directory", &self.name).id();
+        format!("{readable}-{digest:016x}")
+    }
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) dir: PathBuf,
+    pub(crate) meta: Meta,
+    namespace: Namespace,
+    area: u64,
+    pub(crate) claims: Claims,
+    pruner: Pruner,
+}
+
+/// How storing has ended, if not with an error.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Kept,
+    /// It is larger than the limit.
+    TooLarge,
+}
+
+impl Place {
+    /// Opens the directory of a cache, and removes what killed processes have left there.
+    pub(crate) fn open(
+        root: &Path,
+        identity: &Identity,
+        known: Option<[u8; 16]>,
+        warned: &WarnOnce,
+    ) -> Result<Self, Error> {
+        let dir = root.join(identity.dir_name());
+        prepare_directory(root)?;
+        prepare_directory(&dir)?;
+        let meta = Meta::open(&dir, known, warned)?;
+        if meta.is_writable() {
+            temp::sweep(&dir.join("tmp"), None);
+            temp::sweep(&dir.join("lock"), Some(claims::FILE));
+        }
+        let named = Namespace::from_secret(meta.secret()).with("name", &identity.name);
+        let namespace = (identity.within)(&named.with("version", &identity.version));
+        let claims = Claims::new(&dir.join("lock"));
+        Ok(Self { dir, meta, namespace, area: namespace.id(), claims, pruner: Pruner::default() })
+    }
+
+    pub(crate) fn digest<K: std::hash::Hash + ?Sized>(&self, key: &K) -> KeyHash {
+        self.namespace.digest(key)
+    }
+
+    pub(crate) fn area(&self) -> u64 {
+        self.area
+    }
+
+    /// Where an entry is, if it is there.
+    pub(crate) fn path_of(&self, digest: KeyHash) -> PathBuf {
+        let name = entry::file_name(digest, self.area);
+        let mut path = self.dir.join(&name[..2]);
+        path.push(name);
+        path
+    }
+
+    /// Writes an entry, and makes room for it.
+    pub(crate) fn store<V: FileValue>(
+        &self,
+        digest: KeyHash,
+        value: &V,
+        deadline: u64,
+        limit: u64,
+    ) -> Result<Stored, Error> {
+        let path = self.path_of(digest);
+        let failed = |error: Error| error.attempting("write an entry").at(&path);
+        let mut temp = Temp::new(&self.dir.join("tmp"), 0o400).map_err(|error| failed(error.into()))?;
+        let file = temp.file().try_clone().map_err(|error| failed(error.into()))?;
+        let sink = match Sink::into_file(file, limit.saturating_sub(Header::LEN as u64)).archive(value) {
+            Ok(Ended::Written(sink)) => sink,
+            Ok(Ended::TooLarge) => return Ok(Stored::TooLarge),
+            Err(error) => return Err(error.at(&path)),
+        };
+        let header = |length, sum| Header { area: self.area, key: digest, length, deadline, sum };
+        let length = sink.finish(header).map_err(|error| failed(error.into()))?;
+        // Of two entries that are written within one tick of the file system's clock, the first is to be the older one.
+        let now = system::now();
+        let _ = temp.file().set_modified(UNIX_EPOCH + Duration::from_nanos(now));
+        let bytes = length + Header::LEN as u64;
+        if !self.meta.is_sound() {
+            return Err(failed(io::Error::from(io::ErrorKind::NotFound).into()));
+        }
+        // Counted before it is there: what is counted too much is put right when room is made, and what is not counted by
+        // who is killed in between would never be.
+        self.meta.add(bytes);
+        match temp.rename(&path) {
+            Ok(Replaced::Nothing) => {}
+            Ok(Replaced::Something(bytes)) => {
+                self.meta.subtract(bytes);
+                self.meta.outdate();
+            }
+            Err(error) => {
+                self.meta.subtract(bytes);
+                return Err(failed(error.into()));
+            }
+        }
+        drop(temp);
+        self.meta.note_written(bytes, limit / 16);
+        self.pruner.note(path.clone(), bytes, now);
+        if self.meta.held() > limit {
+            self.make_room(limit, &path);
+        }
+        Ok(Stored::Kept)
+    }
+
+    /// Removes what was used least recently, unless somebody is just doing so.
+    #[cold]
+    fn make_room(&self, limit: u64, keep: &Path) {
+        let room = Lock::try_take(&self.dir.join("lock/room")).and_then(|lock| {
+            if lock.is_some() { self.pruner.make_room(&self.dir, &self.meta, limit, keep) } else { Ok(()) }
+        });
+        if let Err(error) = room {
+            // Whoever stores next tries again.
+            log::debug!(target: "twat_cache", "cannot make room in {}: {error}", self.dir.display());
+        }
+    }
+
+    /// Removes an entry; says whether it was there, and would have been given out.
+    pub(crate) fn remove(&self, digest: KeyHash, lifetime: &Lifetime) -> Result<bool, Error> {
+        let path = self.path_of(digest);
+        let removed = remove_entry(&path, &self.meta, |header| {
+            // What cannot be read is to go, too, and was something.
+            header.is_none_or(|header| lifetime.allows(header.deadline))
+        });
+        let removed = removed.map_err(|error| Error::from(error).attempting("remove an entry").at(&path))?;
+        if removed.is_some() {
+            self.meta.outdate();
+        }
+        Ok(removed == Some(true))
+    }
+
+    /// How many entries of this area there are.
+    pub(crate) fn len(&self) -> io::Result<usize> {
+        let mut len = 0;
+        self.each(|_| {
+            len += 1;
+            Ok(())
+        })?;
+        Ok(len)
+    }
+
+    /// Removes all entries of this area.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        let cleared = self.each(|path| remove_entry(path, &self.meta, |_| true).map(drop));
+        self.meta.outdate();
+        cleared
+    }
+
+    fn each(&self, mut visit: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+        for dir in parts(&self.dir)? {
+            for file in entries(&dir)? {
+                if entry::is_in_area(&file.file_name().to_string_lossy(), self.area) {
+                    visit(&file.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes a file, which is counted; `None` if it was not there. What `read` says of its header is passed on.
+pub(crate) fn remove_entry<T>(
+    path: &Path,
+    meta: &Meta,
+    read: impl FnOnce(Option<Header>) -> T,
+) -> io::Result<Option<T>> {
+    let mut header = [0; Header::LEN];
+    let file = system::options().read(true).open(path);
+    let header = file.and_then(|file| system::read_at(&file, &mut header, 0)).ok().and(Header::of(&header).ok());
+    let length = system::stat_of(path).map_or(0, |found| if found.is_file { found.len } else { 0 });
+    let said = read(header);
+    if !system::remove(path)? {
+        return Ok(None);
+    }
+    meta.subtract(length);
+    Ok(Some(said))
+}
+
+/// The directories that entries are in: named by two digits.
+pub(crate) fn parts(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_part = |name: &str| name.len() == 2 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let named = |entry: &fs::DirEntry| is_part(&entry.file_name().to_string_lossy());
+    entries(dir).map(|entries| entries.filter(named).map(|entry| entry.path()).collect())
+}
+
+/// What is in a directory. One that is not there, or is none, has nothing in it.
+pub(crate) fn entries(dir: &Path) -> io::Result<impl Iterator<Item = fs::DirEntry>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if !system::is_absent(&error) => return Err(error),
+        entries => entries.ok(),
+    };
+    Ok(entries.into_iter().flatten().flatten())
+}

@@ -1,0 +1,183 @@
+//! Where archived bytes go: into a file, a piece at a time, or into memory.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rkyv::Archive;
+use rkyv::api::serialize_using;
+use rkyv::rancor::{self, Source as _};
+use rkyv::ser::sharing::Share;
+use rkyv::ser::{Positional, Serializer, Writer};
+use rkyv::util::{AlignedVec, with_arena};
+use twat_cache_core::archive::check_width;
+use twat_cache_core::{Error, ErrorKind};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::entry::Header;
+use crate::map::{ALIGNMENT, Bytes};
+use crate::view::FileValue;
+
+/// What is collected before it is written, and more than most entries have.
+const BUFFER: usize = 128 << 10;
+/// How much is hashed and then written: so that it is still in the processor's cache.
+const PIECE: usize = 1 << 20;
+
+/// A writer of archived bytes, with room for a header in front of them.
+///
+/// It is public because it occurs in the bounds of [`FileValue`].
+pub struct Sink {
+    /// Header and payload, or what of them is not yet in the file.
+    buffer: AlignedVec<ALIGNMENT>,
+    file: Option<File>,
+    /// How much of the buffer is header, to be left out of the sum.
+    header: usize,
+    sum: Xxh3Default,
+    /// Length of the payload so far.
+    length: usize,
+    limit: u64,
+    too_large: bool,
+    failed: Option<io::Error>,
+}
+
+/// How archiving has ended, if not with an error.
+pub(crate) enum Ended {
+    Written(Box<Sink>),
+    /// The limit would not have held it; the rest was not even archived.
+    TooLarge,
+}
+
+impl Sink {
+    /// Into a file that is empty so far. No payload may be longer than `limit`.
+    pub(crate) fn into_file(file: File, limit: u64) -> Self {
+        Self { file: Some(file), limit, ..Self::in_memory() }
+    }
+
+    pub(crate) fn in_memory() -> Self {
+        let mut buffer = AlignedVec::new();
+        buffer.resize(Header::LEN, 0);
+        Self {
+            buffer,
+            file: None,
+            header: Header::LEN,
+            sum: Xxh3Default::new(),
+            length: 0,
+            limit: u64::MAX,
+            too_large: false,
+            failed: None,
+        }
+    }
+
+    /// Writes the archived form of a value.
+    pub(crate) fn archive<V: FileValue>(self, value: &V) -> Result<Ended, Error> {
+        let attempt = "archive a value";
+        check_width(value)?;
+        if align_of::<<V as Archive>::Archived>() > ALIGNMENT {
+            return Err(
+                Error::new(ErrorKind::Codec, attempt).because("its archived form is aligned to more than 64 bytes")
+            );
+        }
+        // A panic of the value's own code must not take its result from the caller.
+        let archived = catch_unwind(AssertUnwindSafe(|| {
+            with_arena(|arena| {
+                let mut serializer = Serializer::new(self, arena.acquire(), Share::new());
+                let archived = serialize_using::<_, rancor::Error>(value, &mut serializer);
+                (serializer.into_writer(), archived)
+            })
+        }));
+        match archived {
+            Err(_) => Err(Error::new(ErrorKind::Panicked, attempt)),
+            Ok((sink, Ok(_))) => Ok(Ended::Written(Box::new(sink))),
+            Ok((Self { too_large: true, .. }, _)) => Ok(Ended::TooLarge),
+            Ok((Self { failed: Some(error), .. }, _)) => Err(error.into()),
+            Ok((_, Err(error))) => Err(Error::new(ErrorKind::Codec, attempt).because(error)),
+        }
+    }
+
+    /// Completes a file by what is still to be written, and the header, which is made from length and sum.
+    pub(crate) fn finish(mut self, header: impl FnOnce(u64, u64) -> Header) -> io::Result<u64> {
+        let length = self.length as u64;
+        let is_whole = self.header > 0;
+        self.sum.update(&self.buffer[self.header..]);
+        let header = header(length, self.sum.digest()).to_bytes();
+        let Some(file) = &mut self.file else { return Ok(length) };
+        if is_whole {
+            self.buffer[..Header::LEN].copy_from_slice(&header);
+            file.write_all(&self.buffer)?;
+        } else {
+            file.write_all(&self.buffer)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&header)?;
+        }
+        Ok(length)
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::Owned(self.buffer)
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(file) = &mut self.file else {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(());
+        };
+        if self.buffer.len() + bytes.len() <= BUFFER {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.sum.update(&self.buffer[self.header..]);
+        self.header = 0;
+        file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        if bytes.len() < BUFFER {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(());
+        }
+        for piece in bytes.chunks(PIECE) {
+            self.sum.update(piece);
+            file.write_all(piece)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl Positional for Sink {
+    fn pos(&self) -> usize {
+        self.length
+    }
+}
+
+impl Writer<rancor::Error> for Sink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), rancor::Error> {
+        let length = self.length.saturating_add(bytes.len());
+        if length as u64 > self.limit {
+            self.too_large = true;
+            return Err(rancor::Error::new(Refused));
+        }
+        self.take(bytes).map_err(|error| {
+            self.failed = Some(error);
+            rancor::Error::new(Refused)
+        })?;
+        self.length = length;
+        Ok(())
+    }
+}
+
+/// Why is in the sink itself.
+#[derive(Debug)]
+struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes cannot be written")
+    }
+}
+
+impl std::error::Error for Refused {}

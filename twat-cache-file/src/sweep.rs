@@ -1,0 +1,86 @@
+//! Expired entries leave the disk: each that is stored with a deadline looks after some of those that are there.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use twat_cache_core::KeyHash;
+use twat_cache_core::archive::Lifetime;
+
+use crate::entry::Header;
+use crate::place::{Place, entries, remove_entry};
+use crate::system;
+
+/// Where the sweep has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// What this process has stored, in that order, which is that of deadlines.
+    stored: Mutex<VecDeque<(u64, KeyHash)>>,
+    /// Where to look next for what others have stored: one of the 256 directories.
+    next: AtomicU64,
+    /// Entries that were looked at beyond what was due.
+    ahead: AtomicU64,
+}
+
+/// More than this are not kept in mind.
+const MOST: usize = 1 << 16;
+/// How many entries are due with each that is stored.
+const DUE: u64 = 8;
+
+impl Sweep {
+    /// Notes an entry that has been stored, and looks at some others.
+    pub(crate) fn go_on(&self, place: &Place, lifetime: &Lifetime, digest: KeyHash, deadline: u64) {
+        let now = lifetime.clock.since_1970();
+        let mut expired = Vec::new();
+        {
+            let mut stored = self.stored.lock();
+            while expired.len() < 8 && stored.front().is_some_and(|(deadline, _)| *deadline <= now) {
+                expired.extend(stored.pop_front().map(|(_, digest)| digest));
+            }
+            if stored.len() < MOST {
+                stored.push_back((deadline, digest));
+            }
+        }
+        for digest in expired {
+            // It may have been stored again since.
+            log_error(place, sweep(place, &place.path_of(digest), now));
+        }
+        // Whole directories are looked at, and then none for as long as it takes.
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        if ahead > DUE {
+            self.ahead.fetch_sub(DUE, Ordering::Relaxed);
+            return;
+        }
+        let part = self.next.fetch_add(1, Ordering::Relaxed) % 256;
+        // To open a directory is as much work as to look at some entries.
+        let mut seen = DUE;
+        let swept = entries(&place.dir.join(format!("{part:02x}"))).and_then(|mut entries| {
+            entries.try_for_each(|entry| {
+                seen += 1;
+                sweep(place, &entry.path(), now)
+            })
+        });
+        log_error(place, swept);
+        self.ahead.fetch_add(seen, Ordering::Relaxed);
+    }
+}
+
+/// There is nothing to be done about it here, and the next one may do better.
+fn log_error(place: &Place, swept: io::Result<()>) {
+    if let Err(error) = swept {
+        log::debug!(target: "twat_cache", "cannot sweep {}: {error}", place.dir.display());
+    }
+}
+
+/// Removes an entry if it has expired.
+fn sweep(place: &Place, path: &std::path::Path, now: u64) -> io::Result<()> {
+    let mut header = [0; Header::LEN];
+    let read = system::options().read(true).open(path).and_then(|file| system::read_at(&file, &mut header, 0));
+    let is_expired =
+        read.is_ok() && Header::of(&header).is_ok_and(|header| header.deadline != 0 && header.deadline <= now);
+    if is_expired {
+        remove_entry(path, &place.meta, |_| ())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! What std does not tell of files, or takes a second call for. On systems other than unix, the part of it that there is.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What there is to know of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stat {
+    pub(crate) is_file: bool,
+    pub(crate) is_dir: bool,
+    pub(crate) len: u64,
+    /// How many names it has.
+    pub(crate) links: u64,
+    /// Which file it is: no two have the same at a time.
+    pub(crate) identity: (u64, u64),
+    pub(crate) owner: u32,
+    pub(crate) mode: u32,
+    /// When it was last changed or touched, in nanoseconds since 1970.
+    pub(crate) modified: u64,
+}
+
+/// The present moment, in nanoseconds since 1970, as file systems have it.
+pub(crate) fn now() -> u64 {
+    nanos(SystemTime::now())
+}
+
+fn nanos(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
+
+pub(crate) use platform::{is_local, owner, rename_to_new, stat, stat_of, touch};
+
+/// Options that follow no link in place of the file, and wait for nobody: a pipe in its place would.
+pub(crate) fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    platform::restrict(&mut options);
+    options
+}
+
+/// As [`options`], for a file to read and write that gets this mode if it is new.
+pub(crate) fn options_to_create(mode: u32) -> OpenOptions {
+    let mut options = options();
+    platform::set_mode(&mut options, mode);
+    options.read(true).write(true).create(true);
+    options
+}
+
+/// Reads at a place of a file, whoever else does so.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    platform::read_at(file, bytes, at)
+}
+
+/// Writes to a place of a file.
+pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    platform::write_at(file, bytes, at)
+}
+
+#[cfg(unix)]
+mod platform {
+    use std::fs::{File, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{FileExt, OpenOptionsExt};
+    use std::path::Path;
+
+    use rustix::fs::{AtFlags, CWD, FileType, OFlags, Timespec, Timestamps, UTIME_OMIT};
+
+    use super::Stat;
+
+    pub(crate) fn restrict(options: &mut OpenOptions) {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+
+    pub(crate) fn set_mode(options: &mut OpenOptions, mode: u32) {
+        options.mode(mode);
+    }
+
+    pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+        Ok(from_rustix(&rustix::fs::fstat(file)?))
+    }
+
+    /// Of what is at a path, which is not followed if it is a link.
+    pub(crate) fn stat_of(path: &Path) -> io::Result<Stat> {
+        Ok(from_rustix(&rustix::fs::lstat(path)?))
+    }
+
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        clippy::cast_lossless,
+        clippy::useless_conversion,
+        reason = "these fields are of other types on other systems; none of them is negative"
+    )]
+    fn from_rustix(stat: &rustix::fs::Stat) -> Stat {
+        let kind = FileType::from_raw_mode(stat.st_mode.into());
+        let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+        Stat {
+            is_file: kind == FileType::RegularFile,
+            is_dir: kind == FileType::Directory,
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            links: stat.st_nlink as u64,
+            identity: (stat.st_dev as u64, stat.st_ino as u64),
+            owner: stat.st_uid,
+            mode: stat.st_mode.into(),
+            modified: seconds.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as u64),
+        }
+    }
+
+    /// The user that this process acts for.
+    pub(crate) fn owner() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    /// Whether a directory is on a file system of which this machine is the only user. Only those count that are known to be.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_local(dir: &Path) -> bool {
+        // ext2 to 4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, ramfs, overlayfs: see statfs(2).
+        const LOCAL: [u64; 9] = [
+            0xEF53,
+            0x5846_5342,
+            0x9123_683E,
+            0xF2F5_2010,
+            0xCA45_1A4E,
+            0x2FC1_2FC1,
+            0x0102_1994,
+            0x8584_58F6,
+            0x794C_7630,
+        ];
+        // A 32-bit system has the larger numbers as negative ones.
+        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_possible_truncation)]
+        rustix::fs::statfs(dir).is_ok_and(|fs| LOCAL.contains(&u64::from(fs.f_type as u32)))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn is_local(_: &Path) -> bool {
+        false
+    }
+
+    /// Sets the time of what is at a path.
+    pub(crate) fn touch(path: &Path, nanos: u64) -> io::Result<()> {
+        let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        let [seconds, rest] =
+            [nanos / 1_000_000_000, nanos % 1_000_000_000].map(|part| i64::try_from(part).unwrap_or(0));
+        #[allow(clippy::useless_conversion, reason = "these are of other types on other systems")]
+        let touched = Timespec { tv_sec: seconds.into(), tv_nsec: rest.into() };
+        let times = Timestamps { last_access: omit, last_modification: touched };
+        Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Gives a file a name that nothing has; says whether it could.
+    ///
+    /// `None` if the system cannot tell: then nothing has been done.
+    pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<Option<bool>> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::io::Errno;
+            match rustix::fs::renameat_with(CWD, from, CWD, to, rustix::fs::RenameFlags::NOREPLACE) {
+                Ok(()) => Ok(Some(true)),
+                Err(Errno::EXIST) => Ok(Some(false)),
+                Err(Errno::INVAL | Errno::NOSYS) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = (from, to);
+            Ok(None)
+        }
+    }
+
+    pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        file.read_exact_at(bytes, at)
+    }
+
+    pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+}
+
+// Nothing is provably private here, so nothing is mapped; and a file cannot be told from its successor, so it is read anew.
+#[cfg(not(unix))]
+mod platform {
+    use std::fs::{File, Metadata, OpenOptions};
+    use std::io::{self, Read, Seek, SeekFrom, Write};
+    use std::path::Path;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{Stat, nanos};
+
+    pub(crate) fn restrict(_: &mut OpenOptions) {}
+
+    pub(crate) fn set_mode(_: &mut OpenOptions, _: u32) {}
+
+    pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+        Ok(from_metadata(&file.metadata()?))
+    }
+
+    pub(crate) fn stat_of(path: &Path) -> io::Result<Stat> {
+        Ok(from_metadata(&std::fs::symlink_metadata(path)?))
+    }
+
+    fn from_metadata(metadata: &Metadata) -> Stat {
+        Stat {
+            is_file: metadata.is_file(),
+            is_dir: metadata.is_dir(),
+            len: metadata.len(),
+            links: 1,
+            identity: (0, 0),
+            owner: 0,
+            mode: 0,
+            modified: metadata.modified().map_or(0, nanos),
+        }
+    }
+
+    pub(crate) fn owner() -> u32 {
+        0
+    }
+
+    pub(crate) fn is_local(_: &Path) -> bool {
+        false
+    }
+
+    pub(crate) fn touch(path: &Path, nanos: u64) -> io::Result<()> {
+        File::options().write(true).open(path)?.set_modified(UNIX_EPOCH + Duration::from_nanos(nanos))
+    }
+
+    pub(crate) fn rename_to_new(_: &Path, _: &Path) -> io::Result<Option<bool>> {
+        Ok(None)
+    }
+
+    pub(crate) fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(bytes)
+    }
+
+    pub(crate) fn write_at(mut file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)
+    }
+}
+
+/// Makes a directory that only this user can enter, and those above it. What is in its way, and is no directory, goes.
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    let made = create_dir(dir);
+    if made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+        std::fs::remove_file(dir)?;
+        return create_dir(dir);
+    }
+    made
+}
+
+fn create_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
+}
+
+/// Removes whatever is at a path; says whether something was there.
+pub(crate) fn remove(path: &Path) -> io::Result<bool> {
+    let removed = match std::fs::remove_file(path) {
+        Err(_) if stat_of(path).is_ok_and(|found| found.is_dir) => std::fs::remove_dir_all(path),
+        removed => removed,
+    };
+    match removed {
+        Ok(()) => Ok(true),
+        Err(error) if is_absent(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether nothing is there, not even where it would be.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

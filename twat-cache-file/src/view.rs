@@ -1,0 +1,125 @@
+use std::any::Any;
+use std::fmt;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rkyv::api::high::{HighDeserializer, HighSerializer, HighValidator};
+use rkyv::bytecheck::CheckBytes;
+use rkyv::rancor;
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::{Archive, Deserialize, Serialize};
+use twat_cache_core::{Error, ErrorKind};
+
+use crate::map::{Bytes, Checked};
+use crate::sink::{Ended, Sink};
+
+/// What a value needs to be kept in a file: `#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]`.
+///
+/// Implemented for all types that have it, among them numbers, strings, tuples, options, vectors and maps of such. The
+/// archived form may be aligned to 64 bytes at the most.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a file as it is",
+    label = "not serialisable by rkyv",
+    note = "derive `rkyv::Archive`, `rkyv::Serialize` and `rkyv::Deserialize` for it"
+)]
+pub trait FileValue:
+    Archive<
+        Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
+                      + Deserialize<Self, HighDeserializer<rancor::Error>>
+                      + Send
+                      + Sync,
+    > + for<'a> Serialize<HighSerializer<Sink, ArenaHandle<'a>, rancor::Error>>
+    + Sized
+    + Any
+{
+}
+
+impl<V> FileValue for V where
+    V: Archive<
+            Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
+                          + Deserialize<Self, HighDeserializer<rancor::Error>>
+                          + Send
+                          + Sync,
+        > + for<'a> Serialize<HighSerializer<Sink, ArenaHandle<'a>, rancor::Error>>
+        + Any
+{
+}
+
+/// A result where it lies: in a mapped file, or in memory.
+///
+/// It derefs to the archived form of the value, which for a `Vec<f64>` is a vector of `f64` to be indexed, iterated and
+/// sliced like one. Cloning it copies nothing. It stays whole, whatever happens to the entry and its cache.
+///
+/// ```
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let dir = dir.path();
+/// use twat_cache_file::{View, fcache};
+///
+/// let squares = fcache("squares").dir(dir).wrap(|n: &u32| (0..*n).map(|i| f64::from(i * i)).collect::<Vec<f64>>());
+/// let view: View<Vec<f64>> = squares.view(&1000);
+/// drop(squares);
+/// assert_eq!(view[12], 144.0);
+/// assert_eq!(view.to_value()?.len(), 1000);
+/// # Ok::<(), twat_cache_file::Error>(())
+/// ```
+// The bound is what makes a view `Send` and `Sync` exactly if what it leads to is.
+pub struct View<V: Archive>(Checked<V::Archived>);
+
+impl<V: FileValue> View<V> {
+    /// A view of a copy of this value, in memory. An error if it cannot be archived.
+    pub fn new(value: &V) -> Result<Self, Error> {
+        match Sink::in_memory().archive(value)? {
+            Ended::Written(sink) => Self::check(sink.into_bytes()),
+            Ended::TooLarge => Err(Error::new(ErrorKind::Codec, "archive a value")),
+        }
+    }
+
+    /// The value itself: a copy.
+    pub fn to_value(&self) -> Result<V, Error> {
+        let attempt = "make a value of its archived form";
+        // The function is not to blame if this panics, and has perhaps not even run.
+        let made = catch_unwind(AssertUnwindSafe(|| rkyv::deserialize::<V, rancor::Error>(self.0.get())));
+        match made {
+            Ok(made) => made.map_err(|error| Error::new(ErrorKind::Codec, attempt).because(error)),
+            Err(_) => Err(Error::new(ErrorKind::Panicked, attempt)),
+        }
+    }
+
+    pub(crate) fn check(bytes: Bytes) -> Result<Self, Error> {
+        let checked = Checked::new(bytes);
+        checked.map(Self).map_err(|error| Error::new(ErrorKind::Corrupt, "read an entry").because(error))
+    }
+}
+
+impl<V: Archive> View<V> {
+    /// Whether it is mapped from a file. If not, it is a copy in this process's memory.
+    pub fn is_mapped(&self) -> bool {
+        self.0.bytes().is_mapped()
+    }
+
+    /// The bytes of the archived value: aligned to 64, with the root at their end, as rkyv has it.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.bytes().payload()
+    }
+}
+
+impl<V: Archive> Deref for View<V> {
+    type Target = V::Archived;
+
+    #[inline]
+    fn deref(&self) -> &V::Archived {
+        self.0.get()
+    }
+}
+
+impl<V: Archive> Clone for View<V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<V: Archive<Archived: fmt::Debug>> fmt::Debug for View<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
