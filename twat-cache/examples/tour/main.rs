@@ -10,6 +10,7 @@
 //! computed. The wrappers are in `wrappers.rs`, which is the file to read.
 
 mod command;
+mod matrix;
 mod pairs;
 mod passes;
 mod progress;
@@ -60,18 +61,34 @@ fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
 
     let mut table = Table::default();
     let mut signed = Vec::new();
+    let mut readable = Vec::new();
     for wrapper in wrappers(found.files.len(), None) {
         let first = run_pass(&wrapper, 1, &found.files);
         if first.signed.is_empty() {
             return Err(Stop::Because(format!("none of the files below {} can be read", found.root.display())));
         }
         // What cannot be read is not remembered either, so it would be tried, and reported, once more.
-        let readable: Vec<_> = first.signed.iter().map(|(source, _)| (*source).clone()).collect();
+        readable = first.signed.iter().map(|(source, _)| (*source).clone()).collect();
         let second = run_pass(&wrapper, 2, &readable);
         table.rows.extend([first.figures, second.figures]);
         signed = first.signed;
     }
+    // The signatures of all of them as one result, which is not copied to be looked at.
+    let maker = matrix::maker(None);
+    let mut matrix = None;
+    for number in [1, 2] {
+        match matrix::run_pass(&maker, number, &readable) {
+            Ok((made, figures)) => {
+                table.rows.push(figures);
+                matrix = Some(made);
+            }
+            Err(error) => eprintln!("tour: there is no matrix of signatures: {error}"),
+        }
+    }
     writeln!(out, "{table}")?;
+    if let Some(matrix) = &matrix {
+        writeln!(out, "{matrix}\n")?;
+    }
 
     let pairs = Pairs::among(signed.iter().map(|(_, signature)| &**signature));
     let identical = plural(pairs.identical, "pair", "pairs");
@@ -81,7 +98,8 @@ fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
     }
     for pair in &pairs.similar {
         let [left, right] = [pair.left, pair.right].map(|index| found.relative(signed[index].0).display());
-        writeln!(out, "{:>6.1} %  {left}\n          {right}", pair.similarity * 100.0)?;
+        let similarity = matrix.as_ref().map_or(pair.similarity, |matrix| matrix.similarity(pair.left, pair.right));
+        writeln!(out, "{:>6.1} %  {left}\n          {right}", similarity * 100.0)?;
     }
     Ok(())
 }

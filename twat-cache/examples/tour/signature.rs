@@ -20,7 +20,8 @@ pub(crate) fn sign(path: &Path) -> io::Result<Signature> {
     Ok(Signature::of(&fs::read(path)?))
 }
 
-const ORDERS: usize = 128;
+/// How many numbers a signature has.
+pub(crate) const ORDERS: usize = 128;
 
 /// What a signature depends on, other than the file: to be changed with the code of this module and of `shingles.rs`.
 pub(crate) const METHOD: (u32, usize) = (1, ORDERS);
