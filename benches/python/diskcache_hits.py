@@ -7,16 +7,13 @@ It makes itself a virtual environment in `target/python`, once. Where PyPI canno
 
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = ROOT / "target" / "python"
-REQUIREMENT = "diskcache==5.6.3"
+from environment import ROOT, run_in_environment
+
 ENTRIES = 100_000
 
 
@@ -24,7 +21,7 @@ def main():
     try:
         import diskcache
     except ImportError:
-        return run_in_environment()
+        return run_in_environment(__file__, "diskcache==5.6.3")
     print("| `diskcache` | µs, median hit | 99 % | µs, median store | 99 % | B an entry |")
     print("|---|--:|--:|--:|--:|--:|")
     for length in (100, 10_000):
@@ -57,23 +54,6 @@ def timed(operate, keys):
 
 def quantile(times, percent):
     return statistics.quantiles(times, n=100)[percent - 1]
-
-
-def run_in_environment():
-    """Runs this file again where `diskcache` is installed."""
-    python = ENVIRONMENT / "bin" / "python"
-    if Path(sys.prefix) == ENVIRONMENT:
-        print(f"{REQUIREMENT} is not there although it was installed")
-        return 1
-    try:
-        if not python.exists():
-            venv.create(ENVIRONMENT, with_pip=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
-        subprocess.run(install, check=True, timeout=120)
-    except (subprocess.SubprocessError, OSError) as error:
-        print(f"Skipped: {REQUIREMENT} cannot be installed ({error}).")
-        return 0
-    return subprocess.run([python, __file__], check=False).returncode
 
 
 if __name__ == "__main__":
