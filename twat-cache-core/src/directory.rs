@@ -1,6 +1,7 @@
 //! Where results are kept on disk.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -26,10 +27,17 @@ pub fn default_directory() -> Result<PathBuf, Error> {
 /// A directory that was there before and has something else in it is somebody's: its mode and files stay as they are.
 /// So the store that uses it makes a directory of its own inside, by this function.
 pub fn prepare_directory(dir: &Path) -> Result<(), Error> {
+    create(dir).map_err(|error| Error::from(error).attempting("prepare the cache directory").at(dir))?;
     // What is in a directory with our mark needs none of its own.
-    let is_covered = || dir.parent().is_some_and(has_mark);
-    let prepared = create(dir).and_then(|()| if !is_covered() && is_ours(dir)? { mark(dir) } else { Ok(()) });
-    prepared.map_err(|error| Error::from(error).attempting("prepare the cache directory").at(dir))
+    let is_covered = dir.parent().is_some_and(has_mark);
+    if !is_covered
+        && is_ours(dir)
+        && let Err(error) = mark(dir)
+    {
+        // The cache works without.
+        log::debug!(target: "twat_cache", "cannot mark the cache directory at {}: {error}", dir.display());
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -44,12 +52,22 @@ fn create(dir: &Path) -> io::Result<()> {
 }
 
 /// Nothing in it, or our mark. Other programs, `cargo` among them, have such a file in theirs.
-fn is_ours(dir: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(dir)?.next().is_none() || has_mark(dir))
+fn is_ours(dir: &Path) -> bool {
+    let is_empty = || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+    // One that is cut short was written by us, to a disk that was full.
+    is_empty() || tag(dir).is_some_and(|text| TAG_TEXT.starts_with(&text))
 }
 
 fn has_mark(dir: &Path) -> bool {
-    fs::read_to_string(dir.join(TAG)).is_ok_and(|text| text == TAG_TEXT)
+    tag(dir).is_some_and(|text| text == TAG_TEXT)
+}
+
+/// What is in the tag, if it is a file that could be ours. To look into a pipe could take for ever.
+fn tag(dir: &Path) -> Option<String> {
+    let path = dir.join(TAG);
+    let found = fs::symlink_metadata(&path).ok()?;
+    let could_be_ours = found.is_file() && found.len() <= TAG_TEXT.len() as u64;
+    if could_be_ours { fs::read_to_string(path).ok() } else { None }
 }
 
 const TAG: &str = "CACHEDIR.TAG";
@@ -59,7 +77,8 @@ const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This directory holds results that twat-cache has remembered. They can be deleted at any time.\n";
 
 fn mark(dir: &Path) -> io::Result<()> {
-    if dir.join(TAG).exists() && dir.join(".gitignore").exists() {
+    let ignore = dir.join(".gitignore");
+    if has_mark(dir) && fs::symlink_metadata(&ignore).is_ok() {
         return Ok(());
     }
     #[cfg(unix)]
@@ -68,6 +87,11 @@ fn mark(dir: &Path) -> io::Result<()> {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     }
     // The tag first: with it, a start that was cut short here is completed by the next.
-    fs::write(dir.join(TAG), TAG_TEXT)?;
-    fs::write(dir.join(".gitignore"), "*\n")
+    if !has_mark(dir) {
+        fs::write(dir.join(TAG), TAG_TEXT)?;
+    }
+    match fs::File::create_new(ignore) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        file => file?.write_all(b"*\n"),
+    }
 }

@@ -141,18 +141,16 @@ impl<P, S> Fallback<P, S> {
         secondary: impl Fn(&S) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
         let state = self.state();
-        if state & LENT != 0
-            && let Some(found) = secondary(&self.secondary)?
-        {
-            return Ok(Some(found));
-        }
-        if state & LEFT != 0 || self.distrusts(state, || self.namespace.digest(key)) {
-            return Ok(None);
-        }
-        primary(&self.primary).or_else(|error| {
-            self.failed(&error);
-            Ok(None)
-        })
+        // First the primary: what was lent, it has not, unless somebody else has stored it there since.
+        let found = if state & LEFT != 0 || self.distrusts(state, || self.namespace.digest(key)) {
+            None
+        } else {
+            primary(&self.primary).unwrap_or_else(|error| {
+                self.failed(&error);
+                None
+            })
+        };
+        if found.is_some() || state & LENT == 0 { Ok(found) } else { secondary(&self.secondary) }
     }
 }
 

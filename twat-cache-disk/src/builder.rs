@@ -70,7 +70,8 @@ impl<C> DiskBuilder<C> {
 
     /// Forgets a result this long after it was stored; never by default. Zero means to compute every time.
     ///
-    /// It goes by the wall clock, so that it holds from one run of the program to the next.
+    /// It goes by the wall clock, so that it holds from one run of the program to the next. An entry that was stored under a
+    /// longer TTL is given out as soon as it has no more than this left.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.limits.lifetime.ttl = Some(ttl);
         self
