@@ -52,8 +52,8 @@ pub enum Verify {
     /// Everything, by a checksum: a gigabyte takes some 0.1 s; the default.
     #[default]
     Once,
-    /// The structure only: a gigabyte of numbers takes microseconds, and a disk that has flipped one of their bits goes
-    /// unnoticed.
+    /// The structure only: a gigabyte of numbers takes microseconds. A disk that has flipped one of their bits, or has lost
+    /// some to a power cut, goes unnoticed.
     Structure,
 }
 
@@ -97,7 +97,8 @@ impl FileBuilder {
 
     /// Forgets a result this long after it was stored; never by default. Zero means to compute every time.
     ///
-    /// It goes by the wall clock, so that it holds from one run of the program to the next.
+    /// It goes by the wall clock, so that it holds from one run of the program to the next. An entry that was stored under a
+    /// longer TTL is given out as soon as it has no more than this left.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.limits.lifetime.ttl = Some(ttl);
         self

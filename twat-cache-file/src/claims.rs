@@ -30,13 +30,16 @@ pub(crate) const FILE: &str = "claims";
 
 /// A claim that is held.
 struct Held {
-    _lock: Lock,
+    /// There until it is dropped.
+    lock: Option<Lock>,
     ours: Arc<Mutex<BTreeSet<KeyHash>>>,
     digest: KeyHash,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        // First the lock: who finds the digest free here would take it at once, and we unlock it then.
+        self.lock = None;
         self.ours.lock().remove(&self.digest);
     }
 }
@@ -55,7 +58,7 @@ impl Claims {
         if !self.ours.lock().insert(digest) {
             return Ok(Claim::free());
         }
-        let held = |lock| Held { _lock: lock, ours: self.ours.clone(), digest };
+        let held = |lock| Held { lock: Some(lock), ours: self.ours.clone(), digest };
         match self.locks.try_take(digest) {
             Ok(Some(lock)) => return Ok(Claim::held(held(lock))),
             Ok(None) => drop(self.ours.lock().remove(&digest)),
@@ -72,7 +75,7 @@ impl Claims {
                 return Some(Claim::free());
             }
             if let Ok(Some(lock)) = locks.try_take(digest) {
-                return Some(Claim::held(Held { _lock: lock, ours: ours.clone(), digest }));
+                return Some(Claim::held(Held { lock: Some(lock), ours: ours.clone(), digest }));
             }
             ours.lock().remove(&digest);
             if !locks.is_holder_stopped(digest) {
@@ -117,14 +120,7 @@ mod bytes {
             if let Some(file) = self.file.get() {
                 return Ok(file);
             }
-            let open = || system::options_to_create(0o600).open(&*self.path);
-            let opened = match open() {
-                Err(error) if system::is_absent(&error) => {
-                    self.path.parent().map_or(Ok(()), system::make_dir)?;
-                    open()?
-                }
-                opened => opened?,
-            };
+            let opened = system::open_or_create(&self.path, 0o600)?;
             Ok(self.file.get_or_init(|| opened))
         }
 

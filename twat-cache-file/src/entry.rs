@@ -1,7 +1,11 @@
 //! One entry, one file: a header of 64 bytes, and the archived value.
 
+use std::path::Path;
+
 use twat_cache_core::KeyHash;
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::system;
 
 /// What stands in front of the archived value: 64 bytes, little-endian.
 ///
@@ -65,6 +69,14 @@ impl Header {
         let key = KeyHash::from_bytes(key);
         Ok(Self { area: word(8), key, length: word(32), deadline: word(40), sum: word(48) })
     }
+}
+
+/// The header of the entry in this file, if it is one.
+pub(crate) fn header_in(path: &Path) -> Option<Header> {
+    let mut header = [0; Header::LEN];
+    let file = system::options().read(true).open(path).ok()?;
+    system::read_at(&file, &mut header, 0).ok()?;
+    Header::of(&header).ok()
 }
 
 /// The name of an entry's file, in the directory named by the first two digits of it: digest and area.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rkyv::util::AlignedVec;
 use twat_cache_core::{Error, ErrorKind, KeyHash};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::builder::{Access, Verify};
 use crate::entry::{Header, NoHeader};
@@ -64,8 +64,9 @@ pub(crate) fn load<V: FileValue>(
         return Err(damaged("it is not as long as it was"));
     }
     if !limits.lifetime.allows(header.deadline) {
-        if header.deadline <= limits.lifetime.clock.since_1970() {
-            let _ = remove_entry(path, &place.meta, |_| ());
+        if header.deadline != 0 && header.deadline <= limits.lifetime.clock.since_1970() {
+            // If it cannot be removed, it is here next time.
+            let _ = remove_entry(path, &place.meta).and_then(|_| place.meta.outdate());
         }
         return Ok(None);
     }
@@ -76,12 +77,31 @@ pub(crate) fn load<V: FileValue>(
     if bytes.all().len() as u64 != stat.len {
         return Err(damaged("it has been cut short"));
     }
-    if limits.verify == Verify::Once && xxh3_64(bytes.payload()) != header.sum {
-        return Err(damaged("its checksum is wrong"));
+    if limits.verify == Verify::Once {
+        // What is mapped is summed up by reading: a disk that cannot be read gives an error then, and kills nobody.
+        let sum = if bytes.is_mapped() { sum_of(&file).map_err(refused)? } else { xxh3_64(bytes.payload()) };
+        if sum != header.sum {
+            return Err(damaged("its checksum is wrong"));
+        }
     }
     let view: View<V> = View::check(bytes)?;
-    let held = is_large && (cfg!(unix) || view.is_mapped());
-    Ok(Some((view, header, held.then_some(file), stat)))
+    let held = view.is_mapped().then_some(file);
+    Ok(Some((view, header, held, stat)))
+}
+
+/// The sum of all that is behind the header.
+fn sum_of(file: &File) -> io::Result<u64> {
+    let mut sum = Xxh3Default::new();
+    let mut piece = vec![0; 256 << 10];
+    let mut at = Header::LEN as u64;
+    let length = system::stat(file)?.len;
+    while at < length {
+        let rest = usize::try_from(length - at).unwrap_or(usize::MAX).min(piece.len());
+        system::read_at(file, &mut piece[..rest], at)?;
+        sum.update(&piece[..rest]);
+        at += rest as u64;
+    }
+    Ok(sum.digest())
 }
 
 fn damaged(why: &'static str) -> Error {
@@ -102,8 +122,13 @@ fn open_large(file: &File, stat: &Stat, place: &Place, path: &Path, access: Acce
 
 /// All of a file; less, if it has become shorter.
 fn read_whole(file: &File, len: u64) -> io::Result<AlignedVec<{ crate::map::ALIGNMENT }>> {
+    let len_in_memory = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    if len >= MAP_FROM {
+        // An `AlignedVec` aborts the process if there is no room for it. Whether there is can be asked of another.
+        Vec::<u8>::new().try_reserve_exact(len_in_memory).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    }
     let mut bytes = AlignedVec::new();
-    bytes.reserve_exact(usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?);
+    bytes.reserve_exact(len_in_memory);
     bytes.extend_from_reader(&mut file.take(len))?;
     Ok(bytes)
 }

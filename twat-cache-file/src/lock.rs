@@ -20,14 +20,7 @@ impl Lock {
     pub(crate) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         // Whoever had it last has removed the file that we may just have opened: then there is another to be locked.
         for _ in 0..16 {
-            let open = || system::options_to_create(0o600).open(path);
-            let file = match open() {
-                Err(error) if system::is_absent(&error) => {
-                    path.parent().map_or(Ok(()), system::make_dir)?;
-                    open()?
-                }
-                file => file?,
-            };
+            let file = system::open_or_create(path, 0o600)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),

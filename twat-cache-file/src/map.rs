@@ -63,7 +63,7 @@ impl Bytes {
 pub(crate) struct Checked<T> {
     // Private, and shared: nobody gets them to change.
     bytes: Arc<Bytes>,
-    archived: PhantomData<T>,
+    archived: PhantomData<Arc<T>>,
 }
 
 impl<T: Portable> Checked<T> {

@@ -84,7 +84,7 @@ impl<V: FileValue> MemoryStore<V> {
     }
 }
 
-impl<V: FileValue + Send + Sync> Store for MemoryStore<V> {
+impl<V: FileValue> Store for MemoryStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
@@ -101,7 +101,7 @@ impl<V: FileValue + Send + Sync> Store for MemoryStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for MemoryStore<V> {
+impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for MemoryStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.find(key).map(|(view, _)| view.to_value()).transpose()
     }
@@ -136,7 +136,7 @@ impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for MemoryStore
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue + Send + Sync> ViewStore<K> for MemoryStore<V> {
+impl<K: Hash + ?Sized, V: FileValue> ViewStore<K> for MemoryStore<V> {
     type View = View<V>;
 
     fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use twat_cache_core::{Error, ErrorKind, Namespace, WarnOnce};
+use parking_lot::Mutex;
+use twat_cache_core::{Error, ErrorKind, Namespace};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::map::Words;
@@ -20,24 +22,22 @@ use crate::trust;
 /// | 0–7 | `twatfm`, and the version of this format in 16 bits: 1 |
 /// | 8–23 | secret |
 /// | 24–31 | xxh3 of the bytes before |
-/// | 32–39 | generation: changes with every entry that is forgotten or replaced |
+/// | 32–39 | generation: changes with every entry that is stored, forgotten or evicted |
 /// | 40–47 | bytes held, all areas together |
-/// | 48–55 | bytes written since the last moment below |
-/// | 56–63 | that moment, in nanoseconds since 1970: what was used since is recent |
+/// | 48–55 | bytes that were ever written |
+/// | 56–63 | a moment, in nanoseconds since 1970: what was used since is recent |
 #[derive(Debug)]
 pub(crate) struct Meta {
+    path: PathBuf,
     file: File,
-    counters: Counters,
     secret: [u8; 16],
-}
-
-#[derive(Debug)]
-enum Counters {
-    Shared(Words),
-    /// Read and written by calls: the counts of several processes may then get lost, and are put right when room is made.
-    Apart {
-        is_writable: bool,
-    },
+    is_writable: bool,
+    /// For reading the counters without a call. They are never changed there: on a disk that is full or has become
+    /// read-only, that would kill the process.
+    words: Option<Words>,
+    /// Of those who change the counts, one at a time in this process.
+    changing: Mutex<()>,
+    identity: (u64, u64),
 }
 
 /// The words of the file that change.
@@ -57,24 +57,24 @@ const NAME: &str = "meta";
 const UNKNOWN: u64 = 1 << 62;
 
 impl Meta {
-    /// The meta of a cache. A damaged one is made anew; with the same secret, if it is `known`.
-    pub(crate) fn open(cache: &Path, known: Option<[u8; 16]>, warned: &WarnOnce) -> Result<Self, Error> {
+    /// The meta of a cache. A damaged one is made anew, with the same secret if it is `known`; the damage is reported.
+    pub(crate) fn open(cache: &Path, known: Option<[u8; 16]>) -> Result<(Self, Option<Error>), Error> {
         let path = cache.join(NAME);
         let failed = |error: io::Error| Error::from(error).attempting("open the cache").at(&path);
+        let mut damage = None;
         // Others may be making it, too. Whoever comes first has the say.
         for _ in 0..8 {
             match Self::read(cache, &path) {
-                Ok(Some(meta)) => return Ok(meta),
+                Ok(Some(meta)) => return Ok((meta, damage)),
                 Err(error) if system::is_absent(&error) => {
-                    let made = make(cache, known).and_then(|meta| meta.link(&path));
+                    let made = make(cache, known).and_then(|mut meta| meta.link(&path));
                     match made {
                         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
                         _ => {}
                     }
                 }
                 Ok(None) => {
-                    let damage = Error::new(ErrorKind::Corrupt, "read the counters of the cache").at(&path);
-                    warned.warn(&damage, "they are made anew");
+                    damage = Some(Error::new(ErrorKind::Corrupt, "read the counters of the cache").at(&path));
                     make(cache, known).and_then(|mut meta| meta.rename(&path)).map_err(failed)?;
                 }
                 Err(error) => return Err(failed(error)),
@@ -90,7 +90,12 @@ impl Meta {
             return Ok(None);
         }
         let (file, is_writable) = match system::options().read(true).write(true).open(path) {
-            Err(error) if !system::is_absent(&error) => (system::options().read(true).open(path)?, false),
+            // For those who may only read, what is there is still worth something.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
+            {
+                (system::options().read(true).open(path)?, false)
+            }
             file => (file?, true),
         };
         let mut bytes = [0; LEN];
@@ -102,10 +107,18 @@ impl Meta {
         }
         let mut secret = [0; 16];
         secret.copy_from_slice(&bytes[8..24]);
-        let proof = trust::prove(&system::stat(&file)?, cache, cache).filter(|_| is_writable);
+        let stat = system::stat(&file)?;
+        let proof = trust::prove(&stat, cache, cache).filter(|_| is_writable);
         let words = proof.and_then(|proof| Words::map(&file, proof).ok());
-        let counters = words.map_or(Counters::Apart { is_writable }, Counters::Shared);
-        Ok(Some(Self { file, counters, secret }))
+        Ok(Some(Self {
+            path: path.to_owned(),
+            file,
+            secret,
+            is_writable,
+            words,
+            changing: Mutex::new(()),
+            identity: stat.identity,
+        }))
     }
 
     pub(crate) fn secret(&self) -> [u8; 16] {
@@ -114,12 +127,17 @@ impl Meta {
 
     /// Whether anything can be changed here.
     pub(crate) fn is_writable(&self) -> bool {
-        !matches!(self.counters, Counters::Apart { is_writable: false })
+        self.is_writable
     }
 
-    /// Whether the file is still there, and as long as it was: to be asked before the words are looked at.
-    pub(crate) fn is_sound(&self) -> bool {
+    /// Whether the words can be looked at: the file is as long as it was, and has a name.
+    pub(crate) fn is_whole(&self) -> bool {
         system::stat(&self.file).is_ok_and(|file| file.len == LEN as u64 && file.links > 0)
+    }
+
+    /// Whether, beyond that, it is the one that everybody uses: it may have been moved away, with all that is beside it.
+    pub(crate) fn is_sound(&self) -> bool {
+        system::stat_of(&self.path).is_ok_and(|file| file.len == LEN as u64 && file.identity == self.identity)
     }
 
     /// What entries were looked up in. They are to be looked up again when it has changed.
@@ -128,90 +146,130 @@ impl Meta {
         self.load(Word::Generation)
     }
 
-    /// Tells all processes that an entry is not what it was.
-    pub(crate) fn outdate(&self) {
-        match &self.counters {
-            Counters::Shared(words) => {
-                words.word(Word::Generation as usize).fetch_add(1, Ordering::AcqRel);
-            }
-            // Another one than anybody else's, who may be doing the same.
-            Counters::Apart { .. } => {
-                let [low, high] = [0, 8].map(|at| {
-                    let secret = Namespace::random_secret();
-                    secret[at..].first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
-                });
-                self.store(Word::Generation, low ^ high);
-            }
-        }
-    }
-
-    /// How many bytes there are.
-    pub(crate) fn held(&self) -> u64 {
-        self.load(Word::Held)
-    }
-
-    pub(crate) fn add(&self, bytes: u64) {
-        self.change(Word::Held, |held| held.saturating_add(bytes));
-    }
-
-    pub(crate) fn subtract(&self, bytes: u64) {
-        self.change(Word::Held, |held| held.saturating_sub(bytes));
-    }
-
-    /// Counts what was written; after each `part`, what was used before is no longer recent.
-    pub(crate) fn note_written(&self, bytes: u64, part: u64) {
-        let mut is_due = false;
-        self.change(Word::Written, |written| {
-            let written = written.saturating_add(bytes);
-            is_due = written >= part;
-            if is_due { 0 } else { written }
-        });
-        if is_due {
-            let now = system::now();
-            self.change(Word::Recent, |_| now);
-        }
-    }
-
     /// What was used before this moment is to be marked when it is used again.
     #[inline]
     pub(crate) fn recent(&self) -> u64 {
         self.load(Word::Recent)
     }
 
-    #[inline]
-    fn load(&self, word: Word) -> u64 {
-        match &self.counters {
-            Counters::Shared(words) => u64::from_le(words.word(word as usize).load(Ordering::Acquire)),
-            Counters::Apart { .. } => self.read_word(word),
+    /// Tells all processes that an entry is not what it was. An error if that cannot be told.
+    pub(crate) fn outdate(&self) -> io::Result<()> {
+        // Another number than anybody else's, who may be doing the same.
+        let secret = Namespace::random_secret();
+        let number: &[u8; 8] = secret.first_chunk().unwrap_or(&[0; 8]);
+        system::write_at(&self.file, number, Word::Generation.at())
+    }
+
+    /// How many bytes there are.
+    pub(crate) fn held(&self) -> u64 {
+        self.read_word(Word::Held)
+    }
+
+    /// Counts what is about to be stored; after each `part`, what was used before is no longer recent.
+    pub(crate) fn note_stored(&self, bytes: u64, part: u64) {
+        let part = part.max(1);
+        let mut is_due = false;
+        self.change(|[held, written]| {
+            let now = written.wrapping_add(bytes);
+            is_due = written / part != now / part;
+            [held.saturating_add(bytes), now]
+        });
+        if is_due {
+            // At worst, what is used is marked once more, or once less.
+            let _ = system::write_at(&self.file, &system::now().to_le_bytes(), Word::Recent.at());
         }
     }
 
-    #[cold]
+    pub(crate) fn add(&self, bytes: u64) {
+        self.change(|[held, written]| [held.saturating_add(bytes), written]);
+    }
+
+    pub(crate) fn subtract(&self, bytes: u64) {
+        self.change(|[held, written]| [held.saturating_sub(bytes), written]);
+    }
+
+    /// How many bytes were ever written, by all processes.
+    pub(crate) fn written(&self) -> u64 {
+        self.read_word(Word::Written)
+    }
+
+    #[inline]
+    fn load(&self, word: Word) -> u64 {
+        match &self.words {
+            Some(words) => u64::from_le(words.word(word as usize).load(Ordering::Acquire)),
+            None => self.read_word(word),
+        }
+    }
+
     fn read_word(&self, word: Word) -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1 << 63);
         let mut bytes = [0; 8];
-        if system::read_at(&self.file, &mut bytes, word as u64 * 8).is_ok() {
+        if system::read_at(&self.file, &mut bytes, word.at()).is_ok() {
             return u64::from_le_bytes(bytes);
         }
         // Nothing that was looked up is trusted then.
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn store(&self, word: Word, value: u64) {
-        // It can fail only where a later look fails as well, or finds another file.
-        let _ = system::write_at(&self.file, &value.to_le_bytes(), word as u64 * 8);
+    /// Changes both counts. What cannot be counted now is counted when all is.
+    fn change(&self, to: impl FnOnce([u64; 2]) -> [u64; 2]) {
+        let _one_at_a_time = self.changing.lock();
+        let _alone = Counting::begin(&self.file);
+        let mut bytes = [0; 16];
+        if system::read_at(&self.file, &mut bytes, Word::Held.at()).is_err() {
+            return;
+        }
+        let [held, written] = [0, 8].map(|at| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
+        let [held, written] = to([held, written]).map(u64::to_le_bytes);
+        bytes[..8].copy_from_slice(&held);
+        bytes[8..].copy_from_slice(&written);
+        let _ = system::write_at(&self.file, &bytes, Word::Held.at());
     }
+}
 
-    fn change(&self, word: Word, mut to: impl FnMut(u64) -> u64) {
-        match &self.counters {
-            Counters::Shared(words) => {
-                let changed = |value| Some(to(u64::from_le(value)).to_le());
-                // `changed` never refuses, so this cannot fail.
-                let _ = words.word(word as usize).fetch_update(Ordering::AcqRel, Ordering::Acquire, changed);
+impl Word {
+    fn at(self) -> u64 {
+        self as u64 * 8
+    }
+}
+
+/// How long to wait for another process that counts.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Keeps other processes from counting at the same moment, as far as possible.
+struct Counting<'a>(Option<&'a File>);
+
+impl<'a> Counting<'a> {
+    fn begin(file: &'a File) -> Self {
+        // It takes a microsecond or two, or until the system lets the other one go on. Whoever takes longer is stopped, and
+        // not worth waiting for: a count that gets lost is found again.
+        let begun = Instant::now();
+        loop {
+            match lock(file, true) {
+                Ok(true) => return Self(Some(file)),
+                Ok(false) if begun.elapsed() < PATIENCE => std::thread::yield_now(),
+                _ => return Self(None),
             }
-            Counters::Apart { .. } => self.store(word, to(self.read_word(word))),
         }
     }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = self.0 {
+            let _ = lock(file, false);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn lock(file: &File, is_locked: bool) -> io::Result<bool> {
+    crate::map::lock_byte(file, Word::Held.at(), is_locked)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lock(_: &File, _: bool) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A new one, which has no name yet.

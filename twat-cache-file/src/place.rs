@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use twat_cache_core::archive::Lifetime;
-use twat_cache_core::{Error, KeyHash, Namespace, WarnOnce, prepare_directory};
+use twat_cache_core::{Error, KeyHash, Namespace, prepare_directory};
 
 use crate::claims::{self, Claims};
 use crate::entry::{self, Header};
@@ -14,7 +14,7 @@ use crate::lock::Lock;
 use crate::meta::Meta;
 use crate::prune::Pruner;
 use crate::sink::{Ended, Sink};
-use crate::system;
+use crate::system::{self, FileSystem};
 use crate::temp::{self, Replaced, Temp};
 use crate::view::FileValue;
 
@@ -42,7 +42,9 @@ impl Identity {
 pub(crate) struct Place {
     pub(crate) dir: PathBuf,
     pub(crate) meta: Meta,
-    namespace: Namespace,
+    /// Other machines may change entries, and their changes be seen late unless a file is opened.
+    pub(crate) is_remote: bool,
+    pub(crate) namespace: Namespace,
     area: u64,
     pub(crate) claims: Claims,
     pruner: Pruner,
@@ -58,16 +60,17 @@ pub(crate) enum Stored {
 
 impl Place {
     /// Opens the directory of a cache, and removes what killed processes have left there.
+    ///
+    /// What had to be mended is reported, and the caller has the say about it.
     pub(crate) fn open(
         root: &Path,
         identity: &Identity,
         known: Option<[u8; 16]>,
-        warned: &WarnOnce,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Option<Error>), Error> {
         let dir = root.join(identity.dir_name());
         prepare_directory(root)?;
         prepare_directory(&dir)?;
-        let meta = Meta::open(&dir, known, warned)?;
+        let (meta, damage) = Meta::open(&dir, known)?;
         if meta.is_writable() {
             temp::sweep(&dir.join("tmp"), None);
             temp::sweep(&dir.join("lock"), Some(claims::FILE));
@@ -75,7 +78,9 @@ impl Place {
         let named = Namespace::from_secret(meta.secret()).with("name", &identity.name);
         let namespace = (identity.within)(&named.with("version", &identity.version));
         let claims = Claims::new(&dir.join("lock"));
-        Ok(Self { dir, meta, namespace, area: namespace.id(), claims, pruner: Pruner::default() })
+        let is_remote = system::file_system(&dir) == FileSystem::Remote;
+        let place = Self { dir, meta, is_remote, namespace, area: namespace.id(), claims, pruner: Pruner::default() };
+        Ok((place, damage))
     }
 
     pub(crate) fn digest<K: std::hash::Hash + ?Sized>(&self, key: &K) -> KeyHash {
@@ -104,9 +109,10 @@ impl Place {
     ) -> Result<Stored, Error> {
         let path = self.path_of(digest);
         let failed = |error: Error| error.attempting("write an entry").at(&path);
+        let Some(limit_of_payload) = limit.checked_sub(Header::LEN as u64) else { return Ok(Stored::TooLarge) };
         let mut temp = Temp::new(&self.dir.join("tmp"), 0o400).map_err(|error| failed(error.into()))?;
         let file = temp.file().try_clone().map_err(|error| failed(error.into()))?;
-        let sink = match Sink::into_file(file, limit.saturating_sub(Header::LEN as u64)).archive(value) {
+        let sink = match Sink::into_file(file, limit_of_payload).archive(value) {
             Ok(Ended::Written(sink)) => sink,
             Ok(Ended::TooLarge) => return Ok(Stored::TooLarge),
             Err(error) => return Err(error.at(&path)),
@@ -117,27 +123,22 @@ impl Place {
         let now = system::now();
         let _ = temp.file().set_modified(UNIX_EPOCH + Duration::from_nanos(now));
         let bytes = length + Header::LEN as u64;
-        if !self.meta.is_sound() {
-            return Err(failed(io::Error::from(io::ErrorKind::NotFound).into()));
-        }
         // Counted before it is there: what is counted too much is put right when room is made, and what is not counted by
         // who is killed in between would never be.
-        self.meta.add(bytes);
+        self.meta.note_stored(bytes, limit / 16);
         match temp.rename(&path) {
             Ok(Replaced::Nothing) => {}
-            Ok(Replaced::Something(bytes)) => {
-                self.meta.subtract(bytes);
-                self.meta.outdate();
-            }
+            Ok(Replaced::Something(bytes)) => self.meta.subtract(bytes),
             Err(error) => {
                 self.meta.subtract(bytes);
                 return Err(failed(error.into()));
             }
         }
         drop(temp);
-        self.meta.note_written(bytes, limit / 16);
+        // Also where nothing was replaced: who has removed the one before may have been killed before it could say so.
+        self.meta.outdate().map_err(|error| failed(error.into()))?;
         self.pruner.note(path.clone(), bytes, now);
-        if self.meta.held() > limit {
+        if self.meta.held() > limit || self.pruner.is_look_due(limit) {
             self.make_room(limit, &path);
         }
         Ok(Stored::Kept)
@@ -147,7 +148,13 @@ impl Place {
     #[cold]
     fn make_room(&self, limit: u64, keep: &Path) {
         let room = Lock::try_take(&self.dir.join("lock/room")).and_then(|lock| {
-            if lock.is_some() { self.pruner.make_room(&self.dir, &self.meta, limit, keep) } else { Ok(()) }
+            // Whoever has it may be stopped. Then there are soon two at it, which does no harm.
+            let is_overdue = || self.meta.held() / 5 * 4 > limit;
+            if lock.is_some() || is_overdue() {
+                self.pruner.make_room(&self.dir, &self.meta, limit, keep)
+            } else {
+                Ok(())
+            }
         });
         if let Err(error) = room {
             // Whoever stores next tries again.
@@ -158,15 +165,13 @@ impl Place {
     /// Removes an entry; says whether it was there, and would have been given out.
     pub(crate) fn remove(&self, digest: KeyHash, lifetime: &Lifetime) -> Result<bool, Error> {
         let path = self.path_of(digest);
-        let removed = remove_entry(&path, &self.meta, |header| {
-            // What cannot be read is to go, too, and was something.
-            header.is_none_or(|header| lifetime.allows(header.deadline))
-        });
+        // What cannot be read is to go, too, and was something.
+        let lives = entry::header_in(&path).is_none_or(|header| lifetime.allows(header.deadline));
+        let removed = remove_entry(&path, &self.meta);
         let removed = removed.map_err(|error| Error::from(error).attempting("remove an entry").at(&path))?;
-        if removed.is_some() {
-            self.meta.outdate();
-        }
-        Ok(removed == Some(true))
+        // Also where nothing was, see `store`.
+        self.meta.outdate().map_err(|error| Error::from(error).attempting("remove an entry").at(&path))?;
+        Ok(removed && lives)
     }
 
     /// How many entries of this area there are.
@@ -181,39 +186,37 @@ impl Place {
 
     /// Removes all entries of this area.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        let cleared = self.each(|path| remove_entry(path, &self.meta, |_| true).map(drop));
-        self.meta.outdate();
-        cleared
+        let cleared = self.each(|path| remove_entry(path, &self.meta).map(drop));
+        self.meta.outdate().and(cleared)
     }
 
+    /// Goes on after an error, which is reported in the end.
     fn each(&self, mut visit: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+        let mut result = Ok(());
         for dir in parts(&self.dir)? {
-            for file in entries(&dir)? {
-                if entry::is_in_area(&file.file_name().to_string_lossy(), self.area) {
-                    visit(&file.path())?;
+            let entries = match entries(&dir) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    result = Err(error);
+                    continue;
                 }
+            };
+            for file in entries.filter(|file| entry::is_in_area(&file.file_name().to_string_lossy(), self.area)) {
+                result = visit(&file.path()).and(result);
             }
         }
-        Ok(())
+        result
     }
 }
 
-/// Removes a file, which is counted; `None` if it was not there. What `read` says of its header is passed on.
-pub(crate) fn remove_entry<T>(
-    path: &Path,
-    meta: &Meta,
-    read: impl FnOnce(Option<Header>) -> T,
-) -> io::Result<Option<T>> {
-    let mut header = [0; Header::LEN];
-    let file = system::options().read(true).open(path);
-    let header = file.and_then(|file| system::read_at(&file, &mut header, 0)).ok().and(Header::of(&header).ok());
+/// Removes a file, which is counted; says whether it was there.
+pub(crate) fn remove_entry(path: &Path, meta: &Meta) -> io::Result<bool> {
     let length = system::stat_of(path).map_or(0, |found| if found.is_file { found.len } else { 0 });
-    let said = read(header);
-    if !system::remove(path)? {
-        return Ok(None);
+    let removed = system::remove(path)?;
+    if removed {
+        meta.subtract(length);
     }
-    meta.subtract(length);
-    Ok(Some(said))
+    Ok(removed)
 }
 
 /// The directories that entries are in: named by two digits.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -16,6 +17,10 @@ use crate::system;
 /// were the least recently used then, and have not been used since.
 #[derive(Debug, Default)]
 pub(crate) struct Pruner {
+    /// What this process has written since all entries were looked at, and what all had written by then.
+    written: AtomicU64,
+    written_before: AtomicU64,
+    has_looked: AtomicBool,
     /// Locked by who makes room, I/O included. Nobody waits for it: there is enough for one to do.
     queue: Mutex<Queue>,
     /// What this process has stored since the last look.
@@ -46,10 +51,17 @@ const ROUND: u64 = 256;
 impl Pruner {
     /// Notes an entry that has been stored.
     pub(crate) fn note(&self, path: PathBuf, bytes: u64, used: u64) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
         let mut stored = self.stored.lock();
-        if stored.len() < MOST {
+        // Before the first look, they need not be known: it finds them.
+        if stored.len() < MOST && self.has_looked.load(Ordering::Relaxed) {
             stored.push(Candidate { used, bytes, path });
         }
+    }
+
+    /// Whether so much has been written that all should be counted again: counts can get lost.
+    pub(crate) fn is_look_due(&self, limit: u64) -> bool {
+        self.written.load(Ordering::Relaxed) > limit
     }
 
     /// Removes entries of a cache until the rest is within 9/10 of its limit. What is at `keep` has just been written, and
@@ -60,27 +72,38 @@ impl Pruner {
         let Some(mut queue) = self.queue.try_lock() else { return Ok(()) };
         let mut stored = std::mem::take(&mut *self.stored.lock());
         let has_turned = |(bytes, entries): (u64, u64)| bytes >= limit && entries >= ROUND;
+        // What others have stored since is not known here, and would outlive all that is.
+        let by_all = meta.written().wrapping_sub(self.written_before.load(Ordering::Relaxed));
+        let by_others = by_all.saturating_sub(self.written.load(Ordering::Relaxed));
+        let is_due = by_others > limit / 10 || self.is_look_due(limit) && queue.removed.is_none_or(has_turned);
         let mut is_complete = false;
-        if queue.removed.is_none_or(has_turned) {
-            queue.look_at_all(dir, meta)?;
+        if is_due || queue.removed.is_none_or(has_turned) {
+            self.look_at_all(&mut queue, dir, meta)?;
             is_complete = true;
         } else {
             stored.sort_by_key(|candidate| candidate.used);
             queue.candidates.extend(stored);
         }
-        let target = limit / 10 * 9;
-        while meta.held() > limit || (is_complete && meta.held() > target) {
-            if queue.remove_until(meta, target, keep)? || is_complete {
+        while meta.held() > limit {
+            let is_enough = queue.remove_until(meta, limit / 10 * 9, keep);
+            // Who has one of them at hand is to look for it again.
+            meta.outdate()?;
+            if is_enough || is_complete {
                 break;
             }
             // What is there was stored by others.
-            queue.look_at_all(dir, meta)?;
+            self.look_at_all(&mut queue, dir, meta)?;
             is_complete = true;
         }
         queue.candidates.truncate(MOST);
-        // Who has one of them at hand is to look for it again.
-        meta.outdate();
         Ok(())
+    }
+
+    fn look_at_all(&self, queue: &mut Queue, dir: &Path, meta: &Meta) -> io::Result<()> {
+        self.has_looked.store(true, Ordering::Relaxed);
+        self.written.store(0, Ordering::Relaxed);
+        self.written_before.store(meta.written(), Ordering::Relaxed);
+        queue.look_at_all(dir, meta)
     }
 }
 
@@ -89,7 +112,9 @@ impl Queue {
         let counted = meta.held();
         let mut found = Vec::new();
         for part in parts(dir)? {
-            for path in entries(&part)?.map(|entry| entry.path()) {
+            // What cannot be looked at cannot be removed either, and the rest has to make up for it.
+            let Ok(entries) = entries(&part) else { continue };
+            for path in entries.map(|entry| entry.path()) {
                 // It may be gone by now.
                 let Ok(stat) = system::stat_of(&path) else { continue };
                 if !stat.is_dir {
@@ -98,11 +123,13 @@ impl Queue {
             }
         }
         let there: u64 = found.iter().map(|candidate| candidate.bytes).sum();
-        // What others have added or removed since stays counted.
-        if there > counted {
-            meta.add(there - counted);
+        // What was stored or removed meanwhile may have been found or not. Only what must be wrong is put right.
+        let after = meta.held();
+        let (low, high) = (counted.min(after), counted.max(after));
+        if there > high {
+            meta.add(there - high);
         } else {
-            meta.subtract(counted - there);
+            meta.subtract(low.saturating_sub(there));
         }
         found.sort_unstable_by_key(|candidate| candidate.used);
         self.candidates = found.into();
@@ -111,11 +138,11 @@ impl Queue {
     }
 
     /// Says whether that was enough.
-    fn remove_until(&mut self, meta: &Meta, target: u64, keep: &Path) -> io::Result<bool> {
+    fn remove_until(&mut self, meta: &Meta, target: u64, keep: &Path) -> bool {
         // Those that have been used since go to the end, and are not asked again.
         for _ in 0..self.candidates.len() {
             if meta.held() <= target {
-                return Ok(true);
+                return true;
             }
             let Some(mut candidate) = self.candidates.pop_front() else { break };
             let Ok(stat) = system::stat_of(&candidate.path) else { continue };
@@ -124,12 +151,13 @@ impl Queue {
                 self.candidates.push_back(candidate);
                 continue;
             }
-            if system::remove(&candidate.path)? {
+            // One that cannot be removed is left out.
+            if system::remove(&candidate.path).unwrap_or(false) {
                 meta.subtract(stat.len);
                 let (bytes, entries) = self.removed.unwrap_or_default();
                 self.removed = Some((bytes.saturating_add(stat.len), entries + 1));
             }
         }
-        Ok(meta.held() <= target)
+        meta.held() <= target
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::hash::Hash;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -7,14 +8,14 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use twat_cache_core::archive::Lifetime;
-use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Store, ViewStore, WarnOnce};
+use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store, ViewStore, WarnOnce};
 
 use crate::builder::{Access, Verify};
 use crate::load::load;
 use crate::place::{Identity, Place, Stored};
 use crate::sweep::Sweep;
 use crate::system;
-use crate::table::{Checked, Open, Table, moment};
+use crate::table::{AT_ONCE, LastLook, Open, Table, moment};
 use crate::view::{FileValue, View};
 
 /// Results in files, one each, found by the digest of their arguments, and shared with all processes that use the same
@@ -34,12 +35,19 @@ pub struct FileStore<V: FileValue> {
     place: RwLock<Option<Arc<Place>>>,
     /// Found with the first directory, and given to those that replace it.
     secret: OnceLock<[u8; 16]>,
-    /// When the directory's counters were last looked after.
-    checked: Checked,
+    /// The namespace of the first place, and of nearly all others: keys are hashed by it without a lock.
+    namespace: OnceLock<Namespace>,
+    /// When the directory's counters were last looked after,
+    looked: LastLook,
+    /// and when they were last compared with what has their name.
+    compared: LastLook,
     table: Table<V>,
     sweep: Sweep,
     warned: WarnOnce,
 }
+
+/// How long, in nanoseconds, it may take to find out that the directory has been moved away.
+const MOVED: u64 = 10_000_000;
 
 /// What bounds a store, and how it reads.
 #[derive(Clone, Debug)]
@@ -59,7 +67,9 @@ impl<V: FileValue> FileStore<V> {
             limits,
             place: RwLock::new(None),
             secret: OnceLock::new(),
-            checked: Checked::default(),
+            namespace: OnceLock::new(),
+            looked: LastLook::default(),
+            compared: LastLook::default(),
             table: Table::new(),
             sweep: Sweep::default(),
             warned: WarnOnce::new(),
@@ -92,26 +102,52 @@ impl<V: FileValue> FileStore<V> {
         let place = self.place.read().clone();
         match place.filter(|place| place.meta.is_sound()) {
             Some(place) => Ok(place),
-            None => self.reopen(),
+            None => self.reopen(|_| true),
         }
     }
 
+    /// The directory, to change something in it.
+    fn place_to(&self, attempt: &'static str) -> Result<Arc<Place>, Error> {
+        let mut place = self.place()?;
+        if !place.meta.is_writable() {
+            // It may be by now.
+            place = self.reopen(|place| place.meta.is_writable())?;
+        }
+        if place.meta.is_writable() {
+            return Ok(place);
+        }
+        let error = io::Error::from(io::ErrorKind::PermissionDenied);
+        Err(Error::from(error).attempting(attempt).at(self.path()))
+    }
+
+    /// Opens the directory, unless somebody else has by now, and it will do.
     #[cold]
-    fn reopen(&self) -> Result<Arc<Place>, Error> {
+    fn reopen(&self, will_do: impl Fn(&Place) -> bool) -> Result<Arc<Place>, Error> {
+        let (place, damage) = self.open_anew(will_do)?;
+        // Only now: it is the program's own logger, which may use this very cache.
+        if let Some(damage) = damage {
+            self.warned.warn(&damage, "they are made anew");
+        }
+        Ok(place)
+    }
+
+    fn open_anew(&self, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
         // Nobody has a use for the directory before it is open, so all wait for the one who opens it.
         let mut slot = self.place.write();
-        if let Some(place) = slot.clone().filter(|place| place.meta.is_sound()) {
-            return Ok(place);
+        if let Some(place) = slot.clone().filter(|place| place.meta.is_sound() && will_do(place)) {
+            return Ok((place, None));
         }
         // Its counters are gone, or have lost the ground under them: they must not be looked at again.
         *slot = None;
         self.table.clear();
         let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
         let root = self.root.as_deref().ok_or_else(nowhere)?;
-        let place = Arc::new(Place::open(root, &self.identity, self.secret.get().copied(), &self.warned)?);
+        let (place, damage) = Place::open(root, &self.identity, self.secret.get().copied())?;
+        let place = Arc::new(place);
         let _ = self.secret.set(place.meta.secret());
+        let _ = self.namespace.set(place.namespace);
         *slot = Some(place.clone());
-        Ok(place)
+        Ok((place, damage))
     }
 
     /// The entry of a key, if it may be given out.
@@ -121,30 +157,46 @@ impl<V: FileValue> FileStore<V> {
             return Ok(None);
         }
         let now = moment();
+        // Not under the lock: what hashes the key is the user's code.
+        let namespace = self.namespace.get().copied();
+        let digest = namespace.map(|namespace| namespace.digest(key));
         let guard = self.place.read();
-        let Some(place) = guard.as_ref().filter(|place| !self.checked.is_due(now) || place.meta.is_sound()) else {
+        let known = guard.as_ref().zip(digest).filter(|(place, _)| namespace == Some(place.namespace));
+        let Some((place, digest)) = known.filter(|(place, _)| self.is_fit(place, now)) else {
             drop(guard);
-            self.checked.make_due();
             let place = self.place()?;
             return self.load(&place, place.digest(key));
         };
-        let digest = place.digest(key);
-        if let Some(open) = self.table.get(digest)
-            && open.generation.load(Ordering::Acquire) == place.meta.generation()
-            && open.is_whole(now)
-            && self.limits.lifetime.allows(open.deadline)
-        {
-            if open.used.load(Ordering::Relaxed) < place.meta.recent() {
+        let open = self.table.get(digest).filter(|open| {
+            open.generation.load(Ordering::Acquire) == place.meta.generation()
+                && open.is_whole(now, || place.path_of(digest))
+                && self.limits.lifetime.allows(open.deadline)
+        });
+        let is_marked = |open: &Open<V>| open.used.load(Ordering::Relaxed) >= place.meta.recent();
+        match open {
+            Some(open) if is_marked(&open) => Ok(Some(open)),
+            open => {
+                // The rest is I/O.
                 let place = place.clone();
                 drop(guard);
-                touch(&open, &place.path_of(digest));
+                let Some(open) = open else { return self.load(&place, digest) };
+                mark_as_used(&open, &place, &place.path_of(digest));
+                Ok(Some(open))
             }
-            return Ok(Some(open));
         }
-        // The rest is I/O.
-        let place = place.clone();
-        drop(guard);
-        self.load(&place, digest)
+    }
+
+    /// Whether the counters can be looked at, and the table be used.
+    #[inline]
+    fn is_fit(&self, place: &Place, now: u64) -> bool {
+        let is_fit = !place.is_remote
+            && (!self.looked.is_due(now, AT_ONCE) || place.meta.is_whole())
+            && (!self.compared.is_due(now, MOVED) || place.meta.is_sound());
+        if !is_fit {
+            // Whoever comes next is not to take our word for it.
+            self.looked.make_due();
+        }
+        is_fit
     }
 
     /// The entry of a digest, from the table if it is still what is on disk, or else from there.
@@ -154,8 +206,9 @@ impl<V: FileValue> FileStore<V> {
         let generation = place.meta.generation();
         let path = place.path_of(digest);
         if let Some(open) = self.table.get(digest) {
-            if self.limits.lifetime.allows(open.deadline) && open.is_still_at(&path) {
+            if !place.is_remote && self.limits.lifetime.allows(open.deadline) && open.is_still_at(&path) {
                 open.generation.store(generation, Ordering::Release);
+                mark_as_used(&open, place, &path);
                 return Ok(Some(open));
             }
             self.table.remove(digest);
@@ -163,9 +216,7 @@ impl<V: FileValue> FileStore<V> {
         let loaded = load(place, digest, &path, &self.limits).map_err(|error| error.at(&path))?;
         let Some((view, header, file, stat)) = loaded else { return Ok(None) };
         let open = Arc::new(Open::new(view, header.deadline, file, stat, generation));
-        if stat.modified < place.meta.recent() {
-            touch(&open, &path);
-        }
+        mark_as_used(&open, place, &path);
         self.table.insert(digest, open.clone());
         Ok(Some(open))
     }
@@ -174,7 +225,7 @@ impl<V: FileValue> FileStore<V> {
     fn value<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, u64)>, Error> {
         let Some(mut open) = self.find(key)? else { return Ok(None) };
         // All of it is about to be read: that is worth one more look at the file.
-        if open.view.is_mapped() && !open.look() {
+        if open.view.is_mapped() && !open.look(|| self.path_of(key).unwrap_or_default()) {
             let place = self.place()?;
             let digest = place.digest(key);
             self.table.remove(digest);
@@ -186,15 +237,20 @@ impl<V: FileValue> FileStore<V> {
     }
 }
 
-/// Notes on disk that an entry has been used. What cannot be noted may be evicted early.
+/// Notes on disk that an entry has been used, if that is not recent there. What cannot be noted may be evicted early.
 #[cold]
-fn touch<V: FileValue>(open: &Open<V>, path: &Path) {
-    let now = system::now();
+fn mark_as_used<V: FileValue>(open: &Open<V>, place: &Place, path: &Path) {
+    let recent = place.meta.recent();
+    if open.used.load(Ordering::Relaxed) >= recent {
+        return;
+    }
+    // By a clock that was set back, it would never be recent again.
+    let now = system::now().max(recent);
     open.used.store(now, Ordering::Relaxed);
     let _ = system::touch(path, now);
 }
 
-impl<V: FileValue + Send + Sync> Store for FileStore<V> {
+impl<V: FileValue> Store for FileStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
@@ -206,7 +262,7 @@ impl<V: FileValue + Send + Sync> Store for FileStore<V> {
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let cleared = self.place()?.clear();
+        let cleared = self.place_to("remove the entries")?.clear();
         self.table.clear();
         cleared.map_err(|error| Error::from(error).attempting("remove the entries").at(self.path()))
     }
@@ -216,7 +272,7 @@ impl<V: FileValue + Send + Sync> Store for FileStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for FileStore<V> {
+impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.value(key)?.map(|(value, _)| value))
     }
@@ -226,7 +282,7 @@ impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for FileStore<V
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let place = self.place()?;
+        let place = self.place_to("remove an entry")?;
         let digest = place.digest(key);
         let removed = place.remove(digest, &self.limits.lifetime);
         self.table.remove(digest);
@@ -245,7 +301,7 @@ impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for FileStore<V
         if lifetime.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(drop);
         }
-        let place = self.place()?;
+        let place = self.place_to("write an entry")?;
         let (digest, deadline) = (place.digest(key), lifetime.deadline(time));
         let stored = place.store(digest, value, deadline, *max_bytes);
         self.table.remove(digest);
@@ -259,7 +315,10 @@ impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for FileStore<V
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
-        let Some(place) = self.place().ok().filter(|place| self.keeps() && place.meta.is_writable()) else {
+        if !self.keeps() {
+            return Claim::free();
+        }
+        let Some(place) = self.place().ok().filter(|place| place.meta.is_writable()) else {
             return Claim::free();
         };
         place.claims.claim(place.digest(key), patience).unwrap_or_else(|error| {
@@ -269,7 +328,7 @@ impl<K: Hash + ?Sized, V: FileValue + Send + Sync> KeyedStore<K> for FileStore<V
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue + Send + Sync> ViewStore<K> for FileStore<V> {
+impl<K: Hash + ?Sized, V: FileValue> ViewStore<K> for FileStore<V> {
     type View = View<V>;
 
     #[inline]

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use twat_cache_core::KeyHash;
 use twat_cache_core::archive::Lifetime;
 
-use crate::entry::Header;
+use crate::entry;
 use crate::place::{Place, entries, remove_entry};
-use crate::system;
 
 /// Where the sweep has come to.
 #[derive(Debug, Default)]
@@ -47,9 +47,8 @@ impl Sweep {
             log_error(place, sweep(place, &place.path_of(digest), now));
         }
         // Whole directories are looked at, and then none for as long as it takes.
-        let ahead = self.ahead.load(Ordering::Relaxed);
-        if ahead > DUE {
-            self.ahead.fetch_sub(DUE, Ordering::Relaxed);
+        let less = |ahead: u64| ahead.checked_sub(DUE);
+        if self.ahead.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
             return;
         }
         let part = self.next.fetch_add(1, Ordering::Relaxed) % 256;
@@ -74,13 +73,10 @@ fn log_error(place: &Place, swept: io::Result<()>) {
 }
 
 /// Removes an entry if it has expired.
-fn sweep(place: &Place, path: &std::path::Path, now: u64) -> io::Result<()> {
-    let mut header = [0; Header::LEN];
-    let read = system::options().read(true).open(path).and_then(|file| system::read_at(&file, &mut header, 0));
-    let is_expired =
-        read.is_ok() && Header::of(&header).is_ok_and(|header| header.deadline != 0 && header.deadline <= now);
-    if is_expired {
-        remove_entry(path, &place.meta, |_| ())?;
+fn sweep(place: &Place, path: &Path, now: u64) -> io::Result<()> {
+    if entry::header_in(path).is_some_and(|header| header.deadline != 0 && header.deadline <= now) {
+        remove_entry(path, &place.meta)?;
+        place.meta.outdate()?;
     }
     Ok(())
 }

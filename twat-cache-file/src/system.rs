@@ -30,7 +30,19 @@ fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }
 
-pub(crate) use platform::{is_local, owner, rename_to_new, stat, stat_of, touch};
+/// What is known of the file system that a directory is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// Of this machine alone.
+    Local,
+    /// Nothing.
+    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "there it is known of all"))]
+    Unknown,
+    /// Perhaps other machines use it, and see changes late.
+    Remote,
+}
+
+pub(crate) use platform::{file_system, most_handles, owner, rename_to_new, stat, stat_of, touch};
 
 /// Options that follow no link in place of the file, and wait for nobody: a pipe in its place would.
 pub(crate) fn options() -> OpenOptions {
@@ -45,6 +57,23 @@ pub(crate) fn options_to_create(mode: u32) -> OpenOptions {
     platform::set_mode(&mut options, mode);
     options.read(true).write(true).create(true);
     options
+}
+
+/// Opens a file to read and write, which may be new, and so may its directory. What is in its way, and is no file, goes.
+pub(crate) fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
+    let open = || options_to_create(mode).open(path);
+    let opened = open().or_else(|error| {
+        if is_absent(&error) {
+            path.parent().map_or(Ok(()), make_dir)?;
+        } else if stat_of(path).is_ok_and(|found| !found.is_file) {
+            remove(path)?;
+        } else {
+            return Err(error);
+        }
+        open()
+    });
+    // A pipe can be opened.
+    opened.and_then(|file| if stat(&file)?.is_file { Ok(file) } else { remove(path).and_then(|_| open()) })
 }
 
 /// Reads at a place of a file, whoever else does so.
@@ -66,7 +95,7 @@ mod platform {
 
     use rustix::fs::{AtFlags, CWD, FileType, OFlags, Timespec, Timestamps, UTIME_OMIT};
 
-    use super::Stat;
+    use super::{FileSystem, Stat};
 
     pub(crate) fn restrict(options: &mut OpenOptions) {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -108,34 +137,41 @@ mod platform {
         }
     }
 
+    /// How many files this process may have open.
+    pub(crate) fn most_handles() -> u64 {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+    }
+
     /// The user that this process acts for.
     pub(crate) fn owner() -> u32 {
         rustix::process::geteuid().as_raw()
     }
 
-    /// Whether a directory is on a file system of which this machine is the only user. Only those count that are known to be.
+    /// Only those count as local that are known to be: see statfs(2) for the numbers.
     #[cfg(target_os = "linux")]
-    pub(crate) fn is_local(dir: &Path) -> bool {
-        // ext2 to 4, XFS, Btrfs, F2FS, bcachefs, ZFS, tmpfs, ramfs, overlayfs: see statfs(2).
-        const LOCAL: [u64; 9] = [
+    pub(crate) fn file_system(dir: &Path) -> FileSystem {
+        // ext2 to 4, XFS, tmpfs, ramfs, Btrfs, F2FS, bcachefs, ZFS, overlayfs.
+        const LOCAL: [u32; 9] = [
             0xEF53,
             0x5846_5342,
+            0x0102_1994,
+            0x8584_58F6,
             0x9123_683E,
             0xF2F5_2010,
             0xCA45_1A4E,
             0x2FC1_2FC1,
-            0x0102_1994,
-            0x8584_58F6,
             0x794C_7630,
         ];
-        // A 32-bit system has the larger numbers as negative ones.
-        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, clippy::cast_possible_truncation)]
-        rustix::fs::statfs(dir).is_ok_and(|fs| LOCAL.contains(&u64::from(fs.f_type as u32)))
+        let Ok(fs) = rustix::fs::statfs(dir) else { return FileSystem::Remote };
+        // Where the field is signed, the larger numbers are negative.
+        #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "they have 32 bits")]
+        let is_local = LOCAL.contains(&(fs.f_type as u32));
+        if is_local { FileSystem::Local } else { FileSystem::Remote }
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn is_local(_: &Path) -> bool {
-        false
+    pub(crate) fn file_system(_: &Path) -> FileSystem {
+        FileSystem::Unknown
     }
 
     /// Sets the time of what is at a path.
@@ -187,7 +223,7 @@ mod platform {
     use std::path::Path;
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::{Stat, nanos};
+    use super::{FileSystem, Stat, nanos};
 
     pub(crate) fn restrict(_: &mut OpenOptions) {}
 
@@ -214,12 +250,16 @@ mod platform {
         }
     }
 
+    pub(crate) fn most_handles() -> u64 {
+        u64::MAX
+    }
+
     pub(crate) fn owner() -> u32 {
         0
     }
 
-    pub(crate) fn is_local(_: &Path) -> bool {
-        false
+    pub(crate) fn file_system(_: &Path) -> FileSystem {
+        FileSystem::Unknown
     }
 
     pub(crate) fn touch(path: &Path, nanos: u64) -> io::Result<()> {

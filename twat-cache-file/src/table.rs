@@ -1,7 +1,7 @@
 //! Entries that are kept open, so that they are validated once and found again as fast as in memory.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +19,9 @@ use crate::view::View;
 pub(crate) struct Open<V: Archive> {
     pub(crate) view: View<V>,
     pub(crate) deadline: u64,
-    /// The file, of a large entry. It is held, so no other can have the same identity.
-    pub(crate) file: Option<File>,
-    pub(crate) stat: Stat,
+    /// The file, of a mapped entry, as long as there are not too many.
+    file: Option<Handle>,
+    stat: Stat,
     /// The generation in which it was last found to be there.
     pub(crate) generation: AtomicU64,
     /// When it was last used, as far as the file's time says.
@@ -29,8 +29,9 @@ pub(crate) struct Open<V: Archive> {
     checked: AtomicU64,
 }
 
-/// How long a file that was just looked at counts as unchanged, in nanoseconds: less than it takes to change it.
-const AT_ONCE: u64 = 5_000;
+/// How long a file that was just looked at counts as unchanged, in nanoseconds: about as long as it takes to open and
+/// change it.
+pub(crate) const AT_ONCE: u64 = 5_000;
 
 /// Nanoseconds on a clock of this process.
 #[inline]
@@ -41,13 +42,13 @@ pub(crate) fn moment() -> u64 {
 
 /// When something was last checked that need not be checked at every turn.
 #[derive(Debug, Default)]
-pub(crate) struct Checked(AtomicU64);
+pub(crate) struct LastLook(AtomicU64);
 
-impl Checked {
+impl LastLook {
     /// Whether it is time for a look, which the caller then takes.
     #[inline]
-    pub(crate) fn is_due(&self, now: u64) -> bool {
-        let due = now.wrapping_sub(self.0.load(Ordering::Relaxed)) > AT_ONCE;
+    pub(crate) fn is_due(&self, now: u64, interval: u64) -> bool {
+        let due = now.wrapping_sub(self.0.load(Ordering::Relaxed)) > interval;
         if due {
             self.0.store(now, Ordering::Relaxed);
         }
@@ -62,35 +63,66 @@ impl Checked {
 
 impl<V: Archive> Open<V> {
     pub(crate) fn new(view: View<V>, deadline: u64, file: Option<File>, stat: Stat, generation: u64) -> Self {
+        let file = file.and_then(Handle::new);
         let (generation, used, checked) = (generation.into(), stat.modified.into(), moment().into());
         Self { view, deadline, file, stat, generation, used, checked }
     }
 
     /// Whether what is mapped can still be looked at. A copy always can.
     #[inline]
-    pub(crate) fn is_whole(&self, now: u64) -> bool {
+    pub(crate) fn is_whole(&self, now: u64, path: impl FnOnce() -> PathBuf) -> bool {
         if !self.view.is_mapped() || now.wrapping_sub(self.checked.load(Ordering::Relaxed)) <= AT_ONCE {
             return true;
         }
         self.checked.store(now, Ordering::Relaxed);
-        self.look()
+        self.look(path)
     }
 
     /// Looks at the file: it must be as long as it was, nobody else's to change, and still have its name.
     #[cold]
-    pub(crate) fn look(&self) -> bool {
-        let is_same = |file: Stat| {
-            file.len == self.stat.len && file.links > 0 && file.mode == self.stat.mode && file.owner == self.stat.owner
+    pub(crate) fn look(&self, path: impl FnOnce() -> PathBuf) -> bool {
+        let found = self.file.as_ref().map_or_else(|| system::stat_of(&path()), |handle| system::stat(&handle.0));
+        found.is_ok_and(|file| self.is_same(&file) && file.links > 0)
+    }
+
+    fn is_same(&self, file: &Stat) -> bool {
+        let is_as_it_was = file.identity == self.stat.identity && file.len == self.stat.len;
+        is_as_it_was && file.mode == self.stat.mode && file.owner == self.stat.owner
+    }
+
+    /// Whether it is what is on disk at this path.
+    ///
+    /// A mapping keeps its file from being another's, but the one that a copy was made of may be gone, and its successor have
+    /// the same number. No two were written at the same nanosecond, and the time of the last use is known here unless
+    /// another process was the last to use it.
+    pub(crate) fn is_still_at(&self, path: &Path) -> bool {
+        let is_it = |found: Stat| {
+            self.is_same(&found) && (self.view.is_mapped() || found.modified == self.used.load(Ordering::Relaxed))
         };
-        self.file.as_ref().is_some_and(|file| system::stat(file).is_ok_and(is_same))
+        cfg!(unix) && system::stat_of(path).is_ok_and(is_it)
     }
 }
 
-impl<V: Archive> Open<V> {
-    /// Whether it is what is on disk at this path. A small copy has no file to tell by, and is read again.
-    pub(crate) fn is_still_at(&self, path: &Path) -> bool {
-        let is_it = || system::stat_of(path).is_ok_and(|found| found.identity == self.stat.identity);
-        self.file.is_some() && self.look() && is_it()
+/// An open file, of which there are not too many in this process.
+struct Handle(File);
+
+static HANDLES: AtomicU64 = AtomicU64::new(0);
+
+impl Handle {
+    /// `None` if there are too many.
+    fn new(file: File) -> Option<Self> {
+        static MOST: LazyLock<u64> = LazyLock::new(|| (system::most_handles() / 8).min(128));
+        if HANDLES.fetch_add(1, Ordering::Relaxed) < *MOST {
+            return Some(Self(file));
+        }
+        HANDLES.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        HANDLES.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -98,9 +130,9 @@ impl<V: Archive> Open<V> {
 #[derive(Clone)]
 struct Weight;
 
-/// A mapped entry takes no memory of its own, but a file handle and a place in the address space.
+/// A mapped entry takes no memory of its own, but a place in the address space and in the kernel's list of them.
 const MAPPED: u64 = 512 << 10;
-/// Of copies, or half a thousandth of that many maps.
+/// Of copies, or 128 maps.
 const CAPACITY: u64 = 64 << 20;
 
 impl<V: Archive> Weighter<KeyHash, Arc<Open<V>>> for Weight {
@@ -115,7 +147,8 @@ pub(crate) struct Table<V: Archive>(Cache<KeyHash, Arc<Open<V>>, Weight>);
 
 impl<V: Archive> Table<V> {
     pub(crate) fn new() -> Self {
-        let options = OptionsBuilder::new().weight_capacity(CAPACITY).estimated_items_capacity(4096).shards(4).build();
+        // One shard, so that one copy may take all of it.
+        let options = OptionsBuilder::new().weight_capacity(CAPACITY).estimated_items_capacity(4096).shards(1).build();
         let options = options.unwrap_or_else(|_| unreachable!("both capacities are given"));
         Self(Cache::with_options(
             options,

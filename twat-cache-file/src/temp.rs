@@ -52,9 +52,9 @@ impl Temp {
             match temp.file.try_lock() {
                 // Somebody who sweeps may have come between. Then it is gone, or about to be.
                 Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error),
                 Ok(()) if system::stat(&temp.file)?.links == 0 => {}
-                Ok(()) => return Ok(temp),
+                // Where files cannot be locked, nobody sweeps.
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok(temp),
             }
         }
         Err(last)
@@ -90,8 +90,20 @@ impl Temp {
     }
 
     /// Gives the file this name, if nothing has it.
-    pub(crate) fn link(&self, to: &Path) -> io::Result<()> {
-        fs::hard_link(&self.path, to)
+    pub(crate) fn link(&mut self, to: &Path) -> io::Result<()> {
+        match fs::hard_link(&self.path, to) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // Not all file systems can do that.
+            Err(_) => {}
+        }
+        match system::rename_to_new(&self.path, to)? {
+            Some(true) => {}
+            Some(false) => return Err(io::ErrorKind::AlreadyExists.into()),
+            None => fs::rename(&self.path, to)?,
+        }
+        self.is_named = true;
+        Ok(())
     }
 }
 

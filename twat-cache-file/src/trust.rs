@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::system::{self, Stat};
+use crate::system::{self, FileSystem, Stat};
 
 /// Proof that a file is a regular one on a local file system, that it is this user's, and that nobody else can write to it
 /// or to the directories of the cache that it is in.
@@ -22,6 +22,10 @@ pub(crate) fn prove(file: &Stat, dir: &Path, cache: &Path) -> Option<Private> {
         let Ok(dir) = std::fs::File::open(dir).and_then(|dir| system::stat(&dir)) else { return false };
         dir.is_dir && is_ours(&dir) && dir.identity.0 == file.identity.0
     };
-    let proven = file.is_file && is_ours(file) && is_private(dir) && is_private(cache) && system::is_local(cache);
+    let proven = file.is_file
+        && is_ours(file)
+        && is_private(dir)
+        && is_private(cache)
+        && system::file_system(cache) == FileSystem::Local;
     proven.then_some(Private(()))
 }

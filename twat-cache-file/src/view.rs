@@ -17,6 +17,9 @@ use crate::sink::{Ended, Sink};
 ///
 /// Implemented for all types that have it, among them numbers, strings, tuples, options, vectors and maps of such. The
 /// archived form may be aligned to 64 bytes at the most.
+///
+/// rkyv keeps 32 bits of `usize` and `isize`. One that has more and is returned as it is, in an `Option`, a `Vec` or a pair
+/// is found out and not kept; for one inside another type use `u64` or `i64`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in a file as it is",
     label = "not serialisable by rkyv",
@@ -86,8 +89,10 @@ impl<V: FileValue> View<V> {
     }
 
     pub(crate) fn check(bytes: Bytes) -> Result<Self, Error> {
-        let checked = Checked::new(bytes);
-        checked.map(Self).map_err(|error| Error::new(ErrorKind::Corrupt, "read an entry").because(error))
+        let attempt = "validate an entry";
+        let checked = catch_unwind(AssertUnwindSafe(|| Checked::new(bytes)));
+        let checked = checked.map_err(|_| Error::new(ErrorKind::Panicked, attempt))?;
+        checked.map(Self).map_err(|error| Error::new(ErrorKind::Corrupt, attempt).because(error))
     }
 }
 
