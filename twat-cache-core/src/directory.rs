@@ -53,9 +53,22 @@ fn create(dir: &Path) -> io::Result<()> {
 
 /// Nothing in it, or our mark. Other programs, `cargo` among them, have such a file in theirs.
 fn is_ours(dir: &Path) -> bool {
-    let is_empty = || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
-    // One that is cut short was written by us, to a disk that was full.
-    is_empty() || tag(dir).is_some_and(|text| TAG_TEXT.starts_with(&text))
+    match tag(dir) {
+        // One that is cut short, in a directory that nobody else can enter, was written by us to a disk that was full.
+        Some(text) => text == TAG_TEXT || (TAG_TEXT.starts_with(&text) && is_private(dir)),
+        None => fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none()),
+    }
+}
+
+#[cfg(unix)]
+fn is_private(dir: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(dir).is_ok_and(|dir| dir.permissions().mode() & 0o777 == 0o700)
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &Path) -> bool {
+    false
 }
 
 fn has_mark(dir: &Path) -> bool {

@@ -22,6 +22,9 @@ use crate::{Claim, Error, Found, KeyedStore, Store, ViewStore};
 /// So no call meets an error; only `remove` and `clear` report one, for then the primary still holds what it was told
 /// to drop. It is not shown in this process, but the next one to open it may find it.
 ///
+/// What the secondary keeps is this process's: others that share the primary neither see it nor forget it, until the
+/// primary has a result for its key again.
+///
 /// ```
 /// use twat_cache_core::{Fallback, LruStore, Memo};
 /// # let on_disk = LruStore::new(10);
@@ -51,7 +54,7 @@ const DISTRUST: u8 = 4;
 const DISTRUST_ALL: u8 = 8;
 
 /// With more distrusted keys than this, none is trusted.
-const MAX_DISTRUSTED: usize = 4096;
+const MAX_DISTRUSTED: usize = 1 << 16;
 
 impl<P, S> Fallback<P, S> {
     /// Uses `primary`, and `secondary` where that fails.
@@ -139,6 +142,7 @@ impl<P, S> Fallback<P, S> {
         key: &K,
         primary: impl FnOnce(&P) -> Result<Option<T>, Error>,
         secondary: impl Fn(&S) -> Result<Option<T>, Error>,
+        returned: impl Fn(&S) -> Result<bool, Error>,
     ) -> Result<Option<T>, Error> {
         let state = self.state();
         // First the primary: what was lent, it has not, unless somebody else has stored it there since.
@@ -150,7 +154,15 @@ impl<P, S> Fallback<P, S> {
                 None
             })
         };
-        if found.is_some() || state & LENT == 0 { Ok(found) } else { secondary(&self.secondary) }
+        match found {
+            _ if state & LENT == 0 => Ok(found),
+            Some(found) => {
+                // What was lent is older, and must not come back when this is gone.
+                let _ = returned(&self.secondary);
+                Ok(Some(found))
+            }
+            None => secondary(&self.secondary),
+        }
     }
 }
 
@@ -212,7 +224,7 @@ where
 {
     #[inline]
     fn get(&self, key: &K) -> Result<Option<P::Value>, Error> {
-        self.read(key, |primary| primary.get(key), |secondary| secondary.get(key))
+        self.read(key, |primary| primary.get(key), |secondary| secondary.get(key), |secondary| secondary.remove(key))
     }
 
     fn insert(&self, key: &K, value: &P::Value) -> Result<(), Error> {
@@ -238,7 +250,12 @@ where
     }
 
     fn get_for(&self, key: &K) -> Result<Found<P::Value>, Error> {
-        self.read(key, |primary| primary.get_for(key), |secondary| secondary.get_for(key))
+        self.read(
+            key,
+            |primary| primary.get_for(key),
+            |secondary| secondary.get_for(key),
+            |secondary| secondary.remove(key),
+        )
     }
 
     fn insert_for(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
@@ -285,7 +302,7 @@ where
 
     #[inline]
     fn view(&self, key: &K) -> Result<Option<P::View>, Error> {
-        self.read(key, |primary| primary.view(key), |secondary| secondary.view(key))
+        self.read(key, |primary| primary.view(key), |secondary| secondary.view(key), |secondary| secondary.remove(key))
     }
 
     fn to_view(&self, value: &P::Value) -> Result<P::View, Error> {
