@@ -86,6 +86,7 @@ fn views(report: &mut Report, effort: Effort) {
         let keys = std::slice::from_ref(mib);
         race.add(view_of(*mib), || over(keys, |mib| _ = black_box(memo.view(mib)[7])));
     }
+    race.add("the same, each 10 µs after the last", || spaced(|| _ = black_box(memo.view(&sizes[2])[7])));
     let outcome = race.run(effort);
     report.section("Views of what is at hand");
     report.race(&outcome);
@@ -94,6 +95,23 @@ fn views(report: &mut Report, effort: Effort) {
         [times.into_iter().reduce(f64::min), times.into_iter().reduce(f64::max)].map(Option::unwrap_or_default);
     report.bound("a view, ns", most, Limit::AtMost(100.0));
     report.bound("a view, the slowest size against the fastest", most / least, Limit::AtMost(1.20));
+}
+
+/// A turn in which nothing happens for a while before each lap. Reading the clock twice is timed as well.
+fn spaced<'a>(mut work: impl FnMut() + 'a) -> Turn<'a> {
+    Box::new(move |laps| {
+        let mut time = Duration::ZERO;
+        for _ in 0..laps {
+            let pause = Instant::now();
+            while pause.elapsed() < Duration::from_micros(10) {
+                std::hint::spin_loop();
+            }
+            let start = Instant::now();
+            work();
+            time += start.elapsed();
+        }
+        time
+    })
 }
 
 fn view_of(mib: u64) -> String {

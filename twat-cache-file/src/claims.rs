@@ -1,6 +1,6 @@
 //! Who computes a result, among processes.
 //!
-//! A claim is a lock that the kernel drops when its holder dies. On Linux it is one byte of a file that stays: to make and
+//! A claim is a lock that the kernel drops when its holder dies. On Linux (of 64 bits) it is one byte of a file that stays: to make and
 //! remove a file for each would keep file systems busy. Elsewhere it is a file of its own.
 
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use twat_cache_core::{Claim, KeyHash};
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 use self::bytes::{Lock, Locks};
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 use self::files::{Lock, Locks};
 
 /// The claims of one cache.
@@ -86,7 +86,7 @@ impl Claims {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod bytes {
     use std::fs::{self, File};
     use std::io;
@@ -171,7 +171,7 @@ mod bytes {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod files {
     use std::io;
     use std::path::{Path, PathBuf};

@@ -25,8 +25,8 @@
 //! A file is mapped only when nobody but this user can change it, and an entry is never changed once it is there: it is
 //! replaced or removed, and who has it mapped keeps what was there. What no program can guard against is its own user, who
 //! cuts a mapped file short or writes into it. It is found out with the next call, which looks at the file before it looks
-//! into it; but to read a [`View`] of a file that was cut short meanwhile ends the process (`SIGBUS`). [`Access::Copy`] never
-//! maps entries.
+//! into it; but to read a [`View`] of a file that was cut short meanwhile ends the process (`SIGBUS`), and so does one of which
+//! the disk cannot read a part any more. [`Access::Copy`] never maps entries.
 
 // All of it is in `map.rs`.
 #![deny(unsafe_code)]

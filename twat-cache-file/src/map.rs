@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{Mmap, MmapOptions, MmapRaw};
 use rkyv::Portable;
@@ -96,28 +96,26 @@ impl<T> Clone for Checked<T> {
     }
 }
 
-/// A file of 64 bytes as eight words that all processes share.
+/// A file of 64 bytes as eight words that all processes see. They are changed by calls.
 pub(crate) struct Words(MmapRaw);
 
 impl Words {
-    /// How many there are.
     const COUNT: usize = 8;
 
-    /// Maps a file, which must be as long, for reading and writing.
+    /// Maps a file, which must be as long.
     pub(crate) fn map(file: &File, _proof: Private) -> io::Result<Self> {
         MmapOptions::new().len(Self::COUNT * 8).map_raw(file).map(Self)
     }
 
     #[inline]
-    pub(crate) fn word(&self, index: usize) -> &AtomicU64 {
+    pub(crate) fn load(&self, index: usize) -> u64 {
         assert!(index < Self::COUNT, "there are eight words");
         #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
         let word = self.0.as_mut_ptr().cast::<u64>();
-        // SAFETY: the mapping is 64 bytes long, so the word is inside; it starts at a page, so the word is aligned; it lives
-        // as long as `self`, which is borrowed. Everybody accesses the words as atomics, this process nowhere else but here.
-        // A word may have any value. That the file stays as long as it is, is part of the contract of `Bytes::map`, and looked
-        // at often (`Meta::is_sound`).
-        unsafe { AtomicU64::from_ptr(word.add(index)) }
+        // SAFETY: the mapping has 64 bytes, may be read and written, and lives as long as `self`, so the word is inside and
+        // aligned. No code of this process accesses it otherwise; what the kernel writes there for others may be seen in part,
+        // and any value will do. That the file stays as long is part of the contract of `Bytes::map`, and looked at (`Meta::is_whole`).
+        unsafe { AtomicU64::from_ptr(word.add(index)) }.load(Ordering::Acquire)
     }
 }
 
@@ -130,7 +128,7 @@ impl fmt::Debug for Words {
 /// Locks one byte of a file for this handle and its clones, or unlocks it; says whether it could. It waits for nobody.
 ///
 /// The byte need not exist. The kernel takes it back when the last clone is closed.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) fn lock_byte(file: &File, at: u64, is_locked: bool) -> io::Result<bool> {
     use std::os::fd::AsRawFd;
     let kind = if is_locked { libc::F_WRLCK } else { libc::F_UNLCK };

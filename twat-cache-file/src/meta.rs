@@ -54,7 +54,7 @@ const MAGIC: [u8; 8] = *b"twatfm\x01\0";
 const NAME: &str = "meta";
 
 /// More than anybody holds: it is not known how much there is, and has to be counted.
-const UNKNOWN: u64 = 1 << 62;
+pub(crate) const UNKNOWN: u64 = 1 << 62;
 
 impl Meta {
     /// The meta of a cache. A damaged one is made anew, with the same secret if it is `known`; the damage is reported.
@@ -99,10 +99,11 @@ impl Meta {
             file => (file?, true),
         };
         let mut bytes = [0; LEN];
-        if system::read_at(&file, &mut bytes, 0).is_err()
-            || bytes[..8] != MAGIC
-            || bytes[24..32] != xxh3_64(&bytes[..24]).to_le_bytes()
-        {
+        match system::read_at(&file, &mut bytes, 0) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            read => read?,
+        }
+        if bytes[..8] != MAGIC || bytes[24..32] != xxh3_64(&bytes[..24]).to_le_bytes() {
             return Ok(None);
         }
         let mut secret = [0; 16];
@@ -128,6 +129,11 @@ impl Meta {
     /// Whether anything can be changed here.
     pub(crate) fn is_writable(&self) -> bool {
         self.is_writable
+    }
+
+    /// Whether anything could be changed here if it was opened again.
+    pub(crate) fn could_be_writable(&self) -> bool {
+        self.is_writable || system::options().read(true).write(true).open(&self.path).is_ok()
     }
 
     /// Whether the words can be looked at: the file is as long as it was, and has a name.
@@ -161,7 +167,7 @@ impl Meta {
     }
 
     /// How many bytes there are.
-    pub(crate) fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> io::Result<u64> {
         self.read_word(Word::Held)
     }
 
@@ -180,35 +186,42 @@ impl Meta {
         }
     }
 
-    pub(crate) fn add(&self, bytes: u64) {
-        self.change(|[held, written]| [held.saturating_add(bytes), written]);
-    }
-
     pub(crate) fn subtract(&self, bytes: u64) {
         self.change(|[held, written]| [held.saturating_sub(bytes), written]);
     }
 
     /// How many bytes were ever written, by all processes.
     pub(crate) fn written(&self) -> u64 {
-        self.read_word(Word::Written)
+        self.read_word(Word::Written).unwrap_or(0)
+    }
+
+    /// So much was `counted` before somebody has found what is `there`.
+    pub(crate) fn correct(&self, counted: u64, there: u64) {
+        self.change(|[held, written]| {
+            let (low, high) = (counted.min(held), counted.max(held));
+            // Who was faster has corrected it by more than entries come and go.
+            let is_corrected = counted >= UNKNOWN && held < UNKNOWN;
+            let change = if is_corrected { held } else { held.saturating_sub(low.saturating_sub(there)) };
+            [if there > high { there } else { change }, written]
+        });
     }
 
     #[inline]
     fn load(&self, word: Word) -> u64 {
         match &self.words {
-            Some(words) => u64::from_le(words.word(word as usize).load(Ordering::Acquire)),
-            None => self.read_word(word),
+            Some(words) => u64::from_le(words.load(word as usize)),
+            // What was looked up is not trusted if that cannot be read.
+            None => self.read_word(word).unwrap_or_else(|_| {
+                static NEXT: AtomicU64 = AtomicU64::new(1 << 63);
+                NEXT.fetch_add(1, Ordering::Relaxed)
+            }),
         }
     }
 
-    fn read_word(&self, word: Word) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1 << 63);
+    fn read_word(&self, word: Word) -> io::Result<u64> {
         let mut bytes = [0; 8];
-        if system::read_at(&self.file, &mut bytes, word.at()).is_ok() {
-            return u64::from_le_bytes(bytes);
-        }
-        // Nothing that was looked up is trusted then.
-        NEXT.fetch_add(1, Ordering::Relaxed)
+        system::read_at(&self.file, &mut bytes, word.at())?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     /// Changes both counts. What cannot be counted now is counted when all is.
@@ -262,12 +275,12 @@ impl Drop for Counting<'_> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn lock(file: &File, is_locked: bool) -> io::Result<bool> {
     crate::map::lock_byte(file, Word::Held.at(), is_locked)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 fn lock(_: &File, _: bool) -> io::Result<bool> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -11,7 +11,7 @@ use twat_cache_core::{Error, KeyHash, Namespace, prepare_directory};
 use crate::claims::{self, Claims};
 use crate::entry::{self, Header};
 use crate::lock::Lock;
-use crate::meta::Meta;
+use crate::meta::{self, Meta};
 use crate::prune::Pruner;
 use crate::sink::{Ended, Sink};
 use crate::system::{self, FileSystem};
@@ -59,7 +59,13 @@ pub(crate) enum Stored {
 }
 
 impl Place {
-    /// Opens the directory of a cache, and removes what killed processes have left there.
+    /// Makes the directory of a cache, if it is not there.
+    pub(crate) fn prepare(root: &Path, identity: &Identity) -> Result<(), Error> {
+        prepare_directory(root)?;
+        prepare_directory(&root.join(identity.dir_name()))
+    }
+
+    /// Opens the directory of a cache, which is [prepared](Self::prepare), and removes what killed processes have left there.
     ///
     /// What had to be mended is reported, and the caller has the say about it.
     pub(crate) fn open(
@@ -68,8 +74,6 @@ impl Place {
         known: Option<[u8; 16]>,
     ) -> Result<(Self, Option<Error>), Error> {
         let dir = root.join(identity.dir_name());
-        prepare_directory(root)?;
-        prepare_directory(&dir)?;
         let (meta, damage) = Meta::open(&dir, known)?;
         if meta.is_writable() {
             temp::sweep(&dir.join("tmp"), None);
@@ -78,7 +82,7 @@ impl Place {
         let named = Namespace::from_secret(meta.secret()).with("name", &identity.name);
         let namespace = (identity.within)(&named.with("version", &identity.version));
         let claims = Claims::new(&dir.join("lock"));
-        let is_remote = system::file_system(&dir) == FileSystem::Remote;
+        let is_remote = system::file_system(&dir) != FileSystem::Local;
         let place = Self { dir, meta, is_remote, namespace, area: namespace.id(), claims, pruner: Pruner::default() };
         Ok((place, damage))
     }
@@ -138,7 +142,7 @@ impl Place {
         // Also where nothing was replaced: who has removed the one before may have been killed before it could say so.
         self.meta.outdate().map_err(|error| failed(error.into()))?;
         self.pruner.note(path.clone(), bytes, now);
-        if self.meta.held() > limit || self.pruner.is_look_due(limit) {
+        if self.meta.held().is_ok_and(|held| held > limit) || self.pruner.is_look_due(limit) {
             self.make_room(limit, &path);
         }
         Ok(Stored::Kept)
@@ -149,7 +153,7 @@ impl Place {
     fn make_room(&self, limit: u64, keep: &Path) {
         let room = Lock::try_take(&self.dir.join("lock/room")).and_then(|lock| {
             // Whoever has it may be stopped. Then there are soon two at it, which does no harm.
-            let is_overdue = || self.meta.held() / 5 * 4 > limit;
+            let is_overdue = || self.meta.held().is_ok_and(|held| held < meta::UNKNOWN && held / 5 * 4 > limit);
             if lock.is_some() || is_overdue() {
                 self.pruner.make_room(&self.dir, &self.meta, limit, keep)
             } else {
@@ -201,8 +205,12 @@ impl Place {
                     continue;
                 }
             };
-            for file in entries.filter(|file| entry::is_in_area(&file.file_name().to_string_lossy(), self.area)) {
-                result = visit(&file.path()).and(result);
+            for file in entries {
+                let visited = file.and_then(|file| {
+                    let is_ours = entry::is_in_area(&file.file_name().to_string_lossy(), self.area);
+                    if is_ours { visit(&file.path()) } else { Ok(()) }
+                });
+                result = visited.and(result);
             }
         }
         result
@@ -222,15 +230,21 @@ pub(crate) fn remove_entry(path: &Path, meta: &Meta) -> io::Result<bool> {
 /// The directories that entries are in: named by two digits.
 pub(crate) fn parts(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let is_part = |name: &str| name.len() == 2 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let named = |entry: &fs::DirEntry| is_part(&entry.file_name().to_string_lossy());
-    entries(dir).map(|entries| entries.filter(named).map(|entry| entry.path()).collect())
+    let mut parts = Vec::new();
+    for entry in entries(dir)? {
+        let entry = entry?;
+        if is_part(&entry.file_name().to_string_lossy()) {
+            parts.push(entry.path());
+        }
+    }
+    Ok(parts)
 }
 
 /// What is in a directory. One that is not there, or is none, has nothing in it.
-pub(crate) fn entries(dir: &Path) -> io::Result<impl Iterator<Item = fs::DirEntry>> {
+pub(crate) fn entries(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<fs::DirEntry>>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if !system::is_absent(&error) => return Err(error),
         entries => entries.ok(),
     };
-    Ok(entries.into_iter().flatten().flatten())
+    Ok(entries.into_iter().flatten())
 }

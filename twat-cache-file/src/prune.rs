@@ -13,12 +13,13 @@ use crate::system;
 
 /// Who makes room in a cache, and what it knows of the order in which entries were used.
 ///
-/// All entries are looked at once in a while: each time as much has been removed as there may be. In between, those go that
-/// were the least recently used then, and have not been used since.
+/// All entries are looked at once in a while: each time as much has been stored as there may be, or others have stored more
+/// than a little. In between, those go that were the least recently used then, and have not been used since.
 #[derive(Debug, Default)]
 pub(crate) struct Pruner {
-    /// What this process has written since all entries were looked at, and what all had written by then.
+    /// How much, and how many, this process has stored since all entries were looked at, and how much all had by then.
     written: AtomicU64,
+    entries: AtomicU64,
     written_before: AtomicU64,
     has_looked: AtomicBool,
     /// Locked by who makes room, I/O included. Nobody waits for it: there is enough for one to do.
@@ -31,8 +32,6 @@ pub(crate) struct Pruner {
 struct Queue {
     /// The least recently used first.
     candidates: VecDeque<Candidate>,
-    /// How much, and how many, have been removed since all were looked at; `None` before the first time.
-    removed: Option<(u64, u64)>,
 }
 
 /// A file that could go.
@@ -45,13 +44,14 @@ struct Candidate {
 
 /// More than this are not kept in mind.
 const MOST: usize = 1 << 16;
-/// To look at all entries is work for at least so many removals: there may be 256 directories of one entry each.
+/// To look at all entries is work for at least so many stores: there may be 256 directories of one entry each.
 const ROUND: u64 = 256;
 
 impl Pruner {
     /// Notes an entry that has been stored.
     pub(crate) fn note(&self, path: PathBuf, bytes: u64, used: u64) {
         self.written.fetch_add(bytes, Ordering::Relaxed);
+        self.entries.fetch_add(1, Ordering::Relaxed);
         let mut stored = self.stored.lock();
         // Before the first look, they need not be known: it finds them.
         if stored.len() < MOST && self.has_looked.load(Ordering::Relaxed) {
@@ -59,9 +59,9 @@ impl Pruner {
         }
     }
 
-    /// Whether so much has been written that all should be counted again: counts can get lost.
+    /// Whether so much has been stored that all should be counted again: counts can get lost.
     pub(crate) fn is_look_due(&self, limit: u64) -> bool {
-        self.written.load(Ordering::Relaxed) > limit
+        self.written.load(Ordering::Relaxed) > limit && self.entries.load(Ordering::Relaxed) >= ROUND
     }
 
     /// Removes entries of a cache until the rest is within 9/10 of its limit. What is at `keep` has just been written, and
@@ -71,20 +71,18 @@ impl Pruner {
     pub(crate) fn make_room(&self, dir: &Path, meta: &Meta, limit: u64, keep: &Path) -> io::Result<()> {
         let Some(mut queue) = self.queue.try_lock() else { return Ok(()) };
         let mut stored = std::mem::take(&mut *self.stored.lock());
-        let has_turned = |(bytes, entries): (u64, u64)| bytes >= limit && entries >= ROUND;
         // What others have stored since is not known here, and would outlive all that is.
         let by_all = meta.written().wrapping_sub(self.written_before.load(Ordering::Relaxed));
         let by_others = by_all.saturating_sub(self.written.load(Ordering::Relaxed));
-        let is_due = by_others > limit / 10 || self.is_look_due(limit) && queue.removed.is_none_or(has_turned);
         let mut is_complete = false;
-        if is_due || queue.removed.is_none_or(has_turned) {
+        if !self.has_looked.load(Ordering::Relaxed) || self.is_look_due(limit) || by_others > limit / 10 {
             self.look_at_all(&mut queue, dir, meta)?;
             is_complete = true;
         } else {
             stored.sort_by_key(|candidate| candidate.used);
             queue.candidates.extend(stored);
         }
-        while meta.held() > limit {
+        while meta.held()? > limit {
             let is_enough = queue.remove_until(meta, limit / 10 * 9, keep);
             // Who has one of them at hand is to look for it again.
             meta.outdate()?;
@@ -102,6 +100,7 @@ impl Pruner {
     fn look_at_all(&self, queue: &mut Queue, dir: &Path, meta: &Meta) -> io::Result<()> {
         self.has_looked.store(true, Ordering::Relaxed);
         self.written.store(0, Ordering::Relaxed);
+        self.entries.store(0, Ordering::Relaxed);
         self.written_before.store(meta.written(), Ordering::Relaxed);
         queue.look_at_all(dir, meta)
     }
@@ -109,12 +108,12 @@ impl Pruner {
 
 impl Queue {
     fn look_at_all(&mut self, dir: &Path, meta: &Meta) -> io::Result<()> {
-        let counted = meta.held();
+        let counted = meta.held()?;
         let mut found = Vec::new();
         for part in parts(dir)? {
             // What cannot be looked at cannot be removed either, and the rest has to make up for it.
             let Ok(entries) = entries(&part) else { continue };
-            for path in entries.map(|entry| entry.path()) {
+            for path in entries.flatten().map(|entry| entry.path()) {
                 // It may be gone by now.
                 let Ok(stat) = system::stat_of(&path) else { continue };
                 if !stat.is_dir {
@@ -122,18 +121,11 @@ impl Queue {
                 }
             }
         }
-        let there: u64 = found.iter().map(|candidate| candidate.bytes).sum();
+        let there = found.iter().fold(0_u64, |sum, candidate| sum.saturating_add(candidate.bytes));
         // What was stored or removed meanwhile may have been found or not. Only what must be wrong is put right.
-        let after = meta.held();
-        let (low, high) = (counted.min(after), counted.max(after));
-        if there > high {
-            meta.add(there - high);
-        } else {
-            meta.subtract(low.saturating_sub(there));
-        }
+        meta.correct(counted, there);
         found.sort_unstable_by_key(|candidate| candidate.used);
         self.candidates = found.into();
-        self.removed = Some((0, 0));
         Ok(())
     }
 
@@ -141,8 +133,10 @@ impl Queue {
     fn remove_until(&mut self, meta: &Meta, target: u64, keep: &Path) -> bool {
         // Those that have been used since go to the end, and are not asked again.
         for _ in 0..self.candidates.len() {
-            if meta.held() <= target {
-                return true;
+            match meta.held() {
+                Ok(held) if held > target => {}
+                // Nothing is removed for a count that cannot be read.
+                _ => return true,
             }
             let Some(mut candidate) = self.candidates.pop_front() else { break };
             let Ok(stat) = system::stat_of(&candidate.path) else { continue };
@@ -154,10 +148,8 @@ impl Queue {
             // One that cannot be removed is left out.
             if system::remove(&candidate.path).unwrap_or(false) {
                 meta.subtract(stat.len);
-                let (bytes, entries) = self.removed.unwrap_or_default();
-                self.removed = Some((bytes.saturating_add(stat.len), entries + 1));
             }
         }
-        meta.held() <= target
+        meta.held().is_ok_and(|held| held <= target)
     }
 }

@@ -109,8 +109,7 @@ impl<V: FileValue> FileStore<V> {
     /// The directory, to change something in it.
     fn place_to(&self, attempt: &'static str) -> Result<Arc<Place>, Error> {
         let mut place = self.place()?;
-        if !place.meta.is_writable() {
-            // It may be by now.
+        if !place.meta.is_writable() && place.meta.could_be_writable() {
             place = self.reopen(|place| place.meta.is_writable())?;
         }
         if place.meta.is_writable() {
@@ -120,10 +119,24 @@ impl<V: FileValue> FileStore<V> {
         Err(Error::from(error).attempting(attempt).at(self.path()))
     }
 
+    /// Tells other processes once more that something has been changed, if meanwhile they have come to look elsewhere: at
+    /// counters that were made anew because ours were lost.
+    fn tell_all(&self, place: &Place) -> Result<(), Error> {
+        if place.meta.is_sound() {
+            return Ok(());
+        }
+        let told = self.place_to("tell other processes")?.meta.outdate();
+        told.map_err(|error| Error::from(error).attempting("tell other processes").at(self.path()))
+    }
+
     /// Opens the directory, unless somebody else has by now, and it will do.
     #[cold]
     fn reopen(&self, will_do: impl Fn(&Place) -> bool) -> Result<Arc<Place>, Error> {
-        let (place, damage) = self.open_anew(will_do)?;
+        let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
+        let root = self.root.as_deref().ok_or_else(nowhere)?;
+        // This logs, too.
+        Place::prepare(root, &self.identity)?;
+        let (place, damage) = self.open_anew(root, will_do)?;
         // Only now: it is the program's own logger, which may use this very cache.
         if let Some(damage) = damage {
             self.warned.warn(&damage, "they are made anew");
@@ -131,7 +144,7 @@ impl<V: FileValue> FileStore<V> {
         Ok(place)
     }
 
-    fn open_anew(&self, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
+    fn open_anew(&self, root: &Path, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
         // Nobody has a use for the directory before it is open, so all wait for the one who opens it.
         let mut slot = self.place.write();
         if let Some(place) = slot.clone().filter(|place| place.meta.is_sound() && will_do(place)) {
@@ -140,8 +153,6 @@ impl<V: FileValue> FileStore<V> {
         // Its counters are gone, or have lost the ground under them: they must not be looked at again.
         *slot = None;
         self.table.clear();
-        let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
-        let root = self.root.as_deref().ok_or_else(nowhere)?;
         let (place, damage) = Place::open(root, &self.identity, self.secret.get().copied())?;
         let place = Arc::new(place);
         let _ = self.secret.set(place.meta.secret());
@@ -156,10 +167,10 @@ impl<V: FileValue> FileStore<V> {
         if !self.keeps() {
             return Ok(None);
         }
-        let now = moment();
         // Not under the lock: what hashes the key is the user's code.
         let namespace = self.namespace.get().copied();
         let digest = namespace.map(|namespace| namespace.digest(key));
+        let now = moment();
         let guard = self.place.read();
         let known = guard.as_ref().zip(digest).filter(|(place, _)| namespace == Some(place.namespace));
         let Some((place, digest)) = known.filter(|(place, _)| self.is_fit(place, now)) else {
@@ -170,7 +181,7 @@ impl<V: FileValue> FileStore<V> {
         let open = self.table.get(digest).filter(|open| {
             open.generation.load(Ordering::Acquire) == place.meta.generation()
                 && open.is_whole(now, || place.path_of(digest))
-                && self.limits.lifetime.allows(open.deadline)
+                && self.limits.lifetime.allows(open.header.deadline)
         });
         let is_marked = |open: &Open<V>| open.used.load(Ordering::Relaxed) >= place.meta.recent();
         match open {
@@ -195,6 +206,7 @@ impl<V: FileValue> FileStore<V> {
         if !is_fit {
             // Whoever comes next is not to take our word for it.
             self.looked.make_due();
+            self.compared.make_due();
         }
         is_fit
     }
@@ -206,7 +218,7 @@ impl<V: FileValue> FileStore<V> {
         let generation = place.meta.generation();
         let path = place.path_of(digest);
         if let Some(open) = self.table.get(digest) {
-            if !place.is_remote && self.limits.lifetime.allows(open.deadline) && open.is_still_at(&path) {
+            if !place.is_remote && self.limits.lifetime.allows(open.header.deadline) && open.is_still_at(&path) {
                 open.generation.store(generation, Ordering::Release);
                 mark_as_used(&open, place, &path);
                 return Ok(Some(open));
@@ -215,7 +227,7 @@ impl<V: FileValue> FileStore<V> {
         }
         let loaded = load(place, digest, &path, &self.limits).map_err(|error| error.at(&path))?;
         let Some((view, header, file, stat)) = loaded else { return Ok(None) };
-        let open = Arc::new(Open::new(view, header.deadline, file, stat, generation));
+        let open = Arc::new(Open::new(view, header, file, stat, generation));
         mark_as_used(&open, place, &path);
         self.table.insert(digest, open.clone());
         Ok(Some(open))
@@ -233,7 +245,7 @@ impl<V: FileValue> FileStore<V> {
             open = found;
         }
         let value = open.view.to_value().map_err(|error| error.at(self.path()))?;
-        Ok(Some((value, open.deadline)))
+        Ok(Some((value, open.header.deadline)))
     }
 }
 
@@ -262,8 +274,10 @@ impl<V: FileValue> Store for FileStore<V> {
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let cleared = self.place_to("remove the entries")?.clear();
+        let place = self.place_to("remove the entries")?;
+        let cleared = place.clear();
         self.table.clear();
+        self.tell_all(&place)?;
         cleared.map_err(|error| Error::from(error).attempting("remove the entries").at(self.path()))
     }
 
@@ -286,6 +300,7 @@ impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
         let digest = place.digest(key);
         let removed = place.remove(digest, &self.limits.lifetime);
         self.table.remove(digest);
+        self.tell_all(&place)?;
         removed
     }
 
@@ -305,6 +320,7 @@ impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
         let (digest, deadline) = (place.digest(key), lifetime.deadline(time));
         let stored = place.store(digest, value, deadline, *max_bytes);
         self.table.remove(digest);
+        self.tell_all(&place)?;
         if stored? == Stored::TooLarge {
             return self.remove(key).map(drop);
         }

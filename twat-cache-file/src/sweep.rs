@@ -57,7 +57,7 @@ impl Sweep {
         let swept = entries(&place.dir.join(format!("{part:02x}"))).and_then(|mut entries| {
             entries.try_for_each(|entry| {
                 seen += 1;
-                sweep(place, &entry.path(), now)
+                sweep(place, &entry?.path(), now)
             })
         });
         log_error(place, swept);

@@ -32,11 +32,11 @@ fn nanos(time: SystemTime) -> u64 {
 
 /// What is known of the file system that a directory is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "what is known depends on the system")]
 pub(crate) enum FileSystem {
     /// Of this machine alone.
     Local,
     /// Nothing.
-    #[cfg_attr(target_os = "linux", expect(dead_code, reason = "there it is known of all"))]
     Unknown,
     /// Perhaps other machines use it, and see changes late.
     Remote,
@@ -61,19 +61,42 @@ pub(crate) fn options_to_create(mode: u32) -> OpenOptions {
 
 /// Opens a file to read and write, which may be new, and so may its directory. What is in its way, and is no file, goes.
 pub(crate) fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
-    let open = || options_to_create(mode).open(path);
-    let opened = open().or_else(|error| {
-        if is_absent(&error) {
-            path.parent().map_or(Ok(()), make_dir)?;
-        } else if stat_of(path).is_ok_and(|found| !found.is_file) {
-            remove(path)?;
+    let mut last = io::Error::from(io::ErrorKind::Interrupted);
+    // Others may be doing the same, and each undo a part of it.
+    for _ in 0..16 {
+        last = match options_to_create(mode).open(path) {
+            // A pipe can be opened.
+            Ok(file) if stat(&file)?.is_file => return Ok(file),
+            Ok(_) => io::ErrorKind::AlreadyExists.into(),
+            Err(error) => error,
+        };
+        let cleared = if stat_of(path).is_ok_and(|found| !found.is_file) {
+            clear_the_way(path)
+        } else if is_absent(&last) {
+            path.parent().map_or(Ok(()), make_dir)
         } else {
-            return Err(error);
+            // It may have been in the way, and is gone.
+            continue;
+        };
+        if let Err(error) = cleared {
+            last = error;
         }
-        open()
-    });
-    // A pipe can be opened.
-    opened.and_then(|file| if stat(&file)?.is_file { Ok(file) } else { remove(path).and_then(|_| open()) })
+    }
+    Err(last)
+}
+
+/// Removes what is at a path and is no file. If others do the same, it may be a file by now, and then it stays.
+fn clear_the_way(path: &Path) -> io::Result<()> {
+    if stat_of(path).is_ok_and(|found| found.is_dir) {
+        return std::fs::remove_dir_all(path);
+    }
+    let aside = path.with_extension(format!("{:x}", std::process::id()));
+    std::fs::rename(path, &aside)?;
+    if stat_of(&aside).is_ok_and(|found| found.is_file) {
+        // If yet another is there already, that one counts.
+        let _ = std::fs::hard_link(&aside, path);
+    }
+    std::fs::remove_file(&aside)
 }
 
 /// Reads at a place of a file, whoever else does so.
@@ -219,7 +242,7 @@ mod platform {
 #[cfg(not(unix))]
 mod platform {
     use std::fs::{File, Metadata, OpenOptions};
-    use std::io::{self, Read, Seek, SeekFrom, Write};
+    use std::io;
     use std::path::Path;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -270,14 +293,36 @@ mod platform {
         Ok(None)
     }
 
-    pub(crate) fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(bytes)
+    #[cfg(windows)]
+    pub(crate) fn read_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(file, bytes, at)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => (bytes, at) = (&mut bytes[read..], at + read as u64),
+            }
+        }
+        Ok(())
     }
 
-    pub(crate) fn write_at(mut file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        file.seek(SeekFrom::Start(at))?;
-        file.write_all(bytes)
+    #[cfg(windows)]
+    pub(crate) fn write_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match std::os::windows::fs::FileExt::seek_write(file, bytes, at)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => (bytes, at) = (&bytes[written..], at + written as u64),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(windows))]
+    pub(crate) fn read_at(_: &File, _: &mut [u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(windows))]
+    pub(crate) fn write_at(_: &File, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

@@ -12,13 +12,14 @@ use quick_cache::{OptionsBuilder, Weighter};
 use rkyv::Archive;
 use twat_cache_core::KeyHash;
 
+use crate::entry::{self, Header};
 use crate::system::{self, Stat};
 use crate::view::View;
 
 /// An entry at hand.
 pub(crate) struct Open<V: Archive> {
     pub(crate) view: View<V>,
-    pub(crate) deadline: u64,
+    pub(crate) header: Header,
     /// The file, of a mapped entry, as long as there are not too many.
     file: Option<Handle>,
     stat: Stat,
@@ -62,10 +63,10 @@ impl LastLook {
 }
 
 impl<V: Archive> Open<V> {
-    pub(crate) fn new(view: View<V>, deadline: u64, file: Option<File>, stat: Stat, generation: u64) -> Self {
+    pub(crate) fn new(view: View<V>, header: Header, file: Option<File>, stat: Stat, generation: u64) -> Self {
         let file = file.and_then(Handle::new);
         let (generation, used, checked) = (generation.into(), stat.modified.into(), moment().into());
-        Self { view, deadline, file, stat, generation, used, checked }
+        Self { view, header, file, stat, generation, used, checked }
     }
 
     /// Whether what is mapped can still be looked at. A copy always can.
@@ -92,14 +93,13 @@ impl<V: Archive> Open<V> {
 
     /// Whether it is what is on disk at this path.
     ///
-    /// A mapping keeps its file from being another's, but the one that a copy was made of may be gone, and its successor have
-    /// the same number. No two were written at the same nanosecond, and the time of the last use is known here unless
-    /// another process was the last to use it.
+    /// A mapping keeps its file from being another's. But the one that a copy was made of may be gone, and its successor have
+    /// the same number and time; what is in it has another checksum.
     pub(crate) fn is_still_at(&self, path: &Path) -> bool {
-        let is_it = |found: Stat| {
-            self.is_same(&found) && (self.view.is_mapped() || found.modified == self.used.load(Ordering::Relaxed))
-        };
-        cfg!(unix) && system::stat_of(path).is_ok_and(is_it)
+        if self.view.is_mapped() {
+            return system::stat_of(path).is_ok_and(|found| self.is_same(&found));
+        }
+        entry::header_in(path) == Some(self.header)
     }
 }
 

@@ -81,6 +81,9 @@ impl Temp {
     }
 
     fn try_rename(&self, to: &Path) -> io::Result<Replaced> {
+        // There, a lock keeps others from reading, too.
+        #[cfg(windows)]
+        self.file.unlock()?;
         if system::rename_to_new(&self.path, to)? == Some(true) {
             return Ok(Replaced::Nothing);
         }
