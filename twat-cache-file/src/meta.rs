@@ -195,14 +195,14 @@ impl Meta {
         self.read_word(Word::Written).unwrap_or(0)
     }
 
-    /// So much was `counted` before somebody has found what is `there`.
-    pub(crate) fn correct(&self, counted: u64, there: u64) {
+    /// So much was `counted` before somebody has found that at least and at most so much is there.
+    pub(crate) fn correct(&self, counted: u64, least: u64, most: u64) {
         self.change(|[held, written]| {
             let (low, high) = (counted.min(held), counted.max(held));
             // Who was faster has corrected it by more than entries come and go.
             let is_corrected = counted >= UNKNOWN && held < UNKNOWN;
-            let change = if is_corrected { held } else { held.saturating_sub(low.saturating_sub(there)) };
-            [if there > high { there } else { change }, written]
+            let change = if is_corrected { held } else { held.saturating_sub(low.saturating_sub(most)) };
+            [if least > high { least } else { change }, written]
         });
     }
 
@@ -247,7 +247,9 @@ impl Word {
 }
 
 /// How long to wait for another process that counts.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How soon to ask again: no system lets us wait for a lock on a part of a file and give up after a while.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// Keeps other processes from counting at the same moment, as far as possible.
 struct Counting<'a>(Option<&'a File>);
@@ -257,13 +259,16 @@ impl<'a> Counting<'a> {
         // It takes a microsecond or two, or until the system lets the other one go on. Whoever takes longer is stopped, and
         // not worth waiting for: a count that gets lost is found again.
         let begun = Instant::now();
-        loop {
+        for attempt in 0.. {
             match lock(file, true) {
                 Ok(true) => return Self(Some(file)),
-                Ok(false) if begun.elapsed() < PATIENCE => std::thread::yield_now(),
-                _ => return Self(None),
+                Ok(false) if begun.elapsed() < PATIENCE => {}
+                _ => break,
             }
+            // Not to be in the way of who has it.
+            if attempt < 10 { std::thread::yield_now() } else { std::thread::sleep(PAUSE) }
         }
+        Self(None)
     }
 }
 

@@ -151,18 +151,26 @@ impl Place {
     /// Removes what was used least recently, unless somebody is just doing so.
     #[cold]
     fn make_room(&self, limit: u64, keep: &Path) {
-        let room = Lock::try_take(&self.dir.join("lock/room")).and_then(|lock| {
-            // Whoever has it may be stopped. Then there are soon two at it, which does no harm.
-            let is_overdue = || self.meta.held().is_ok_and(|held| held < meta::UNKNOWN && held / 5 * 4 > limit);
-            if lock.is_some() || is_overdue() {
-                self.pruner.make_room(&self.dir, &self.meta, limit, keep)
-            } else {
-                Ok(())
+        let excess = || self.meta.held().is_ok_and(|held| held > limit);
+        // Whoever has the lock may be stopped. Then there are soon two at it, which does no harm.
+        let is_overdue = || self.meta.held().is_ok_and(|held| held < meta::UNKNOWN && held / 2 > limit);
+        // Who has stored something while we had the lock has left it to us to make room for that.
+        for _ in 0..4 {
+            let room = Lock::try_take(&self.dir.join("lock/room")).and_then(|lock| {
+                if lock.is_none() && !is_overdue() {
+                    return Ok(false);
+                }
+                self.pruner.make_room(&self.dir, &self.meta, limit, keep).map(|()| true)
+            });
+            match room {
+                Ok(true) if excess() => {}
+                Ok(_) => return,
+                // Whoever stores next tries again.
+                Err(error) => {
+                    log::debug!(target: "twat_cache", "cannot make room in {}: {error}", self.dir.display());
+                    return;
+                }
             }
-        });
-        if let Err(error) = room {
-            // Whoever stores next tries again.
-            log::debug!(target: "twat_cache", "cannot make room in {}: {error}", self.dir.display());
         }
     }
 

@@ -109,6 +109,10 @@ impl Pruner {
 impl Queue {
     fn look_at_all(&mut self, dir: &Path, meta: &Meta) -> io::Result<()> {
         let counted = meta.held()?;
+        // What is counted before it gets its name is here until then.
+        let tmp = dir.join("tmp");
+        let lens = entries(&tmp)?.flatten().filter_map(|file| system::stat_of(&file.path()).ok());
+        let being_stored = lens.fold(0_u64, |sum, file| sum.saturating_add(file.len));
         let mut found = Vec::new();
         for part in parts(dir)? {
             // What cannot be looked at cannot be removed either, and the rest has to make up for it.
@@ -123,7 +127,7 @@ impl Queue {
         }
         let there = found.iter().fold(0_u64, |sum, candidate| sum.saturating_add(candidate.bytes));
         // What was stored or removed meanwhile may have been found or not. Only what must be wrong is put right.
-        meta.correct(counted, there);
+        meta.correct(counted, there, there.saturating_add(being_stored));
         found.sort_unstable_by_key(|candidate| candidate.used);
         self.candidates = found.into();
         Ok(())
