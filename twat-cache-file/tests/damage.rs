@@ -1,68 +1,32 @@
-//! Whatever a file of the cache is damaged by, before it is opened or behind its back: the values are right, the log has one
-//! warning, and the cache heals.
+//! Whatever a file of the cache is damaged by before it is opened: the values are right, the log has one warning, and the
+//! cache heals.
 #![cfg(unix)]
 
 mod common;
 
 use std::fmt::Display;
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
 
-use common::child::{Child, Task};
+use common::damage::{Deed, Failures, KEYS, assert_right, is_entry, make_full_dir, memo, replace};
 use common::files::{Content, Files, Random};
+use common::numbers::warnings;
 use common::system::run;
 use common::volatile_dir;
-use twat_cache_core::testing::{Counter, record_logs, within};
-use twat_cache_file::{FileFallback, Memo, fcache};
+use twat_cache_core::testing::within;
+use twat_cache_file::fcache;
 use xxhash_rust::xxh3::xxh3_64;
-
-const KEYS: u64 = 24;
-
-/// Up to 200 bytes for most keys, which are read; 136 KB for those that are divisible by 8, which are mapped.
-fn value(key: u64) -> &'static [u64] {
-    static VALUES: LazyLock<Vec<Vec<u64>>> = LazyLock::new(|| {
-        let length = |key: u64| if key.is_multiple_of(8) { 17_000 } else { key };
-        (0..KEYS).map(|key| (0..length(key)).map(|n| n * 1000 + key).collect()).collect()
-    });
-    &VALUES[usize::try_from(key).unwrap()]
-}
-
-type Numbers = Memo<FileFallback<Vec<u64>>, Box<dyn Fn(&u64) -> Vec<u64> + Send + Sync>>;
-
-fn memo(dir: &Path) -> (Numbers, Arc<Counter>) {
-    let computed = Arc::new(Counter::new());
-    let counter = computed.clone();
-    let memo: Numbers = fcache("numbers").dir(dir).wrap(Box::new(move |key: &u64| {
-        counter.count();
-        value(*key).to_vec()
-    }));
-    (memo, computed)
-}
 
 /// A cache with something of everything.
 fn whole() -> Files {
     let dir = volatile_dir();
     let (memo, _) = memo(dir.path());
     for key in 0..KEYS {
-        assert_eq!(memo.view(&key).is_mapped(), key.is_multiple_of(8));
+        assert_eq!(memo.view(&key).is_mapped(), key.is_multiple_of(15));
     }
     Files::read(dir.path())
-}
-
-fn assert_right(memo: &Numbers, key: u64) {
-    assert!(memo.call(&key) == value(key), "a wrong value for {key}");
-    assert!(memo.view(&key)[..] == *value(key), "a wrong view for {key}");
-}
-
-fn warnings(dir: &Path) -> Vec<String> {
-    record_logs().warnings(&dir.display().to_string())
 }
 
 /// Asks for everything twice; gives how many were computed, and what was warned of.
@@ -74,18 +38,15 @@ fn round(dir: &Path) -> (usize, Vec<String>) {
     (computed.get(), warnings(dir).split_off(before))
 }
 
-/// What is done to what is at a path, and how it is called.
-type Deed = (&'static str, fn(&Path));
-
 /// One test: a cache, damaged over and over.
 struct Damage {
     files: Files,
-    failures: Vec<String>,
+    failures: Failures,
 }
 
 impl Damage {
     fn new() -> Self {
-        Self { files: whole(), failures: Vec::new() }
+        Self { files: whole(), failures: Failures::default() }
     }
 
     /// Damages the cache, uses it, and uses it again.
@@ -100,25 +61,14 @@ impl Damage {
             let (computed, warnings) = round(dir.path());
             assert!(computed == 0 && warnings.is_empty(), "not healed: {computed} computed, {warnings:#?}");
         };
-        self.note(what, || within(Duration::from_secs(5), tried));
-    }
-
-    fn note(&mut self, what: impl Display, test: impl FnOnce()) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(test)) {
-            let message = panic.downcast_ref::<String>().cloned();
-            self.failures.push(format!("{what}: {}", message.unwrap_or_default()));
-        }
+        self.failures.note(what, || within(Duration::from_secs(5), tried));
     }
 
     fn each(mut self, mut damage: impl FnMut(&mut Self, &Path, &Content)) {
         for (path, content) in self.files.0.clone() {
             damage(&mut self, &path, &content);
         }
-        self.end();
-    }
-
-    fn end(self) {
-        assert!(self.failures.is_empty(), "{} cases:\n{}", self.failures.len(), self.failures.join("\n"));
+        self.failures.end();
     }
 
     /// The file with the entry of this length.
@@ -126,10 +76,6 @@ impl Damage {
         let mut entries = self.files.0.iter().filter(|(path, _)| is_entry(path));
         entries.find(|(_, content)| bytes_of(content).len() == len).unwrap().0
     }
-}
-
-fn is_entry(path: &Path) -> bool {
-    path.file_name().unwrap().len() == 48
 }
 
 fn bytes_of(content: &Content) -> Vec<u8> {
@@ -290,7 +236,7 @@ fn a_value_that_was_never_valid_does_no_harm() {
             test.files.write(dir.path());
             Content::new(forged).write(&dir.path().join(path));
             // What it says may be another value: all that can be asked is that nothing breaks.
-            test.note(format_args!("{} forged at {at}", path.display()), || {
+            test.failures.note(format_args!("{} forged at {at}", path.display()), || {
                 let (memo, _) = memo(dir.path());
                 for key in 0..KEYS {
                     let view = memo.view(&key);
@@ -307,7 +253,10 @@ fn strangers_among_the_files_do_no_harm() {
     let cache = test.files.paths().iter().find(|path| path.ends_with("meta")).unwrap().parent().unwrap().to_owned();
     let part = test.entry_of(SMALL).parent().unwrap().to_owned();
     let dirs = [Path::new("").to_owned(), cache.clone(), part, cache.join("tmp"), cache.join("lock")];
-    let names = ["stranger", "ff", "room", "0123456789abcdef-0", ".hidden"];
+    // As a directory of entries is called, of which there are none yet: where they lie is another in every cache.
+    let is_free = |part: &String| !test.files.0.keys().any(|path| path.starts_with(cache.join(part)));
+    let free = (0..=u8::MAX).map(|part| format!("{part:02x}")).find(is_free).unwrap();
+    let names = ["stranger", &free, "room", "0123456789abcdef-0", ".hidden"];
     for path in dirs.iter().flat_map(|dir| names.map(|name| dir.join(name))) {
         let shown = path.display();
         let make = |root: &Path| fs::create_dir_all(root.join(path.parent().unwrap())).unwrap();
@@ -325,7 +274,7 @@ fn strangers_among_the_files_do_no_harm() {
             symlink("nothing", root.join(&path)).unwrap();
         });
     }
-    test.end();
+    test.failures.end();
 }
 
 #[test]
@@ -347,42 +296,7 @@ fn a_file_in_place_of_a_directory_does_no_harm() {
             deed(&root.join(path));
         });
     }
-    test.end();
-}
-
-#[test]
-fn whatever_is_in_place_of_an_entry_can_be_forgotten_and_cleared() {
-    let makes: [Deed; 6] = [
-        ("nothing", |_| ()),
-        ("a directory", make_full_dir),
-        ("a pipe", |path| assert!(run("mkfifo", &[&path]))),
-        ("a link", |path| symlink("nothing", path).unwrap()),
-        ("an empty file", |path| drop(File::create(path).unwrap())),
-        ("garbage", |path| fs::write(path, [7; 1000]).unwrap()),
-    ];
-    for (what, make) in makes {
-        for key in [5_u64, 8] {
-            let dir = volatile_dir();
-            let (memo, computed) = memo(dir.path());
-            (0..KEYS).for_each(|key| assert_right(&memo, key));
-            let path = memo.store().path_of(&key).unwrap();
-            let spoil = || {
-                fs::remove_file(&path).unwrap();
-                make(&path);
-            };
-            spoil();
-            memo.forget(&key).unwrap();
-            assert!(!path.exists() && path.symlink_metadata().is_err(), "{what} is still there");
-            assert_eq!(memo.peek(&key).unwrap(), None, "{what}");
-            assert_right(&memo, key);
-            spoil();
-            memo.clear().unwrap();
-            assert!(path.symlink_metadata().is_err(), "{what} is still there");
-            assert_eq!(memo.len().unwrap(), 0, "{what}");
-            (0..KEYS).for_each(|key| assert_right(&memo, key));
-            assert_eq!(computed.get() as u64, KEYS + 1 + KEYS, "{what}");
-        }
-    }
+    test.failures.end();
 }
 
 /// What holds up those who make room, or misleads them, must not make the cache grow without bounds.
@@ -405,7 +319,7 @@ fn the_limit_holds_whatever_is_in_the_way() {
             fs::write(cache.join("meta"), meta).unwrap();
         }),
     ];
-    let mut test = Damage { files: Files::default(), failures: Vec::new() };
+    let mut failures = Failures::default();
     for (what, make) in strangers {
         let dir = volatile_dir();
         let open = || fcache("limited").dir(dir.path()).max_bytes(LIMIT).wrap(|key: &u64| vec![*key; 500]);
@@ -415,14 +329,14 @@ fn the_limit_holds_whatever_is_in_the_way() {
         fs::create_dir_all(cache.join("lock")).unwrap();
         make(&cache);
         drop(memo);
-        test.note(what, || {
+        failures.note(what, || {
             let memo = open();
             (0..100_u64).for_each(|key| assert_eq!(memo.call(&key), vec![key; 500]));
             let bytes = held(&cache);
             assert!(bytes <= LIMIT + LIMIT / 10, "{bytes} bytes where {LIMIT} may be");
         });
     }
-    test.end();
+    failures.end();
 }
 
 /// Bytes of all entries that there are.
@@ -430,287 +344,4 @@ fn held(cache: &Path) -> u64 {
     let in_dir = |dir: &Path| fs::read_dir(dir).into_iter().flatten().map(Result::unwrap).collect::<Vec<_>>();
     let entries = in_dir(cache).into_iter().flat_map(|part| in_dir(&part.path()));
     entries.filter(|entry| is_entry(&entry.path())).map(|entry| entry.metadata().unwrap().len()).sum()
-}
-
-/// What is done to a file while the cache is in use.
-const DEEDS: &[Deed] = &[
-    ("removed", |path| fs::remove_file(path).unwrap()),
-    ("emptied", |path| set_len(path, |_| 0)),
-    ("cut in its header", |path| set_len(path, |len| len.min(63))),
-    ("cut to a page", |path| set_len(path, |len| (len - 1).min(4096))),
-    ("cut by a byte", |path| set_len(path, |len| len - 1)),
-    ("made longer by a byte", |path| set_len(path, |len| len + 1)),
-    ("made longer by pages", |path| set_len(path, |len| len + 10_000)),
-    ("made nobody's", |path| set_mode(path, 0o000)),
-    ("made everybody's", |path| set_mode(path, 0o666)),
-    ("replaced by garbage", |path| {
-        let garbage = vec![7; usize::try_from(path.metadata().unwrap().len()).unwrap()];
-        replace(path, |with| fs::write(with, garbage).unwrap());
-    }),
-    ("replaced by an empty file", |path| replace(path, |with| drop(File::create(with).unwrap()))),
-    ("replaced by a copy", |path| replace(path, |with| assert!(fs::copy(path, with).is_ok()))),
-    ("replaced by another entry", |path| {
-        let cache = if path.ends_with("meta") { path } else { path.parent().unwrap() }.parent().unwrap();
-        let files = Files::read(cache);
-        let other = files.paths().into_iter().rev().find(|other| is_entry(other) && !path.ends_with(other)).unwrap();
-        replace(path, |with| assert!(fs::copy(cache.join(other), with).is_ok()));
-    }),
-    ("replaced by a directory", |path| replace(path, make_full_dir)),
-    ("replaced by a pipe", |path| replace(path, |with| assert!(run("mkfifo", &[&with])))),
-    ("replaced by a link to what it was", |path| {
-        let aside = path.with_extension("was");
-        fs::rename(path, &aside).unwrap();
-        symlink(aside, path).unwrap();
-    }),
-    ("removed with its directory", |path| fs::remove_dir_all(path.parent().unwrap()).unwrap()),
-    ("in a directory of everybody's", |path| set_mode(path.parent().unwrap(), 0o777)),
-    ("in a directory that was replaced by a copy", |path| {
-        let dir = path.parent().unwrap();
-        let files = Files::read(dir);
-        fs::rename(dir, dir.with_extension("was")).unwrap();
-        files.write(dir);
-    }),
-];
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
-
-/// Makes a file shorter or longer, with the mode that it had.
-fn set_len(path: &Path, len: impl Fn(u64) -> u64) {
-    let before = path.metadata().unwrap();
-    set_mode(path, 0o600);
-    let file = File::options().write(true).open(path).unwrap();
-    fs::set_permissions(path, before.permissions()).unwrap();
-    file.set_len(len(before.len())).unwrap();
-}
-
-fn make_full_dir(path: &Path) {
-    fs::create_dir_all(path.join("a/b")).unwrap();
-}
-
-/// Puts something else in the place of a file, as editors do.
-fn replace(path: &Path, make: impl FnOnce(&Path)) {
-    let with = path.with_extension("new");
-    make(&with);
-    if with.is_dir() {
-        fs::remove_file(path).unwrap();
-    }
-    fs::rename(with, path).unwrap();
-}
-
-/// What is asked for first after the damage; gives how many more may be computed for it.
-type Step = (&'static str, fn(&Numbers, u64) -> usize);
-
-const STEPS: &[Step] = &[
-    ("call", |memo, key| {
-        assert!(memo.call(&key) == value(key));
-        0
-    }),
-    ("view", |memo, key| {
-        assert!(memo.view(&key)[..] == *value(key));
-        0
-    }),
-    ("peek", |memo, key| {
-        // It may have been lost; what fails is not to be asked here.
-        assert!(memo.peek(&key).is_ok_and(|found| found.is_none_or(|found| found == value(key))));
-        0
-    }),
-    ("refresh", |memo, key| {
-        assert!(memo.refresh(&key) == value(key));
-        1
-    }),
-    ("forget", |memo, key| {
-        memo.forget(&key).unwrap();
-        assert!(memo.peek(&key).unwrap().is_none());
-        1
-    }),
-    ("len", |memo, _| {
-        memo.len().unwrap();
-        0
-    }),
-    ("clear", |memo, key| {
-        memo.clear().unwrap();
-        assert!(memo.peek(&key).unwrap().is_none());
-        usize::try_from(LIVE).unwrap()
-    }),
-    ("call of another key", |memo, _| {
-        assert!(memo.call(&LIVE) == value(LIVE));
-        1
-    }),
-    ("view of a key that is there", |memo, key| {
-        let other = u64::from(key == 0);
-        assert!(memo.view(&other)[..] == *value(other));
-        0
-    }),
-];
-
-/// The keys of these tests, of which 0 and 8 are mapped.
-const LIVE: u64 = 10;
-
-/// Damages one file behind the back of a memo that has used it, and goes on.
-#[test]
-fn child_whose_file_is_damaged() {
-    let Some(task) = Task::given() else { return };
-    let said = |name: &str| std::env::var(name).unwrap();
-    let deed = DEEDS.iter().find(|(name, _)| *name == said("DEED")).unwrap().1;
-    record_logs();
-    for (step, ask) in STEPS {
-        // Where it fails, this is the last that is heard.
-        task.say(step);
-        let dir = task.dir.join(step);
-        let (memo, computed) = memo(&dir);
-        (0..LIVE).chain(0..LIVE).for_each(|key| assert_right(&memo, key));
-        let (key, path) = match &*said("FILE") {
-            "a large entry" => (0, memo.store().path_of(&0_u64).unwrap()),
-            "a small entry" => (5, memo.store().path_of(&5_u64).unwrap()),
-            _ => (8, memo.store().path().join("meta")),
-        };
-        let is_of_counters = path.ends_with("meta");
-        // Counters that are lost while they are in use take nothing with them: what they stand for is known.
-        let lost = match &*said("DEED") {
-            "removed with its directory" => files_below(path.parent().unwrap()),
-            _ => usize::from(!is_of_counters),
-        };
-        let before = computed.get();
-        deed(&path);
-        let more = ask(&memo, key);
-        (0..LIVE).for_each(|key| assert_right(&memo, key));
-        let after = computed.get();
-        assert!(after - before <= lost + more, "{} computed", after - before);
-        (0..=LIVE).for_each(|key| assert_right(&memo, key));
-        assert!(computed.get() <= after + 1, "computed again and again");
-        drop(memo);
-        // Of a small entry there is a copy at hand, and counters that were moved away still count: then whoever opens the
-        // cache next finds the damage, and mends it.
-        let is_moved = is_of_counters && said("DEED").contains("link");
-        for bound in [if is_moved { usize::try_from(LIVE).unwrap() + 1 } else { lost }, 0] {
-            let (memo, computed) = self::memo(&dir);
-            (0..=LIVE).for_each(|key| assert_right(&memo, key));
-            assert!(computed.get() <= bound, "not healed: {} computed", computed.get());
-        }
-        let warnings = warnings(&dir);
-        assert!(warnings.len() <= 1, "more than one warning: {warnings:#?}");
-    }
-}
-
-fn files_below(dir: &Path) -> usize {
-    Files::read(dir).0.keys().filter(|path| is_entry(path)).count()
-}
-
-fn survives_in_use(file: &str) {
-    let mut test = Damage { files: Files::default(), failures: Vec::new() };
-    for (deed, _) in DEEDS {
-        let dir = volatile_dir();
-        let mut child = Child::start_with("child_whose_file_is_damaged", dir.path(), |binary| {
-            let mut command = Command::new(binary);
-            command.env("DEED", deed).env("FILE", file);
-            command
-        });
-        let mut step = String::new();
-        while let Some(said) = child.hear() {
-            step = said;
-        }
-        test.note(format_args!("{file} {deed}, then {step}"), || drop(child.finish()));
-    }
-    test.end();
-}
-
-#[test]
-fn a_large_entry_may_be_damaged_while_it_is_in_use() {
-    survives_in_use("a large entry");
-}
-
-#[test]
-fn a_small_entry_may_be_damaged_while_it_is_in_use() {
-    survives_in_use("a small entry");
-}
-
-#[test]
-fn the_counters_may_be_damaged_while_they_are_in_use() {
-    survives_in_use("the counters");
-}
-
-/// With one system call between two looks.
-#[test]
-fn child_whose_file_is_cut_at_once() {
-    let Some(task) = Task::given() else { return };
-    for what in ["entry", "meta"].into_iter().cycle().take(200) {
-        task.say(what);
-        let dir = volatile_dir();
-        let (memo, _) = memo(dir.path());
-        assert!(memo.view(&0_u64).is_mapped());
-        let meta = memo.store().path().join("meta");
-        let path = if what == "meta" { meta } else { memo.store().path_of(&0_u64).unwrap() };
-        set_mode(&path, 0o600);
-        let file = File::options().write(true).open(&path).unwrap();
-        set_mode(&path, 0o400);
-        drop(memo.view(&0_u64));
-        drop(memo.view(&0_u64));
-        file.set_len(0).unwrap();
-        let view = memo.view(&0_u64);
-        assert!(view[..] == *value(0), "a wrong view");
-    }
-}
-
-#[test]
-fn a_file_that_is_cut_short_between_two_calls_is_found_out_by_the_second() {
-    let dir = volatile_dir();
-    let mut child = Child::start("child_whose_file_is_cut_at_once", dir.path());
-    let said: Vec<_> = std::iter::from_fn(|| child.hear()).collect();
-    let ended = catch_unwind(AssertUnwindSafe(|| drop(child.finish())));
-    assert!(ended.is_ok(), "failed at number {}, {:?}", said.len(), said.last());
-}
-
-/// Where files come and go but none is written into, four threads get right values.
-#[test]
-fn child_whose_files_come_and_go() {
-    let Some(task) = Task::given() else { return };
-    let (memo, _) = memo(&task.dir);
-    (0..KEYS).for_each(|key| assert_right(&memo, key));
-    let (is_over, calls) = (AtomicBool::new(false), Counter::new());
-    thread::scope(|scope| {
-        for seed in 0..4 {
-            let (memo, is_over, calls) = (&memo, &is_over, &calls);
-            scope.spawn(move || {
-                let mut random = Random(seed);
-                while !is_over.load(Ordering::Relaxed) {
-                    assert_right(memo, random.below(usize::try_from(KEYS).unwrap()) as u64);
-                    calls.count();
-                }
-            });
-        }
-        let mut random = Random(7);
-        let until = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < until {
-            let key = random.below(usize::try_from(KEYS).unwrap()) as u64;
-            let meta = memo.store().path().join("meta");
-            let path = if random.below(20) == 0 { meta } else { memo.store().path_of(&key).unwrap() };
-            spoil(&path, &mut random);
-            thread::yield_now();
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
-    task.say(calls.get());
-}
-
-/// Anything but to write into a file; it may be gone by now.
-fn spoil(path: &Path, random: &mut Random) {
-    let with: PathBuf = path.with_extension("new");
-    let _ = match random.below(6) {
-        0 => fs::remove_file(path),
-        1 => fs::set_permissions(path, Permissions::from_mode(0o666)),
-        2 => fs::set_permissions(path, Permissions::from_mode(0o400)),
-        3 => fs::copy(path, &with).and_then(|_| fs::rename(&with, path)),
-        4 => fs::write(&with, [7; 5000]).and_then(|()| fs::rename(&with, path)),
-        _ if random.below(20) == 0 => fs::remove_dir_all(path.parent().unwrap()),
-        _ => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
-    };
-}
-
-#[test]
-fn files_may_come_and_go_while_threads_call() {
-    let dir = volatile_dir();
-    let said = Child::start("child_whose_files_come_and_go", dir.path()).finish();
-    assert!(said[0].parse::<u64>().unwrap() > 100, "{said:?}");
 }

@@ -1,7 +1,9 @@
 //! What several of these tests need.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod damage;
 pub mod numbers;
+pub mod texts;
 
 pub use twat_cache_core::testing::{child, files, system};
 

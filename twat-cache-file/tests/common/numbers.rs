@@ -18,12 +18,17 @@ pub fn memo(dir: &Path) -> (Numbers, Arc<Counter>) {
 }
 
 pub fn memo_of(builder: FileBuilder) -> (Numbers, Arc<Counter>) {
+    memo_with(builder, value)
+}
+
+/// With another function.
+pub fn memo_with(builder: FileBuilder, function: fn(u64) -> Vec<u64>) -> (Numbers, Arc<Counter>) {
     let computed = Arc::new(Counter::new());
     let counter = computed.clone();
     record_logs();
     let memo: Numbers = builder.wrap(Box::new(move |key: &u64| {
         counter.count();
-        value(*key)
+        function(*key)
     }));
     (memo, computed)
 }
