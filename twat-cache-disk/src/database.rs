@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace};
 
-use crate::engine::{self, Engine, from_fjall, guard};
+use crate::engine::{self, Engine, Mended, from_fjall, guard};
 use crate::entry;
 use crate::ledger::{Ledger, Record};
 use crate::registry::Place;
@@ -108,24 +108,32 @@ impl Database {
         {
             return Err(Error::new(kind, "open the database").at(&self.dir).because(attempts.reason.clone()));
         }
-        match self.try_open() {
-            Ok(engine) => {
+        let mut mended = None;
+        let opened = self.try_open(&mut mended).map(|engine| *self.engine.write() = Some(engine));
+        match &opened {
+            Ok(()) => {
                 attempts.next = None;
                 attempts.opened = Some(Instant::now());
-                let mut slot = self.engine.write();
-                *slot = Some(engine);
-                Ok(Open(parking_lot::RwLockWriteGuard::downgrade(slot)))
             }
             Err(error) => {
                 attempts.put_off(error.kind());
                 attempts.reason = error.chain().to_string();
-                Err(error)
             }
         }
+        drop(attempts);
+        if let Some(mended) = mended {
+            mended.warn();
+        }
+        opened?;
+        let engine = self.engine.read();
+        // It may have failed by now.
+        let failed = || Error::new(ErrorKind::Io, "open the database").at(&self.dir);
+        if engine.is_some() { Ok(Open(engine)) } else { Err(failed()) }
     }
 
-    fn try_open(&self) -> Result<Engine, Error> {
-        self.place.occupy(|| engine::open(&self.dir, &self.ledger, self.max_bytes, |engine| self.prepare(engine)))
+    fn try_open(&self, mended: &mut Option<Mended>) -> Result<Engine, Error> {
+        let prepare = |engine: &Engine| self.prepare(engine);
+        self.place.occupy(|| engine::open(&self.dir, &self.ledger, self.max_bytes, mended, prepare))
     }
 
     /// Brings the database and what we know of it together.

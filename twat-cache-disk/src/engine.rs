@@ -81,16 +81,29 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 const MIB: u64 = 1 << 20;
 
+/// A damaged database has been moved away. The log is to say so when nobody waits: loggers are the program's own, and may
+/// use this very cache.
+pub(crate) struct Mended {
+    damage: Error,
+    aside: PathBuf,
+}
+
+impl Mended {
+    pub(crate) fn warn(&self) {
+        let instead = format_args!("it was moved to {}, and a new one is made", self.aside.display());
+        WarnOnce::new().warn(&self.damage, instead);
+    }
+}
+
 /// Opens the database in `dir`, or makes one, and has it prepared. A damaged one is moved aside first.
 pub(crate) fn open(
     dir: &Path,
     ledger: &Arc<Mutex<Ledger>>,
     max_bytes: u64,
+    mended: &mut Option<Mended>,
     prepare: impl Fn(&Engine) -> Result<(), Error>,
 ) -> Result<Engine, Error> {
-    if let Some(parent) = dir.parent() {
-        prepare_directory(parent)?;
-    }
+    dir.parent().map_or(Ok(()), prepare_directory)?;
     prepare_directory(dir)?;
     let claim = Arc::new(claim(dir)?);
     let attempt = || {
@@ -124,7 +137,7 @@ pub(crate) fn open(
     };
     let aside =
         quarantine(dir).map_err(|error| Error::from(error).attempting("move the damaged database aside").at(dir))?;
-    WarnOnce::new().warn(&damage, format_args!("it was moved to {}, and a new one is made", aside.display()));
+    *mended = Some(Mended { damage, aside });
     prepare_directory(dir)?;
     attempt()
 }
