@@ -142,8 +142,10 @@ impl<P, S> Fallback<P, S> {
         key: &K,
         primary: impl FnOnce(&P) -> Result<Option<T>, Error>,
         secondary: impl Fn(&S) -> Result<Option<T>, Error>,
-        returned: impl Fn(&S) -> Result<bool, Error>,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Option<T>, Error>
+    where
+        S: KeyedStore<K>,
+    {
         let state = self.state();
         // First the primary: what was lent, it has not, unless somebody else has stored it there since.
         let found = if state & LEFT != 0 || self.distrusts(state, || self.namespace.digest(key)) {
@@ -158,7 +160,7 @@ impl<P, S> Fallback<P, S> {
             _ if state & LENT == 0 => Ok(found),
             Some(found) => {
                 // What was lent is older, and must not come back when this is gone.
-                let _ = returned(&self.secondary);
+                let _ = self.secondary.remove(key);
                 Ok(Some(found))
             }
             None => secondary(&self.secondary),
@@ -224,7 +226,7 @@ where
 {
     #[inline]
     fn get(&self, key: &K) -> Result<Option<P::Value>, Error> {
-        self.read(key, |primary| primary.get(key), |secondary| secondary.get(key), |secondary| secondary.remove(key))
+        self.read(key, |primary| primary.get(key), |secondary| secondary.get(key))
     }
 
     fn insert(&self, key: &K, value: &P::Value) -> Result<(), Error> {
@@ -250,12 +252,7 @@ where
     }
 
     fn get_for(&self, key: &K) -> Result<Found<P::Value>, Error> {
-        self.read(
-            key,
-            |primary| primary.get_for(key),
-            |secondary| secondary.get_for(key),
-            |secondary| secondary.remove(key),
-        )
+        self.read(key, |primary| primary.get_for(key), |secondary| secondary.get_for(key))
     }
 
     fn insert_for(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
@@ -302,7 +299,7 @@ where
 
     #[inline]
     fn view(&self, key: &K) -> Result<Option<P::View>, Error> {
-        self.read(key, |primary| primary.view(key), |secondary| secondary.view(key), |secondary| secondary.remove(key))
+        self.read(key, |primary| primary.view(key), |secondary| secondary.view(key))
     }
 
     fn to_view(&self, value: &P::Value) -> Result<P::View, Error> {

@@ -7,6 +7,8 @@
 //! - [`Memo`] is a function that remembers: one computation per key at a time, sync or async, failing or not.
 //! - [`Store`] and [`KeyedStore`] are what it remembers in. Implement them, and `Memo::new(your_store, function)` does
 //!   the rest.
+//! - [`ViewStore`] is a store that also lends what it keeps without a copy; a [`Claim`] is asked of stores that other
+//!   processes see, so that one of them computes.
 //! - [`Args`] and [`Call`] are the arguments: borrowed for a lookup, owned for storage.
 //! - [`LruStore`] keeps results in memory; [`Tiered`] puts one store in front of another; [`Fallback`] replaces one
 //!   that fails.

@@ -4,11 +4,12 @@
 mod common;
 
 use std::fs;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use common::child::{Child, Task};
 use common::numbers::{Numbers, assert_one_warning, call_all, memo, value};
-use twat_cache_core::testing::within;
+use twat_cache_core::testing::{on_warning, within};
 use twat_cache_disk::{ErrorKind, bcache};
 
 #[test]
@@ -70,36 +71,20 @@ fn a_database_that_another_process_uses_is_never_moved_aside() {
     }
 }
 
-/// A logger that looks into the very cache that it hears about.
+/// Its logger looks into the very cache that it hears about.
 #[test]
 fn child_whose_logger_uses_the_cache() {
-    use std::sync::OnceLock;
-
-    struct Curious(OnceLock<Numbers>);
-
-    impl log::Log for Curious {
-        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-            true
-        }
-
-        fn log(&self, record: &log::Record<'_>) {
-            if record.level() == log::Level::Warn {
-                assert_eq!(self.0.get().unwrap().call(&7), value(7));
-            }
-        }
-
-        fn flush(&self) {}
-    }
-
-    static CURIOUS: Curious = Curious(OnceLock::new());
-
+    static MEMO: OnceLock<Numbers> = OnceLock::new();
     let Some(task) = Task::given() else { return };
-    log::set_logger(&CURIOUS).unwrap();
-    log::set_max_level(log::LevelFilter::Warn);
-    let (memo, _) = memo(&task.dir);
-    let memo = CURIOUS.0.get_or_init(|| memo);
-    assert_eq!(memo.call(&1), value(1));
-    task.say(memo.len().unwrap());
+    on_warning(|| assert_eq!(MEMO.get().unwrap().call(&7), value(7)));
+    // Here and not in the parent: a child that hangs is to end.
+    let dir = task.dir.clone();
+    let len = within(Duration::from_secs(20), move || {
+        let memo = MEMO.get_or_init(|| memo(&dir).0);
+        assert_eq!(memo.call(&1), value(1));
+        memo.len().unwrap()
+    });
+    task.say(len);
 }
 
 #[test]
@@ -109,8 +94,6 @@ fn a_logger_may_use_the_cache_that_was_damaged() {
     call_all(&before, 0..10);
     drop(before);
     std::fs::write(dir.path().join("bcache/version"), "garbage").unwrap();
-    let path = dir.path().to_owned();
-    let said =
-        within(Duration::from_secs(20), move || Child::start("child_whose_logger_uses_the_cache", &path).finish());
+    let said = Child::start("child_whose_logger_uses_the_cache", dir.path()).finish();
     assert_eq!(said, ["2"]);
 }

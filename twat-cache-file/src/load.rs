@@ -79,7 +79,7 @@ pub(crate) fn load<V: FileValue>(
     }
     if limits.verify == Verify::Once {
         // What is mapped is summed up by reading: a disk that cannot be read gives an error then, and kills nobody.
-        let sum = if bytes.is_mapped() { sum_of(&file).map_err(refused)? } else { xxh3_64(bytes.payload()) };
+        let sum = if bytes.is_mapped() { sum_of(&file, stat.len).map_err(refused)? } else { xxh3_64(bytes.payload()) };
         if sum != header.sum {
             return Err(damaged("its checksum is wrong"));
         }
@@ -89,12 +89,11 @@ pub(crate) fn load<V: FileValue>(
     Ok(Some((view, header, held, stat)))
 }
 
-/// The sum of all that is behind the header.
-fn sum_of(file: &File) -> io::Result<u64> {
+/// The sum of all that is behind the header, of a file of this length.
+fn sum_of(file: &File, length: u64) -> io::Result<u64> {
     let mut sum = Xxh3Default::new();
     let mut piece = vec![0; 256 << 10];
     let mut at = Header::LEN as u64;
-    let length = system::stat(file)?.len;
     while at < length {
         let rest = usize::try_from(length - at).unwrap_or(usize::MAX).min(piece.len());
         system::read_at(file, &mut piece[..rest], at)?;

@@ -27,7 +27,7 @@ pub(crate) struct Open<V: Archive> {
     pub(crate) generation: AtomicU64,
     /// When it was last used, as far as the file's time says.
     pub(crate) used: AtomicU64,
-    checked: AtomicU64,
+    looked: LastLook,
 }
 
 /// How long a file that was just looked at counts as unchanged, in nanoseconds: about as long as it takes to open and
@@ -65,18 +65,14 @@ impl LastLook {
 impl<V: Archive> Open<V> {
     pub(crate) fn new(view: View<V>, header: Header, file: Option<File>, stat: Stat, generation: u64) -> Self {
         let file = file.and_then(Handle::new);
-        let (generation, used, checked) = (generation.into(), stat.modified.into(), moment().into());
-        Self { view, header, file, stat, generation, used, checked }
+        let (generation, used, looked) = (generation.into(), stat.modified.into(), LastLook(moment().into()));
+        Self { view, header, file, stat, generation, used, looked }
     }
 
     /// Whether what is mapped can still be looked at. A copy always can.
     #[inline]
     pub(crate) fn is_whole(&self, now: u64, path: impl FnOnce() -> PathBuf) -> bool {
-        if !self.view.is_mapped() || now.wrapping_sub(self.checked.load(Ordering::Relaxed)) <= AT_ONCE {
-            return true;
-        }
-        self.checked.store(now, Ordering::Relaxed);
-        self.look(path)
+        !self.view.is_mapped() || !self.looked.is_due(now, AT_ONCE) || self.look(path)
     }
 
     /// Looks at the file: it must be as long as it was, nobody else's to change, and still have its name.

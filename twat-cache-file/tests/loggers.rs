@@ -7,35 +7,21 @@ use std::time::Duration;
 
 use common::child::{Child, Task};
 use common::numbers::{Numbers, call_all, memo, value};
-use twat_cache_core::testing::within;
-
-struct Curious(OnceLock<Numbers>);
-
-impl log::Log for Curious {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if record.level() == log::Level::Warn {
-            assert_eq!(self.0.get().unwrap().call(&7), value(7));
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-static CURIOUS: Curious = Curious(OnceLock::new());
+use twat_cache_core::testing::{on_warning, within};
 
 #[test]
 fn child_whose_logger_uses_the_cache() {
+    static MEMO: OnceLock<Numbers> = OnceLock::new();
     let Some(task) = Task::given() else { return };
-    log::set_logger(&CURIOUS).unwrap();
-    log::set_max_level(log::LevelFilter::Warn);
-    let (memo, _) = memo(&task.dir);
-    let memo = CURIOUS.0.get_or_init(|| memo);
-    assert_eq!(memo.call(&1), value(1));
-    task.say(memo.len().unwrap());
+    on_warning(|| assert_eq!(MEMO.get().unwrap().call(&7), value(7)));
+    // Here and not in the parent: a child that hangs is to end.
+    let dir = task.dir.clone();
+    let len = within(Duration::from_secs(20), move || {
+        let memo = MEMO.get_or_init(|| memo(&dir).0);
+        assert_eq!(memo.call(&1), value(1));
+        memo.len().unwrap()
+    });
+    task.say(len);
 }
 
 #[test]
@@ -45,8 +31,6 @@ fn a_logger_may_use_the_cache_that_was_damaged() {
     call_all(&before, 0..10);
     std::fs::write(before.store().path().join("meta"), "garbage").unwrap();
     drop(before);
-    let path = dir.path().to_owned();
-    let said =
-        within(Duration::from_secs(20), move || Child::start("child_whose_logger_uses_the_cache", &path).finish());
+    let said = Child::start("child_whose_logger_uses_the_cache", dir.path()).finish();
     assert_eq!(said, ["2"]);
 }

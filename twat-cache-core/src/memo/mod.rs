@@ -42,7 +42,8 @@ use miss::{Owned, unfailing};
 /// - Nobody waits for ever. What a function needs of the threads that wait for it, such as a lock that they hold, a
 ///   place in their `rayon` pool or a runtime that they block, cannot be seen from here. So a wait ends after 8 times
 ///   the longest computation so far, and at least 2 s (10 s as long as there was none); then another caller computes,
-///   and the next wait for that key is twice as long.
+///   and the next wait for that key is twice as long. Another process, where a store asks it, is waited for at least 60 s,
+///   unless it is stopped, or this call is itself part of a computation.
 /// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh), no computation that began
 ///   before is stored.
 pub struct Memo<S, F> {

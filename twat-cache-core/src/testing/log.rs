@@ -42,3 +42,25 @@ pub fn record_logs() -> &'static Recorder {
     }
     recorder
 }
+
+/// Makes a logger of this process that does something whenever it is warned. To be called once, in a process of its own.
+pub fn on_warning(act: impl Fn() + Send + Sync + 'static) {
+    struct Acting<F>(F);
+
+    impl<F: Fn() + Send + Sync> log::Log for Acting<F> {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.level() == log::Level::Warn
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                (self.0)();
+            }
+        }
+
+        fn flush(&self) {}
+    }
+
+    log::set_boxed_logger(Box::new(Acting(act))).expect("there is no other");
+    log::set_max_level(log::LevelFilter::Warn);
+}

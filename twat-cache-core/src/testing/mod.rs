@@ -40,7 +40,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 
 pub use faulty::Faulty;
-pub use log::{Recorder, record_logs};
+pub use log::{Recorder, on_warning, record_logs};
 pub use rooted::Rooted;
 
 /// The behaviours themselves, for the macros.
