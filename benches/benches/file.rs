@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use by_hand::directory;
 use tempfile::TempDir;
 use twat_cache_benches::{Effort, Limit, Race, Report, Turn, asked_for, over, sample};
-use twat_cache_file::{FileStore, FileValue, KeyedStore as _, Memo, Verify, ViewStore as _, fcache};
+use twat_cache_file::archive::RkyvValue;
+use twat_cache_file::{FileStore, KeyedStore as _, Memo, Verify, ViewStore as _, fcache};
 use twat_cache_mem::mcache;
 
 const MIB: u64 = 1 << 20;
@@ -61,7 +62,7 @@ fn prime() {
     }
 }
 
-fn store<V: FileValue>(dir: &TempDir) -> FileStore<V> {
+fn store<V: RkyvValue>(dir: &TempDir) -> FileStore<V> {
     fcache("bench").dir(dir.path()).verify(Verify::Structure).open().expect("it is a directory of ours")
 }
 
@@ -119,7 +120,7 @@ fn view_of(mib: u64) -> String {
 }
 
 /// A turn in which each lap does something with a store that has nothing at hand. Opening it is not timed.
-fn with_fresh<'a, V: FileValue>(dir: &'a TempDir, verify: Verify, work: impl Fn(&FileStore<V>) + 'a) -> Turn<'a> {
+fn with_fresh<'a, V: RkyvValue>(dir: &'a TempDir, verify: Verify, work: impl Fn(&FileStore<V>) + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let mut time = Duration::ZERO;
         for _ in 0..laps {

@@ -51,6 +51,11 @@ impl Claim {
         matches!(self.0, State::Free)
     }
 
+    /// Whether another process has the right at present.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.0, State::Waiting(_))
+    }
+
     /// Waits for the right, on this thread.
     pub(crate) fn block(self) -> Self {
         let State::Waiting(mut attempt) = self.0 else { return self };

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -42,6 +42,7 @@ pub struct Fallback<P, S> {
     /// Keys for which the primary holds a value that it would neither replace nor remove.
     distrusted: Mutex<HashSet<KeyHash>>,
     warned: WarnOnce,
+    survived: AtomicU64,
 }
 
 /// The primary is not used any more.
@@ -66,6 +67,7 @@ impl<P, S> Fallback<P, S> {
             namespace: Namespace::process(),
             distrusted: Mutex::default(),
             warned: WarnOnce::new(),
+            survived: AtomicU64::new(0),
         }
     }
 
@@ -95,13 +97,18 @@ impl<P, S> Fallback<P, S> {
 
     /// Logs what the primary did; says whether the secondary has taken over for good.
     #[cold]
-    fn failed(&self, error: &Error) -> bool {
+    fn failed(&self, error: &Error) -> bool
+    where
+        S: Store,
+    {
+        self.survived.fetch_add(1, Ordering::Relaxed);
         let lasting = error.kind().is_lasting();
+        let secondary = self.secondary.describe();
         if lasting {
             self.set(LEFT);
-            self.warned.warn(error, "memory takes over");
+            self.warned.warn(error, format_args!("{secondary} takes over"));
         } else {
-            self.warned.warn(error, "going on without it, and trying again next time");
+            self.warned.warn(error, format_args!("going on without it, in {secondary}, and trying again next time"));
         }
         lasting
     }
@@ -215,6 +222,19 @@ where
 
     fn ttl(&self) -> Option<Duration> {
         self.primary.ttl()
+    }
+
+    fn describe(&self) -> String {
+        let (primary, secondary) = (self.primary.describe(), self.secondary.describe());
+        match self.state() {
+            state if state & LEFT != 0 => format!("{secondary}, instead of {primary}"),
+            state if state & LENT != 0 => format!("{primary}, and {secondary} for what that did not take"),
+            _ => primary,
+        }
+    }
+
+    fn survived(&self) -> u64 {
+        self.survived.load(Ordering::Relaxed) + self.primary.survived() + self.secondary.survived()
     }
 }
 

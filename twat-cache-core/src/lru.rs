@@ -94,6 +94,10 @@ impl<V: Send + Sync> Store for LruStore<V> {
     fn ttl(&self) -> Option<Duration> {
         self.ttl
     }
+
+    fn describe(&self) -> String {
+        String::from("memory")
+    }
 }
 
 impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {

@@ -68,6 +68,19 @@ pub trait Store: Send + Sync {
     fn ttl(&self) -> Option<Duration> {
         None
     }
+
+    /// What this is, and where, in a few words that fit into a sentence: `memory`, or `the database at /x/y`. For
+    /// [`Memo::describe`](crate::Memo::describe), and for the log. The default is `a store`.
+    fn describe(&self) -> String {
+        String::from("a store")
+    }
+
+    /// How many errors this store has dealt with by itself, so that nobody but the log has heard of them.
+    ///
+    /// The default is 0, which is right for stores that report them all.
+    fn survived(&self) -> u64 {
+        0
+    }
 }
 
 /// A value, and the time that it has left in its store; `None` is for ever. Or nothing at all.
@@ -161,6 +174,16 @@ macro_rules! forward {
                 #[inline]
                 fn ttl(&self) -> Option<Duration> {
                     (**self).ttl()
+                }
+
+                #[inline]
+                fn describe(&self) -> String {
+                    (**self).describe()
+                }
+
+                #[inline]
+                fn survived(&self) -> u64 {
+                    (**self).survived()
                 }
             }
 

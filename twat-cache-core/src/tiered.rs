@@ -67,6 +67,14 @@ where
     fn ttl(&self) -> Option<Duration> {
         self.back.ttl()
     }
+
+    fn describe(&self) -> String {
+        format!("{} in front of {}", self.front.describe(), self.back.describe())
+    }
+
+    fn survived(&self) -> u64 {
+        self.front.survived() + self.back.survived()
+    }
 }
 
 impl<K, F, B> KeyedStore<K> for Tiered<F, B>

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
-use twat_cache_core::archive::{Functions, Header, Lifetime};
-use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store};
+use twat_cache_core::archive::{Functions, Header};
+use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store};
 
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
@@ -24,20 +24,10 @@ use crate::ledger::Bounds;
 /// however that ends, and not a power cut.
 pub struct DiskStore<V> {
     database: Option<Arc<Database>>,
-    identity: Identity,
+    options: Options,
+    within: fn(&Namespace) -> Namespace,
     area: OnceLock<Area>,
-    max_bytes: u64,
-    lifetime: Lifetime,
     codec: Functions<V>,
-}
-
-/// What sets this cache apart from others in its database.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) name: String,
-    pub(crate) version: Option<KeyHash>,
-    /// Adds codec and type.
-    pub(crate) within: fn(&Namespace) -> Namespace,
 }
 
 /// Where this cache's entries are: known once the database is open.
@@ -57,22 +47,15 @@ struct Written {
     renewed: Option<u64>,
 }
 
-/// What bounds a store.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub(crate) max_bytes: u64,
-    pub(crate) lifetime: Lifetime,
-}
-
 impl<V> DiskStore<V> {
-    pub(crate) fn new(dir: Option<&Path>, identity: Identity, limits: Limits, codec: Functions<V>) -> Self {
-        let Limits { max_bytes, lifetime } = limits;
-        let database = dir.map(|dir| crate::registry::database(dir, max_bytes));
-        Self { database, identity, area: OnceLock::new(), max_bytes, lifetime, codec }
+    /// `within` adds codec and type to a namespace.
+    pub(crate) fn new(options: Options, codec: Functions<V>, within: fn(&Namespace) -> Namespace) -> Self {
+        let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes));
+        Self { database, options, within, area: OnceLock::new(), codec }
     }
 
-    /// Opens the database now, if it is not open.
-    pub(crate) fn open(&self) -> Result<(), Error> {
+    /// Opens the database now, if it is not open. What uses it does so by itself.
+    pub fn open(&self) -> Result<(), Error> {
         self.area().map(drop)
     }
 
@@ -96,11 +79,6 @@ impl<V> DiskStore<V> {
         self.database.as_deref().ok_or_else(nowhere)
     }
 
-    /// Whether anything is kept at all.
-    fn keeps(&self) -> bool {
-        self.max_bytes > 0 && self.lifetime.ttl != Some(Duration::ZERO)
-    }
-
     #[inline]
     fn area(&self) -> Result<&Area, Error> {
         match self.area.get() {
@@ -113,13 +91,11 @@ impl<V> DiskStore<V> {
     fn settle(&self) -> Result<&Area, Error> {
         let database = self.shared()?;
         let root = database.namespace()?;
-        let Identity { name, version, within } = &self.identity;
-        let named = root.with("name", name);
-        let namespace = within(&named.with("version", version));
+        let namespace = (self.within)(&self.options.versioned(&root));
         let id = namespace.id();
-        let bounds = database.ledger.lock().open(id, named.id());
+        let bounds = database.ledger.lock().open(id, self.options.named(&root).id());
         // Sweeps go by the clock that deadlines were made with; the first store's, if several differ.
-        let _ = bounds.clock.set(self.lifetime.clock.clone());
+        let _ = bounds.clock.set(self.options.lifetime.clock.clone());
         Ok(self.area.get_or_init(|| Area { namespace, id, bounds }))
     }
 
@@ -130,11 +106,11 @@ impl<V> DiskStore<V> {
     }
 
     fn lives(&self, area: &Area, header: Header) -> bool {
-        header.codec == self.codec.id() && area.bounds.is_live(header.epoch) && self.lifetime.allows(header.deadline)
+        header.codec == self.codec.id() && area.bounds.is_live(header.epoch) && self.options.lifetime.allows(header.deadline)
     }
 
     fn look<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Ok(None);
         }
         let area = self.area()?;
@@ -188,7 +164,7 @@ impl<V> DiskStore<V> {
             if let Some((epoch, bytes)) = replaced {
                 ledger.subtract(area.id, epoch, bytes);
             }
-            ledger.add(area.id, bytes, self.max_bytes)
+            ledger.add(area.id, bytes, self.options.max_bytes)
         };
         let header = Header { codec: self.codec.id(), epoch: added.epoch, deadline };
         entry[..Header::LEN].copy_from_slice(&header.to_bytes());
@@ -216,7 +192,7 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Ok(0);
         }
         let area = self.area()?;
@@ -242,7 +218,11 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.lifetime.ttl
+        self.options.lifetime.ttl
+    }
+
+    fn describe(&self) -> String {
+        format!("the database at {}", self.path().display())
     }
 }
 
@@ -276,11 +256,11 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     }
 
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        Ok(self.look(key)?.map(|(value, header)| (value, self.lifetime.left(header.deadline))))
+        Ok(self.look(key)?.map(|(value, header)| (value, self.options.lifetime.left(header.deadline))))
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Ok(());
         }
         let area = self.area()?;
@@ -289,11 +269,11 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         let digest = area.namespace.digest(key);
         let key_in_area = entry::key(area.id, digest);
         // The engine has room for 4 GiB in a value.
-        let fits = (key_in_area.len() + entry.len()) as u64 <= self.max_bytes && u32::try_from(entry.len()).is_ok();
-        if !fits || self.lifetime.within(time) == Some(Duration::ZERO) {
+        let fits = (key_in_area.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
+        if !fits || self.options.lifetime.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(drop);
         }
-        let deadline = self.lifetime.deadline(time);
+        let deadline = self.options.lifetime.deadline(time);
         let database = self.shared()?;
         database.with("write an entry", |engine| {
             let _stripe = database.stripe(digest);
@@ -305,10 +285,10 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
 impl<V> fmt::Debug for DiskStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DiskStore")
-            .field("name", &self.identity.name)
+            .field("name", &self.options.name)
             .field("path", &self.path())
-            .field("max_bytes", &self.max_bytes)
-            .field("ttl", &self.lifetime.ttl)
+            .field("max_bytes", &self.options.max_bytes)
+            .field("ttl", &self.options.lifetime.ttl)
             .finish_non_exhaustive()
     }
 }

@@ -52,10 +52,8 @@ mod view;
 
 pub use builder::{Access, FileBuilder, FileFallback, Verify, fcache};
 pub use memory::MemoryStore;
-#[doc(hidden)]
-pub use sink::Sink;
 pub use store::FileStore;
 pub use twat_cache_core::{
     Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, ViewStore, archive,
 };
-pub use view::{FileValue, View};
+pub use view::View;

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use rkyv::util::AlignedVec;
+use twat_cache_core::archive::RkyvValue;
 use twat_cache_core::{Error, ErrorKind, KeyHash};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -12,10 +13,10 @@ use crate::builder::{Access, Verify};
 use crate::entry::{Header, NoHeader};
 use crate::map::Bytes;
 use crate::place::{Place, remove_entry};
-use crate::store::Limits;
+use crate::store::Reading;
 use crate::system::{self, Stat};
 use crate::trust;
-use crate::view::{FileValue, View};
+use crate::view::View;
 
 /// From this size on, mapping a file is faster than reading it.
 const MAP_FROM: u64 = 128 << 10;
@@ -24,11 +25,11 @@ const MAP_FROM: u64 = 128 << 10;
 type Loaded<V> = (View<V>, Header, Option<File>, Stat);
 
 /// The entry in this file, if there is one that may be given out. An expired one is removed.
-pub(crate) fn load<V: FileValue>(
+pub(crate) fn load<V: RkyvValue>(
     place: &Place,
     digest: KeyHash,
     path: &Path,
-    limits: &Limits,
+    reading: &Reading,
 ) -> Result<Option<Loaded<V>>, Error> {
     let attempt = "read an entry";
     let refused = |error: io::Error| Error::from(error).attempting(attempt);
@@ -63,8 +64,8 @@ pub(crate) fn load<V: FileValue>(
     if header.length.checked_add(Header::LEN as u64) != Some(stat.len) {
         return Err(damaged("it is not as long as it was"));
     }
-    if !limits.lifetime.allows(header.deadline) {
-        if header.deadline != 0 && header.deadline <= limits.lifetime.clock.since_1970() {
+    if !reading.lifetime.allows(header.deadline) {
+        if header.deadline != 0 && header.deadline <= reading.lifetime.clock.since_1970() {
             // If it cannot be removed, it is here next time.
             let _ = remove_entry(path, &place.meta).and_then(|_| place.meta.outdate());
         }
@@ -72,12 +73,12 @@ pub(crate) fn load<V: FileValue>(
     }
     let bytes = match small {
         Some(bytes) => Bytes::Owned(bytes),
-        None => open_large(&file, &stat, place, path, limits.access).map_err(refused)?,
+        None => open_large(&file, &stat, place, path, reading.access).map_err(refused)?,
     };
     if bytes.all().len() as u64 != stat.len {
         return Err(damaged("it has been cut short"));
     }
-    if limits.verify == Verify::Once {
+    if reading.verify == Verify::Once {
         // What is mapped is summed up by reading: a disk that cannot be read gives an error then, and kills nobody.
         let sum = if bytes.is_mapped() { sum_of(&file, stat.len).map_err(refused)? } else { xxh3_64(bytes.payload()) };
         if sum != header.sum {

@@ -4,27 +4,27 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
-use twat_cache_core::archive::Lifetime;
-use twat_cache_core::{Clock, Error, Found, KeyHash, KeyedStore, Namespace, Store, ViewStore};
+use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::{Clock, Error, Found, KeyHash, KeyedStore, Lifetime, Namespace, Store, ViewStore};
 
-use crate::view::{FileValue, View};
+use crate::view::View;
 
 /// Archived results in memory, least used first out: what steps in where no file can be written.
 ///
 /// A result takes as much memory as it would take on disk, and a view of it is one like those of files.
-pub struct MemoryStore<V: FileValue> {
+pub struct MemoryStore<V: RkyvValue> {
     namespace: Namespace,
     entries: Cache<KeyHash, Entry<V>, Weight>,
     max_bytes: u64,
     lifetime: Lifetime,
 }
 
-struct Entry<V: FileValue> {
+struct Entry<V: RkyvValue> {
     view: View<V>,
     deadline: Option<Instant>,
 }
 
-impl<V: FileValue> Clone for Entry<V> {
+impl<V: RkyvValue> Clone for Entry<V> {
     fn clone(&self) -> Self {
         Self { view: self.view.clone(), deadline: self.deadline }
     }
@@ -33,18 +33,18 @@ impl<V: FileValue> Clone for Entry<V> {
 #[derive(Clone)]
 struct Weight;
 
-impl<V: FileValue> Weighter<KeyHash, Entry<V>> for Weight {
+impl<V: RkyvValue> Weighter<KeyHash, Entry<V>> for Weight {
     fn weight(&self, _: &KeyHash, entry: &Entry<V>) -> u64 {
         bytes_of(&entry.view)
     }
 }
 
 /// With what it takes to find it.
-fn bytes_of<V: FileValue>(view: &View<V>) -> u64 {
+fn bytes_of<V: RkyvValue>(view: &View<V>) -> u64 {
     view.as_bytes().len() as u64 + 64
 }
 
-impl<V: FileValue> MemoryStore<V> {
+impl<V: RkyvValue> MemoryStore<V> {
     /// A store for this many bytes, 64 an entry added; 0 keeps nothing. They never expire.
     pub fn new(max_bytes: u64) -> Self {
         // One shard, so that one entry may be as large as the limit.
@@ -56,7 +56,7 @@ impl<V: FileValue> MemoryStore<V> {
             quick_cache::DefaultHashBuilder::default(),
             DefaultLifecycle::default(),
         );
-        let lifetime = Lifetime { ttl: None, clock: Clock::system() };
+        let lifetime = Lifetime::default();
         Self { namespace: Namespace::process(), entries, max_bytes, lifetime }
     }
 
@@ -84,7 +84,7 @@ impl<V: FileValue> MemoryStore<V> {
     }
 }
 
-impl<V: FileValue> Store for MemoryStore<V> {
+impl<V: RkyvValue> Store for MemoryStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
@@ -99,9 +99,13 @@ impl<V: FileValue> Store for MemoryStore<V> {
     fn ttl(&self) -> Option<Duration> {
         self.lifetime.ttl
     }
+
+    fn describe(&self) -> String {
+        String::from("memory")
+    }
 }
 
-impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for MemoryStore<V> {
+impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.find(key).map(|(view, _)| view.to_value()).transpose()
     }
@@ -136,7 +140,7 @@ impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for MemoryStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue> ViewStore<K> for MemoryStore<V> {
+impl<K: Hash + ?Sized, V: RkyvValue> ViewStore<K> for MemoryStore<V> {
     type View = View<V>;
 
     fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {
@@ -148,7 +152,7 @@ impl<K: Hash + ?Sized, V: FileValue> ViewStore<K> for MemoryStore<V> {
     }
 }
 
-impl<V: FileValue> fmt::Debug for MemoryStore<V> {
+impl<V: RkyvValue> fmt::Debug for MemoryStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("max_bytes", &self.max_bytes).finish_non_exhaustive()
     }

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use twat_cache_core::archive::Lifetime;
-use twat_cache_core::{Error, KeyHash, Namespace, prepare_directory};
+use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::{Error, KeyHash, Lifetime, Namespace, prepare_directory};
 
 use crate::claims::{self, Claims};
 use crate::entry::{self, Header};
@@ -16,25 +16,14 @@ use crate::prune::Pruner;
 use crate::sink::{Ended, Sink};
 use crate::system::{self, FileSystem};
 use crate::temp::{self, Replaced, Temp};
-use crate::view::FileValue;
 
-/// What sets a cache apart from others.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) name: String,
-    pub(crate) version: Option<KeyHash>,
-    /// Adds codec and type.
-    pub(crate) within: fn(&Namespace) -> Namespace,
-}
-
-impl Identity {
-    /// The directory's name in the cache directory: something to be read, and a digest, so that no two names share one.
-    pub(crate) fn dir_name(&self) -> String {
-        let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let readable: String = self.name.chars().map(|c| if is_plain(&c) { c } else { '_' }).take(40).collect();
-        let digest = Namespace::from_secret([0; 16]).with("directory", &self.name).id();
-        format!("{readable}-{digest:016x}")
-    }
+/// The name of a cache's directory in the cache directory: something to be read, and a digest, so that no two caches share
+/// one.
+pub(crate) fn dir_name(name: &str) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let readable: String = name.chars().map(|c| if is_plain(&c) { c } else { '_' }).take(40).collect();
+    let digest = Namespace::from_secret([0; 16]).with("directory", name).id();
+    format!("{readable}-{digest:016x}")
 }
 
 /// An open directory.
@@ -60,29 +49,30 @@ pub(crate) enum Stored {
 
 impl Place {
     /// Makes the directory of a cache, if it is not there.
-    pub(crate) fn prepare(root: &Path, identity: &Identity) -> Result<(), Error> {
+    pub(crate) fn prepare(root: &Path, dir: &Path) -> Result<(), Error> {
         prepare_directory(root)?;
-        prepare_directory(&root.join(identity.dir_name()))
+        prepare_directory(dir)
     }
 
+    /// `within` makes this cache's namespace of its directory's.
+    ///
     /// Opens the directory of a cache, which is [prepared](Self::prepare), and removes what killed processes have left there.
     ///
     /// What had to be mended is reported, and the caller has the say about it.
     pub(crate) fn open(
-        root: &Path,
-        identity: &Identity,
+        dir: &Path,
         known: Option<[u8; 16]>,
+        within: impl FnOnce(&Namespace) -> Namespace,
     ) -> Result<(Self, Option<Error>), Error> {
-        let dir = root.join(identity.dir_name());
-        let (meta, damage) = Meta::open(&dir, known)?;
+        let (meta, damage) = Meta::open(dir, known)?;
         if meta.is_writable() {
             temp::sweep(&dir.join("tmp"), None);
             temp::sweep(&dir.join("lock"), Some(claims::FILE));
         }
-        let named = Namespace::from_secret(meta.secret()).with("name", &identity.name);
-        let namespace = (identity.within)(&named.with("version", &identity.version));
+        let namespace = within(&Namespace::from_secret(meta.secret()));
         let claims = Claims::new(&dir.join("lock"));
-        let is_remote = system::file_system(&dir) != FileSystem::Local;
+        let is_remote = system::file_system(dir) != FileSystem::Local;
+        let dir = dir.to_owned();
         let place = Self { dir, meta, is_remote, namespace, area: namespace.id(), claims, pruner: Pruner::default() };
         Ok((place, damage))
     }
@@ -104,7 +94,7 @@ impl Place {
     }
 
     /// Writes an entry, and makes room for it.
-    pub(crate) fn store<V: FileValue>(
+    pub(crate) fn store<V: RkyvValue>(
         &self,
         digest: KeyHash,
         value: &V,

@@ -1,33 +1,23 @@
 //! Where archived bytes go: into a file, a piece at a time, or into memory.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rkyv::Archive;
-use rkyv::api::serialize_using;
-use rkyv::rancor::{self, Source as _};
-use rkyv::ser::sharing::Share;
-use rkyv::ser::{Positional, Serializer, Writer};
-use rkyv::util::{AlignedVec, with_arena};
-use twat_cache_core::archive::check_width;
+use rkyv::util::AlignedVec;
+use twat_cache_core::archive::{RkyvValue, archive};
 use twat_cache_core::{Error, ErrorKind};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::entry::Header;
 use crate::map::{ALIGNMENT, Bytes};
-use crate::view::FileValue;
 
 /// What is collected before it is written, and more than most entries have.
 const BUFFER: usize = 128 << 10;
 /// How much is hashed and then written: so that it is still in the processor's cache.
 const PIECE: usize = 1 << 20;
 
-/// A writer of archived bytes, with room for a header in front of them.
-///
-/// It is public because it occurs in the bounds of [`FileValue`].
-pub struct Sink {
+/// Takes archived bytes, with room for a header in front of them.
+pub(crate) struct Sink {
     /// Header and payload, or what of them is not yet in the file.
     buffer: AlignedVec<ALIGNMENT>,
     file: Option<File>,
@@ -70,28 +60,15 @@ impl Sink {
     }
 
     /// Writes the archived form of a value.
-    pub(crate) fn archive<V: FileValue>(self, value: &V) -> Result<Ended, Error> {
-        let attempt = "archive a value";
-        check_width(value)?;
-        if align_of::<<V as Archive>::Archived>() > ALIGNMENT {
-            return Err(
-                Error::new(ErrorKind::Codec, attempt).because("its archived form is aligned to more than 64 bytes")
-            );
+    pub(crate) fn archive<V: RkyvValue>(mut self, value: &V) -> Result<Ended, Error> {
+        if align_of::<V::Archived>() > ALIGNMENT {
+            let why = "its archived form is aligned to more than 64 bytes";
+            return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));
         }
-        // A panic of the value's own code must not take its result from the caller.
-        let archived = catch_unwind(AssertUnwindSafe(|| {
-            with_arena(|arena| {
-                let mut serializer = Serializer::new(self, arena.acquire(), Share::new());
-                let archived = serialize_using::<_, rancor::Error>(value, &mut serializer);
-                (serializer.into_writer(), archived)
-            })
-        }));
-        match archived {
-            Err(_) => Err(Error::new(ErrorKind::Panicked, attempt)),
-            Ok((sink, Ok(_))) => Ok(Ended::Written(Box::new(sink))),
-            Ok((Self { too_large: true, .. }, _)) => Ok(Ended::TooLarge),
-            Ok((Self { failed: Some(error), .. }, _)) => Err(error.into()),
-            Ok((_, Err(error))) => Err(Error::new(ErrorKind::Codec, attempt).because(error)),
+        match archive(value, &mut self) {
+            Ok(()) => Ok(Ended::Written(Box::new(self))),
+            Err(_) if self.too_large => Ok(Ended::TooLarge),
+            Err(error) => Err(self.failed.map_or(error, Into::into)),
         }
     }
 
@@ -142,42 +119,24 @@ impl Sink {
     }
 }
 
-impl fmt::Debug for Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sink").field("length", &self.length).finish_non_exhaustive()
-    }
-}
-
-impl Positional for Sink {
-    fn pos(&self) -> usize {
-        self.length
-    }
-}
-
-impl Writer<rancor::Error> for Sink {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), rancor::Error> {
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = self.length.saturating_add(bytes.len());
         if length as u64 > self.limit {
             self.too_large = true;
-            return Err(rancor::Error::new(Refused));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.take(bytes).map_err(|error| {
+            // rkyv keeps the words of it only; here it stays what it is.
+            let kind = error.kind();
             self.failed = Some(error);
-            rancor::Error::new(Refused)
+            io::Error::from(kind)
         })?;
         self.length = length;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
-
-/// Why is in the sink itself.
-#[derive(Debug)]
-struct Refused;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the bytes cannot be written")
-    }
-}
-
-impl std::error::Error for Refused {}

@@ -7,16 +7,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use twat_cache_core::archive::Lifetime;
-use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store, ViewStore, WarnOnce};
+use twat_cache_core::archive::{RkyvValue, within_rkyv};
+use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, ViewStore, WarnOnce};
 
 use crate::builder::{Access, Verify};
 use crate::load::load;
-use crate::place::{Identity, Place, Stored};
+use crate::place::{Place, Stored, dir_name};
 use crate::sweep::Sweep;
 use crate::system;
 use crate::table::{AT_ONCE, LastLook, Open, Table, moment};
-use crate::view::{FileValue, View};
+use crate::view::View;
 
 /// Results in files, one each, found by the digest of their arguments, and shared with all processes that use the same
 /// directory.
@@ -27,11 +27,11 @@ use crate::view::{FileValue, View};
 ///
 /// Writes go to the operating system's buffers: a result that was stored survives the process, however that ends, and not a
 /// power cut.
-pub struct FileStore<V: FileValue> {
+pub struct FileStore<V: RkyvValue> {
     root: Option<PathBuf>,
     dir: PathBuf,
-    identity: Identity,
-    limits: Limits,
+    options: Options,
+    reading: Reading,
     place: RwLock<Option<Arc<Place>>>,
     /// Found with the first directory, and given to those that replace it.
     secret: OnceLock<[u8; 16]>,
@@ -49,22 +49,23 @@ pub struct FileStore<V: FileValue> {
 /// How long, in nanoseconds, it may take to find out that the directory has been moved away.
 const MOVED: u64 = 10_000_000;
 
-/// What bounds a store, and how it reads.
+/// How a store reads entries.
 #[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub(crate) max_bytes: u64,
+pub(crate) struct Reading {
     pub(crate) lifetime: Lifetime,
     pub(crate) access: Access,
     pub(crate) verify: Verify,
 }
 
-impl<V: FileValue> FileStore<V> {
-    pub(crate) fn new(root: Option<PathBuf>, identity: Identity, limits: Limits) -> Self {
+impl<V: RkyvValue> FileStore<V> {
+    pub(crate) fn new(options: Options, access: Access, verify: Verify) -> Self {
+        let root = options.root();
+        let reading = Reading { lifetime: options.lifetime.clone(), access, verify };
         Self {
-            dir: root.as_ref().map(|root| root.join(identity.dir_name())).unwrap_or_default(),
+            dir: root.as_ref().map(|root| root.join(dir_name(&options.name))).unwrap_or_default(),
             root,
-            identity,
-            limits,
+            options,
+            reading,
             place: RwLock::new(None),
             secret: OnceLock::new(),
             namespace: OnceLock::new(),
@@ -76,8 +77,8 @@ impl<V: FileValue> FileStore<V> {
         }
     }
 
-    /// Opens the directory now, if it is not open.
-    pub(crate) fn open(&self) -> Result<(), Error> {
+    /// Opens the directory now, if it is not open. What uses it does so by itself.
+    pub fn open(&self) -> Result<(), Error> {
         self.place().map(drop)
     }
 
@@ -90,11 +91,6 @@ impl<V: FileValue> FileStore<V> {
     pub fn path_of<K: Hash + ?Sized>(&self, key: &K) -> Result<PathBuf, Error> {
         let place = self.place()?;
         Ok(place.path_of(place.digest(key)))
-    }
-
-    /// Whether anything is kept at all.
-    fn keeps(&self) -> bool {
-        self.limits.max_bytes > 0 && self.limits.lifetime.ttl != Some(Duration::ZERO)
     }
 
     /// The directory, opened if need be.
@@ -135,8 +131,8 @@ impl<V: FileValue> FileStore<V> {
         let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
         let root = self.root.as_deref().ok_or_else(nowhere)?;
         // This logs, too.
-        Place::prepare(root, &self.identity)?;
-        let (place, damage) = self.open_anew(root, will_do)?;
+        Place::prepare(root, &self.dir)?;
+        let (place, damage) = self.open_anew(will_do)?;
         // Only now: it is the program's own logger, which may use this very cache.
         if let Some(damage) = damage {
             self.warned.warn(&damage, "they are made anew");
@@ -144,7 +140,7 @@ impl<V: FileValue> FileStore<V> {
         Ok(place)
     }
 
-    fn open_anew(&self, root: &Path, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
+    fn open_anew(&self, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
         // Nobody has a use for the directory before it is open, so all wait for the one who opens it.
         let mut slot = self.place.write();
         if let Some(place) = slot.clone().filter(|place| place.meta.is_sound() && will_do(place)) {
@@ -153,7 +149,7 @@ impl<V: FileValue> FileStore<V> {
         // Its counters are gone, or have lost the ground under them: they must not be looked at again.
         *slot = None;
         self.table.clear();
-        let (place, damage) = Place::open(root, &self.identity, self.secret.get().copied())?;
+        let (place, damage) = Place::open(&self.dir, self.secret.get().copied(), |root| within_rkyv::<V>(&self.options.versioned(root)))?;
         let place = Arc::new(place);
         let _ = self.secret.set(place.meta.secret());
         let _ = self.namespace.set(place.namespace);
@@ -164,7 +160,7 @@ impl<V: FileValue> FileStore<V> {
     /// The entry of a key, if it may be given out.
     #[inline]
     fn find<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<V>>>, Error> {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Ok(None);
         }
         // Not under the lock: what hashes the key is the user's code.
@@ -181,7 +177,7 @@ impl<V: FileValue> FileStore<V> {
         let open = self.table.get(digest).filter(|open| {
             open.generation.load(Ordering::Acquire) == place.meta.generation()
                 && open.is_whole(now, || place.path_of(digest))
-                && self.limits.lifetime.allows(open.header.deadline)
+                && self.options.lifetime.allows(open.header.deadline)
         });
         let is_marked = |open: &Open<V>| open.used.load(Ordering::Relaxed) >= place.meta.recent();
         match open {
@@ -218,14 +214,14 @@ impl<V: FileValue> FileStore<V> {
         let generation = place.meta.generation();
         let path = place.path_of(digest);
         if let Some(open) = self.table.get(digest) {
-            if !place.is_remote && self.limits.lifetime.allows(open.header.deadline) && open.is_still_at(&path) {
+            if !place.is_remote && self.options.lifetime.allows(open.header.deadline) && open.is_still_at(&path) {
                 open.generation.store(generation, Ordering::Release);
                 mark_as_used(&open, place, &path);
                 return Ok(Some(open));
             }
             self.table.remove(digest);
         }
-        let loaded = load(place, digest, &path, &self.limits).map_err(|error| error.at(&path))?;
+        let loaded = load(place, digest, &path, &self.reading).map_err(|error| error.at(&path))?;
         let Some((view, header, file, stat)) = loaded else { return Ok(None) };
         let open = Arc::new(Open::new(view, header, file, stat, generation));
         mark_as_used(&open, place, &path);
@@ -251,7 +247,7 @@ impl<V: FileValue> FileStore<V> {
 
 /// Notes on disk that an entry has been used, if that is not recent there. What cannot be noted may be evicted early.
 #[cold]
-fn mark_as_used<V: FileValue>(open: &Open<V>, place: &Place, path: &Path) {
+fn mark_as_used<V: RkyvValue>(open: &Open<V>, place: &Place, path: &Path) {
     let recent = place.meta.recent();
     if open.used.load(Ordering::Relaxed) >= recent {
         return;
@@ -262,11 +258,11 @@ fn mark_as_used<V: FileValue>(open: &Open<V>, place: &Place, path: &Path) {
     let _ = system::touch(path, now);
 }
 
-impl<V: FileValue> Store for FileStore<V> {
+impl<V: RkyvValue> Store for FileStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Ok(0);
         }
         let len = self.place()?.len();
@@ -282,11 +278,15 @@ impl<V: FileValue> Store for FileStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.limits.lifetime.ttl
+        self.options.lifetime.ttl
+    }
+
+    fn describe(&self) -> String {
+        format!("files at {}", self.path().display())
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
+impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.value(key)?.map(|(value, _)| value))
     }
@@ -298,21 +298,21 @@ impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let place = self.place_to("remove an entry")?;
         let digest = place.digest(key);
-        let removed = place.remove(digest, &self.limits.lifetime);
+        let removed = place.remove(digest, &self.options.lifetime);
         self.table.remove(digest);
         self.tell_all(&place)?;
         removed
     }
 
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        Ok(self.value(key)?.map(|(value, deadline)| (value, self.limits.lifetime.left(deadline))))
+        Ok(self.value(key)?.map(|(value, deadline)| (value, self.options.lifetime.left(deadline))))
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Ok(());
         }
-        let Limits { max_bytes, lifetime, .. } = &self.limits;
+        let Options { max_bytes, lifetime, .. } = &self.options;
         if lifetime.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(drop);
         }
@@ -331,7 +331,7 @@ impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
-        if !self.keeps() {
+        if !self.options.keeps() {
             return Claim::free();
         }
         let Some(place) = self.place().ok().filter(|place| place.meta.is_writable()) else {
@@ -344,7 +344,7 @@ impl<K: Hash + ?Sized, V: FileValue> KeyedStore<K> for FileStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: FileValue> ViewStore<K> for FileStore<V> {
+impl<K: Hash + ?Sized, V: RkyvValue> ViewStore<K> for FileStore<V> {
     type View = View<V>;
 
     #[inline]
@@ -357,12 +357,13 @@ impl<K: Hash + ?Sized, V: FileValue> ViewStore<K> for FileStore<V> {
     }
 }
 
-impl<V: FileValue> fmt::Debug for FileStore<V> {
+impl<V: RkyvValue> fmt::Debug for FileStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileStore")
-            .field("name", &self.identity.name)
+            .field("name", &self.options.name)
             .field("path", &self.dir)
-            .field("limits", &self.limits)
+            .field("max_bytes", &self.options.max_bytes)
+            .field("reading", &self.reading)
             .finish_non_exhaustive()
     }
 }

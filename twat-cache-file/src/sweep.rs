@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use twat_cache_core::KeyHash;
-use twat_cache_core::archive::Lifetime;
+use twat_cache_core::Lifetime;
 
 use crate::entry;
 use crate::place::{Place, entries, remove_entry};

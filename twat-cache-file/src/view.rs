@@ -1,52 +1,13 @@
-use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rkyv::api::high::{HighDeserializer, HighSerializer, HighValidator};
-use rkyv::bytecheck::CheckBytes;
-use rkyv::rancor;
-use rkyv::ser::allocator::ArenaHandle;
-use rkyv::{Archive, Deserialize, Serialize};
+use rkyv::{Archive, rancor};
+use twat_cache_core::archive::RkyvValue;
 use twat_cache_core::{Error, ErrorKind};
 
 use crate::map::{Bytes, Checked};
 use crate::sink::{Ended, Sink};
-
-/// What a value needs to be kept in a file: `#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]`.
-///
-/// Implemented for all types that have it, among them numbers, strings, tuples, options, vectors and maps of such. The
-/// archived form may be aligned to 64 bytes at the most.
-///
-/// rkyv keeps 32 bits of `usize` and `isize`. One that has more and is returned as it is, in an `Option`, a `Vec` or a pair
-/// is found out and not kept; for one inside another type use `u64` or `i64`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be kept in a file as it is",
-    label = "not serialisable by rkyv",
-    note = "derive `rkyv::Archive`, `rkyv::Serialize` and `rkyv::Deserialize` for it"
-)]
-pub trait FileValue:
-    Archive<
-        Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
-                      + Deserialize<Self, HighDeserializer<rancor::Error>>
-                      + Send
-                      + Sync,
-    > + for<'a> Serialize<HighSerializer<Sink, ArenaHandle<'a>, rancor::Error>>
-    + Sized
-    + Any
-{
-}
-
-impl<V> FileValue for V where
-    V: Archive<
-            Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
-                          + Deserialize<Self, HighDeserializer<rancor::Error>>
-                          + Send
-                          + Sync,
-        > + for<'a> Serialize<HighSerializer<Sink, ArenaHandle<'a>, rancor::Error>>
-        + Any
-{
-}
 
 /// A result where it lies: in a mapped file, or in memory.
 ///
@@ -68,7 +29,7 @@ impl<V> FileValue for V where
 // The bound is what makes a view `Send` and `Sync` exactly if what it leads to is.
 pub struct View<V: Archive>(Checked<V::Archived>);
 
-impl<V: FileValue> View<V> {
+impl<V: RkyvValue> View<V> {
     /// A view of a copy of this value, in memory. An error if it cannot be archived.
     pub fn new(value: &V) -> Result<Self, Error> {
         match Sink::in_memory().archive(value)? {

@@ -11,14 +11,15 @@ use common::volatile_dir;
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache_core::testing::{Counter, record_logs};
-use twat_cache_file::{FileValue, KeyedStore, fcache};
+use twat_cache_file::archive::RkyvValue;
+use twat_cache_file::{KeyedStore, fcache};
 
 /// How often it is computed, when two memos, the second opened after the first is dropped, ask for it twice each, and view
 /// it as often.
 #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
 fn computed<V>(name: &str, value: V) -> usize
 where
-    V: FileValue + Clone + Send + Sync + PartialEq + Debug,
+    V: RkyvValue + Clone + Send + Sync + PartialEq + Debug,
 {
     let dir = volatile_dir();
     let computed = Counter::new();
@@ -35,7 +36,7 @@ where
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
-fn is_kept<V: FileValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
+fn is_kept<V: RkyvValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
     let dir = volatile_dir();
     assert_eq!(computed(name, value.clone()), 1, "{name}");
     let memo = fcache(name).dir(dir.path()).wrap(|_: &u8| value.clone());

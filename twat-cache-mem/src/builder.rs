@@ -1,6 +1,4 @@
-use std::time::Duration;
-
-use twat_cache_core::{Args, AsyncFunction, Clock, Function, Memo};
+use twat_cache_core::{Args, Lifetime};
 
 use crate::MemStore;
 use crate::weigher::{Unweighed, Weigher, Weighing};
@@ -16,7 +14,7 @@ use crate::weigher::{Unweighed, Weigher, Weighing};
 ///
 /// Without options it holds the 1024 entries that are used most, for as long as it lives.
 pub fn mcache() -> MemBuilder {
-    MemBuilder { max_entries: 1024, ttl: None, weighing: Unweighed, clock: Clock::system() }
+    MemBuilder { max_entries: 1024, lifetime: Lifetime::default(), weighing: Unweighed }
 }
 
 /// The options of [`mcache`]. All values are legal.
@@ -24,9 +22,8 @@ pub fn mcache() -> MemBuilder {
 #[must_use = "a builder does nothing until `wrap` or `open`"]
 pub struct MemBuilder<W = Unweighed> {
     max_entries: usize,
-    ttl: Option<Duration>,
+    lifetime: Lifetime,
     weighing: W,
-    clock: Clock,
 }
 
 impl<W> MemBuilder<W> {
@@ -40,60 +37,11 @@ impl<W> MemBuilder<W> {
         self
     }
 
-    /// Forgets a result this long after it was stored; never by default. Zero means to compute every time.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
-    }
+    twat_cache_core::__lifetime_setters!(lifetime);
 
-    /// Reads the time from this clock, for tests of what expires. It is read only if there is a TTL.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// A memo of `function`, for [`Memo::call`].
-    pub fn wrap<A, V, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
-    where
-        A: Args + ?Sized,
-        F: Function<A, V>,
-        W: Weighing<A::Owned, V>,
-        V: Clone + Send + Sync,
-    {
-        Memo::new(self.open(), function)
-    }
-
-    /// A memo of a function that can fail, for [`Memo::try_call`]. Only `Ok` is kept.
-    pub fn try_wrap<A, V, E, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
-    where
-        A: Args + ?Sized,
-        F: Function<A, Result<V, E>>,
-        W: Weighing<A::Owned, V>,
-        V: Clone + Send + Sync,
-    {
-        Memo::new(self.open(), function)
-    }
-
-    /// A memo of an async function, for [`Memo::call_async`].
-    pub fn wrap_async<A, V, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
-    where
-        A: Args + ?Sized,
-        F: AsyncFunction<A, V>,
-        W: Weighing<A::Owned, V>,
-        V: Clone + Send + Sync,
-    {
-        Memo::new(self.open(), function)
-    }
-
-    /// A memo of an async function that can fail, for [`Memo::try_call_async`].
-    pub fn try_wrap_async<A, V, E, F>(self, function: F) -> Memo<MemStore<A::Owned, V>, F>
-    where
-        A: Args + ?Sized,
-        F: AsyncFunction<A, Result<V, E>>,
-        W: Weighing<A::Owned, V>,
-        V: Clone + Send + Sync,
-    {
-        Memo::new(self.open(), function)
+    twat_cache_core::__wraps! {
+        MemStore<A::Owned, V>, by open,
+        where A: Args + ?Sized, W: Weighing<A::Owned, V>, V: Clone + Send + Sync
     }
 
     /// The bare store, for entries with keys `K` and values `V`. This cannot fail.
@@ -103,7 +51,7 @@ impl<W> MemBuilder<W> {
         K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
         V: Clone + Send + Sync,
     {
-        MemStore::new(self.max_entries, self.ttl, self.weighing.weigher(), self.clock)
+        MemStore::new(self.max_entries, self.lifetime, self.weighing.weigher())
     }
 }
 
@@ -123,13 +71,25 @@ impl MemBuilder {
     /// out for it. A weight of 0 counts as 1. An entry is weighed once, when it is stored; one whose weigher panics is
     /// not kept.
     ///
-    /// Such a store has one shard, so that the largest entry fits: threads that hit it at once scale less well.
+    /// Such a store has one shard, so that the largest entry fits: threads that hit it at once scale less well. See
+    /// [`sharded`](MemBuilder::sharded).
     pub fn weigher<K, V>(
         self,
         max_weight: u64,
         weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static,
     ) -> MemBuilder<Weigher<K, V>> {
-        let Self { max_entries, ttl, weighing: Unweighed, clock } = self;
-        MemBuilder { max_entries, ttl, weighing: Weigher::new(max_weight, weigh), clock }
+        let Self { max_entries, lifetime, weighing: Unweighed } = self;
+        MemBuilder { max_entries, lifetime, weighing: Weigher::new(max_weight, weigh) }
+    }
+}
+
+impl<K, V> MemBuilder<Weigher<K, V>> {
+    /// Divides a weighed store of 256 or more into shards, as one that counts.
+    ///
+    /// An entry that is heavier than half a shard then counts as half a shard, so a store with many of those may weigh
+    /// several times the limit. For weights that are mostly small.
+    pub fn sharded(mut self) -> Self {
+        self.weighing.sharded = true;
+        self
     }
 }

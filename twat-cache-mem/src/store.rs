@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder};
-use twat_cache_core::{Args, Clock, Error, Found, KeyedStore, Store};
+use twat_cache_core::{Args, Error, Found, KeyedStore, Lifetime, Store};
 
 use crate::weigher::{StoredWeight, Weigher};
 
@@ -19,11 +19,10 @@ use crate::weigher::{StoredWeight, Weigher};
 /// uses the same cache would wait for itself there.
 pub struct MemStore<K, V> {
     cache: Engine<K, V>,
-    ttl: Option<Duration>,
+    lifetime: Lifetime,
     weigher: Option<Weigher<K, V>>,
     /// Whether anything is kept at all.
     keeps: bool,
-    clock: Clock,
 }
 
 type Engine<K, V> = Cache<K, Timed<V>, StoredWeight, DefaultHashBuilder, Evictions>;
@@ -79,15 +78,16 @@ where
     K: Hash + Eq,
     V: Clone,
 {
-    pub(crate) fn new(max_entries: usize, ttl: Option<Duration>, weigher: Option<Weigher<K, V>>, clock: Clock) -> Self {
+    pub(crate) fn new(max_entries: usize, lifetime: Lifetime, weigher: Option<Weigher<K, V>>) -> Self {
         let limit = weigher.as_ref().map_or(max_entries as u64, |weigher| weigher.max_weight).min(MAX_WEIGHT);
-        let keeps = limit > 0 && ttl != Some(Duration::ZERO);
-        let cache = if weigher.is_some() { weighed(limit) } else { counted(limit) };
-        Self { cache, ttl, weigher, keeps, clock }
+        let keeps = limit > 0 && lifetime.ttl != Some(Duration::ZERO);
+        let in_shards = weigher.as_ref().is_none_or(|weigher| weigher.sharded);
+        let cache = if in_shards { counted(limit) } else { weighed(limit) };
+        Self { cache, lifetime, weigher, keeps }
     }
 }
 
-/// An engine for so many entries.
+/// An engine for so many entries, or so much weight, in shards.
 fn counted<K: Hash + Eq, V: Clone>(max_entries: u64) -> Engine<K, V> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     // What the engine itself would take, unless that makes them too small. It wants a power of two.
@@ -129,7 +129,7 @@ impl<K, V> MemStore<K, V> {
     fn lives(&self, entry: &Timed<V>) -> bool {
         match entry.deadline {
             None => true,
-            Some(deadline) => self.clock.now() < deadline,
+            Some(deadline) => self.lifetime.clock.now() < deadline,
         }
     }
 }
@@ -173,7 +173,11 @@ where
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.ttl
+        self.lifetime.ttl
+    }
+
+    fn describe(&self) -> String {
+        String::from("memory")
     }
 }
 
@@ -199,21 +203,22 @@ where
     fn get_for(&self, key: &A) -> Result<Found<V>, Error> {
         let Some(entry) = self.entry(key) else { return Ok(None) };
         let Some(deadline) = entry.deadline else { return Ok(Some((entry.value, None))) };
-        let left = self.clock.remaining(deadline);
+        let left = self.lifetime.clock.remaining(deadline);
         Ok(left.map(|left| (entry.value, Some(left))))
     }
 
     fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        let ttl = self.ttl.into_iter().chain(time).min();
+        let ttl = self.lifetime.within(time);
         let owned = key.to_key();
-        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value));
-        // The engine's shard holds as much as the largest entry may weigh.
-        let fits = weight.as_ref().is_ok_and(|weight| *weight <= self.cache.shard_capacity());
+        // A shard holds as much as the largest entry may weigh.
+        let capacity = self.cache.shard_capacity();
+        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value, capacity));
+        let fits = weight.as_ref().is_ok_and(|weight| *weight <= capacity);
         if !self.keeps || ttl == Some(Duration::ZERO) || !fits {
             self.cache.remove(&Lookup(key));
             return weight.map(drop);
         }
-        let deadline = ttl.and_then(|_| self.clock.deadline(ttl));
+        let deadline = ttl.and_then(|_| self.lifetime.clock.deadline(ttl));
         self.cache.insert(owned, Timed { value: value.clone(), deadline, weight: weight? });
         Ok(())
     }
@@ -221,7 +226,7 @@ where
 
 impl<K, V> fmt::Debug for MemStore<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemStore").field("ttl", &self.ttl).field("weigher", &self.weigher).finish_non_exhaustive()
+        f.debug_struct("MemStore").field("ttl", &self.lifetime.ttl).field("weigher", &self.weigher).finish_non_exhaustive()
     }
 }
 

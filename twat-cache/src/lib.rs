@@ -10,6 +10,6 @@ pub use twat_cache_core::*;
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
 #[cfg(feature = "file")]
-pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, FileValue, MemoryStore, Verify, View, fcache};
+pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, MemoryStore, Verify, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};

@@ -2,10 +2,10 @@
 
 mod codec;
 mod header;
-mod lifetime;
+mod value;
 
-pub use codec::{Codec, Functions, Rkyv, RkyvValue, check_width, within_rkyv};
+pub use codec::{Codec, Functions, Rkyv};
 #[cfg(feature = "serde")]
 pub use codec::{MessagePack, SerdeValue};
 pub use header::Header;
-pub use lifetime::Lifetime;
+pub use value::{RkyvValue, archive, archived_len, within_rkyv};

@@ -200,6 +200,10 @@ pub(crate) enum Waited<'a> {
 }
 
 impl<'a> Turn<'a> {
+    pub(crate) fn is_wait(&self) -> bool {
+        matches!(self, Turn::Wait(_))
+    }
+
     /// The same turn without the wait, for those who compute in any case.
     pub(crate) fn at_once(self) -> Self {
         if let Turn::Wait(_) = self { Turn::Alone } else { self }

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::flight::{Driver, Turn, Waited};
-use crate::{Claim, Error, ErrorKind, KeyedStore, Memo};
+use crate::flight::{Computation, Driver, Turn, Waited};
+use crate::stats::Counters;
+use crate::{Claim, Error, ErrorKind, KeyHash, KeyedStore, Memo};
 
 /// The form in which a caller wants a value: its own, or lent by the store.
 pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
@@ -37,6 +38,12 @@ impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
 }
 
 impl<S, F> Memo<S, F> {
+    #[inline]
+    pub(super) fn hit<T>(&self, found: T) -> T {
+        self.counters.hit();
+        found
+    }
+
     #[cold]
     pub(super) fn miss<M, K, V, E>(
         &self,
@@ -50,11 +57,15 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K>,
     {
+        self.counters.miss();
         self.warn_of(error);
         let digest = self.flights.digest(key);
+        let mut waits = Waits::of(&self.counters);
         let turn = loop {
+            let turn = self.flights.join(digest, Driver::Thread);
+            waits.note(turn.is_wait());
             // What was waited for may be given up; then somebody else is to lead.
-            if let Waited::Over(turn) = self.flights.join(digest, Driver::Thread).block() {
+            if let Waited::Over(turn) = turn.block() {
                 break turn;
             }
         };
@@ -65,12 +76,13 @@ impl<S, F> Memo<S, F> {
         }
         // Other processes may be at it, or have been since.
         let claim = self.claim(&turn, key);
+        waits.note(claim.is_waiting());
         let are_others = !claim.is_free();
         let _claim = claim.block();
         if are_others && let Some(found) = self.look(form, key) {
             return Ok(found);
         }
-        let computation = self.flights.begin(digest);
+        let computation = self.begin(digest);
         let value = compute()?;
         computation.keep(|| self.keep(key, &value));
         Ok(M::of(&self.store, key, value))
@@ -89,10 +101,14 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K>,
     {
+        self.counters.miss();
         self.warn_of(error);
         let digest = self.flights.digest(key);
+        let mut waits = Waits::of(&self.counters);
         let turn = loop {
-            if let Waited::Over(turn) = self.flights.join(digest, Driver::Task).until().await {
+            let turn = self.flights.join(digest, Driver::Task);
+            waits.note(turn.is_wait());
+            if let Waited::Over(turn) = turn.until().await {
                 break turn;
             }
         };
@@ -100,12 +116,13 @@ impl<S, F> Memo<S, F> {
             return Ok(found);
         }
         let claim = turn.during(|| self.claim(&turn, key));
+        waits.note(claim.is_waiting());
         let are_others = !claim.is_free();
         let _claim = turn.drive(claim.granted()).await;
         if are_others && let Some(found) = turn.during(|| self.look(form, key)) {
             return Ok(found);
         }
-        let computation = self.flights.begin(digest);
+        let computation = self.begin(digest);
         let value = turn.drive(compute).await?;
         turn.during(|| computation.keep(|| self.keep(key, &value)));
         Ok(turn.during(|| M::of(&self.store, key, value)))
@@ -120,7 +137,7 @@ impl<S, F> Memo<S, F> {
         // If nobody leads, we do, so that who misses meanwhile waits for us.
         let turn = self.flights.join(digest, Driver::Thread).at_once();
         let _leading = turn.enter();
-        let computation = self.flights.begin(digest);
+        let computation = self.begin(digest);
         let value = compute()?;
         computation.keep_as_newest(|| self.keep(key, &value));
         Ok(value)
@@ -138,10 +155,15 @@ impl<S, F> Memo<S, F> {
     {
         let digest = self.flights.digest(key);
         let turn = self.flights.join(digest, Driver::Task).at_once();
-        let computation = self.flights.begin(digest);
+        let computation = self.begin(digest);
         let value = turn.drive(compute).await?;
         turn.during(|| computation.keep_as_newest(|| self.keep(key, &value)));
         Ok(value)
+    }
+
+    fn begin(&self, digest: KeyHash) -> Computation<'_> {
+        self.counters.computation();
+        self.flights.begin(digest)
     }
 
     fn look<M, K, V>(&self, _form: &M, key: &K) -> Option<M::Output>
@@ -175,16 +197,38 @@ impl<S, F> Memo<S, F> {
         let Err(error) = kept.unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, "store a result"))) else {
             return;
         };
+        self.counters.store_error();
         self.warned.warn(&error, "the result is returned, not remembered");
         // What is there now is older. If it cannot be removed either, the store has failed at all that it can do.
         if let Err(error) = self.store.remove(key) {
+            self.counters.store_error();
             self.warned.warn(&error, "an older result may still be remembered");
         }
     }
 
     fn warn_of(&self, error: Option<Error>) {
         if let Some(error) = error {
+            self.counters.store_error();
             self.warned.warn(&error, "computing instead");
+        }
+    }
+}
+
+/// Counts a miss among those that wait, however many waits it is.
+struct Waits<'a> {
+    counters: &'a Counters,
+    counted: bool,
+}
+
+impl<'a> Waits<'a> {
+    fn of(counters: &'a Counters) -> Self {
+        Self { counters, counted: false }
+    }
+
+    fn note(&mut self, waits: bool) {
+        if waits && !self.counted {
+            self.counted = true;
+            self.counters.wait();
         }
     }
 }

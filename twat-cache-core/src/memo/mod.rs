@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::flight::Flights;
+use crate::stats::Counters;
 use crate::warn::WarnOnce;
 use crate::{Error, KeyedStore, Store};
 
@@ -51,12 +52,13 @@ pub struct Memo<S, F> {
     function: F,
     flights: Flights,
     warned: WarnOnce,
+    counters: Counters,
 }
 
 impl<S, F> Memo<S, F> {
     /// Remembers the results of `function` in `store`.
     pub fn new(store: S, function: F) -> Self {
-        Self { store, function, flights: Flights::new(), warned: WarnOnce::new() }
+        Self { store, function, flights: Flights::new(), warned: WarnOnce::new(), counters: Counters::default() }
     }
 
     /// The store, and through it the engine.
@@ -81,7 +83,7 @@ impl<S, F> Memo<S, F> {
         F: Fn(&K) -> V,
     {
         match self.store.get(key) {
-            Ok(Some(value)) => value,
+            Ok(Some(value)) => self.hit(value),
             missed => unfailing(self.miss(&Owned, key, missed.err(), || Ok((self.function)(key)))),
         }
     }
@@ -95,7 +97,7 @@ impl<S, F> Memo<S, F> {
         F: Fn(&K) -> Result<V, E>,
     {
         match self.store.get(key) {
-            Ok(Some(value)) => Ok(value),
+            Ok(Some(value)) => Ok(self.hit(value)),
             missed => self.miss(&Owned, key, missed.err(), || (self.function)(key)),
         }
     }
@@ -109,7 +111,7 @@ impl<S, F> Memo<S, F> {
         F: AsyncFn(&K) -> V,
     {
         match self.store.get(key) {
-            Ok(Some(value)) => value,
+            Ok(Some(value)) => self.hit(value),
             missed => {
                 let compute = async { Ok((self.function)(key).await) };
                 unfailing(Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await)
@@ -126,7 +128,7 @@ impl<S, F> Memo<S, F> {
         F: AsyncFn(&K) -> Result<V, E>,
     {
         match self.store.get(key) {
-            Ok(Some(value)) => Ok(value),
+            Ok(Some(value)) => Ok(self.hit(value)),
             missed => {
                 let compute = async { (self.function)(key).await };
                 Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await
@@ -209,6 +211,21 @@ impl<S, F> Memo<S, F> {
         self.store.clear()
     }
 
+    /// What remembers, and where, in one line: `memory`, or `the database at /x/y`.
+    ///
+    /// ```
+    /// use twat_cache_core::{LruStore, Memo};
+    ///
+    /// let square = Memo::new(LruStore::new(10), |n: &u64| n * n);
+    /// assert_eq!(square.describe(), "memory");
+    /// ```
+    pub fn describe(&self) -> String
+    where
+        S: Store,
+    {
+        self.store.describe()
+    }
+
     /// How many results are remembered. Expired ones that have not been swept yet may be among them.
     #[expect(clippy::len_without_is_empty, reason = "see `Store::len`")]
     pub fn len(&self) -> Result<usize, Error>
@@ -216,6 +233,14 @@ impl<S, F> Memo<S, F> {
         S: Store,
     {
         self.store.len()
+    }
+}
+
+#[cfg(feature = "stats")]
+impl<S: Store, F> Memo<S, F> {
+    /// What this memo has done since it was made.
+    pub fn stats(&self) -> crate::Stats {
+        self.counters.stats(self.store.survived())
     }
 }
 

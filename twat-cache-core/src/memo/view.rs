@@ -38,7 +38,7 @@ impl<S, F> Memo<S, F> {
         F: Fn(&K) -> V,
     {
         match self.store.view(key) {
-            Ok(Some(view)) => view,
+            Ok(Some(view)) => self.hit(view),
             missed => unfailing(self.miss(&Lent, key, missed.err(), || Ok((self.function)(key)))),
         }
     }
@@ -52,7 +52,7 @@ impl<S, F> Memo<S, F> {
         F: Fn(&K) -> Result<V, E>,
     {
         match self.store.view(key) {
-            Ok(Some(view)) => Ok(view),
+            Ok(Some(view)) => Ok(self.hit(view)),
             missed => self.miss(&Lent, key, missed.err(), || (self.function)(key)),
         }
     }
@@ -66,7 +66,7 @@ impl<S, F> Memo<S, F> {
         F: AsyncFn(&K) -> V,
     {
         match self.store.view(key) {
-            Ok(Some(view)) => view,
+            Ok(Some(view)) => self.hit(view),
             missed => {
                 let compute = async { Ok((self.function)(key).await) };
                 unfailing(Box::pin(self.miss_async(&Lent, key, missed.err(), compute)).await)
@@ -83,7 +83,7 @@ impl<S, F> Memo<S, F> {
         F: AsyncFn(&K) -> Result<V, E>,
     {
         match self.store.view(key) {
-            Ok(Some(view)) => Ok(view),
+            Ok(Some(view)) => Ok(self.hit(view)),
             missed => {
                 let compute = async { (self.function)(key).await };
                 Box::pin(self.miss_async(&Lent, key, missed.err(), compute)).await

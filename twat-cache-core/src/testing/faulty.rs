@@ -101,6 +101,14 @@ impl<S: Store> Store for Faulty<S> {
     fn ttl(&self) -> Option<Duration> {
         self.inner.ttl()
     }
+
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn survived(&self) -> u64 {
+        self.inner.survived()
+    }
 }
 
 impl<K: ?Sized, S: KeyedStore<K>> KeyedStore<K> for Faulty<S> {

@@ -28,6 +28,14 @@ impl<S: Store, D: Send + Sync> Store for Rooted<S, D> {
     fn ttl(&self) -> Option<Duration> {
         self.store.ttl()
     }
+
+    fn describe(&self) -> String {
+        self.store.describe()
+    }
+
+    fn survived(&self) -> u64 {
+        self.store.survived()
+    }
 }
 
 impl<K: ?Sized, S: KeyedStore<K>, D: Send + Sync> KeyedStore<K> for Rooted<S, D> {

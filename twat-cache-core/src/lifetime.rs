@@ -1,13 +1,12 @@
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::Clock;
 
-/// How long entries live that may outlive the process, and by which clock.
+/// How long entries live, and by which clock. By default for ever, and by the system's.
 ///
 /// ```
 /// use std::time::Duration;
-/// use twat_cache_core::ManualClock;
-/// use twat_cache_core::archive::Lifetime;
+/// use twat_cache_core::{Lifetime, ManualClock};
 ///
 /// let hand = ManualClock::new();
 /// let lifetime = Lifetime { ttl: Some(Duration::from_secs(60)), clock: hand.clock() };
@@ -16,7 +15,7 @@ use crate::clock::Clock;
 /// hand.advance(Duration::from_secs(60));
 /// assert!(!lifetime.allows(deadline));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Lifetime {
     /// How long at the most; `None` is for ever.
     pub ttl: Option<Duration>,
