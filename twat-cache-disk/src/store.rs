@@ -106,7 +106,9 @@ impl<V> DiskStore<V> {
     }
 
     fn lives(&self, area: &Area, header: Header) -> bool {
-        header.codec == self.codec.id() && area.bounds.is_live(header.epoch) && self.options.lifetime.allows(header.deadline)
+        header.codec == self.codec.id()
+            && area.bounds.is_live(header.epoch)
+            && self.options.lifetime.allows(header.deadline)
     }
 
     fn look<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
@@ -269,7 +271,8 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         let digest = area.namespace.digest(key);
         let key_in_area = entry::key(area.id, digest);
         // The engine has room for 4 GiB in a value.
-        let fits = (key_in_area.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
+        let fits =
+            (key_in_area.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
         if !fits || self.options.lifetime.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(drop);
         }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use twat_cache_core::archive::{RkyvValue, within_rkyv};
-use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, ViewStore, WarnOnce};
+use twat_cache_core::{
+    Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, ViewStore, WarnOnce,
+};
 
 use crate::builder::{Access, Verify};
 use crate::load::load;
@@ -149,7 +151,8 @@ impl<V: RkyvValue> FileStore<V> {
         // Its counters are gone, or have lost the ground under them: they must not be looked at again.
         *slot = None;
         self.table.clear();
-        let (place, damage) = Place::open(&self.dir, self.secret.get().copied(), |root| within_rkyv::<V>(&self.options.versioned(root)))?;
+        let (place, damage) =
+            Place::open(&self.dir, self.secret.get().copied(), |root| within_rkyv::<V>(&self.options.versioned(root)))?;
         let place = Arc::new(place);
         let _ = self.secret.set(place.meta.secret());
         let _ = self.namespace.set(place.namespace);

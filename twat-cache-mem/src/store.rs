@@ -226,7 +226,10 @@ where
 
 impl<K, V> fmt::Debug for MemStore<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemStore").field("ttl", &self.lifetime.ttl).field("weigher", &self.weigher).finish_non_exhaustive()
+        f.debug_struct("MemStore")
+            .field("ttl", &self.lifetime.ttl)
+            .field("weigher", &self.weigher)
+            .finish_non_exhaustive()
     }
 }
 

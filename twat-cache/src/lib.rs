@@ -6,6 +6,9 @@
 )]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "ucache")]
+mod ucache;
+
 pub use twat_cache_core::*;
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
@@ -13,3 +16,5 @@ pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
 pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, MemoryStore, Verify, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};
+#[cfg(feature = "ucache")]
+pub use ucache::{Backend, UnifiedBuilder, UnifiedStore, ucache};

@@ -65,7 +65,8 @@ pub fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<()
     check_width(value)?;
     guard(ATTEMPT, || {
         with_arena(|arena| {
-            let mut serializer = Serializer::new(IoWriter::new(&mut *output as &mut dyn io::Write), arena.acquire(), Share::new());
+            let mut serializer =
+                Serializer::new(IoWriter::new(&mut *output as &mut dyn io::Write), arena.acquire(), Share::new());
             serialize_using::<_, rancor::Error>(value, &mut serializer)
         })
         .map_err(|error| Error::new(ErrorKind::Codec, ATTEMPT).because(error))

@@ -1,0 +1,174 @@
+use std::fmt;
+use std::time::Duration;
+
+use twat_cache_core::archive::{RkyvValue, archived_len};
+use twat_cache_core::{Args, Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Tiered};
+#[cfg(feature = "disk")]
+use twat_cache_disk::DiskStore;
+#[cfg(feature = "file")]
+use twat_cache_file::FileStore;
+use twat_cache_mem::{MemStore, mcache};
+
+use super::Backend;
+use super::persistent::Persistent;
+
+/// Results in memory, and behind it in the best persistent backend there is.
+///
+/// Made by [`ucache`](crate::ucache)`(name).open()` and by its `wrap`s. It is a [`Tiered`] of a [`MemStore`] and whatever
+/// serves behind it, which [`backend`](Self::backend) says.
+pub struct UnifiedStore<K, V: RkyvValue> {
+    // What the backend does not take is lent to nothing: memory has it.
+    tiers: Tiered<MemStore<K, V>, Fallback<Persistent<V>, LruStore<V>>>,
+}
+
+impl<K, V> UnifiedStore<K, V>
+where
+    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    V: RkyvValue + Clone + Send + Sync,
+{
+    pub(super) fn new(options: &Options, max_entries: usize, backend: Backend) -> Self {
+        let keeps = options.keeps() && max_entries > 0;
+        let front = front(options, if keeps { max_entries } else { 0 });
+        let back = Persistent::new(options, backend, keeps);
+        Self { tiers: Tiered::new(front, Fallback::new(back, LruStore::new(0))) }
+    }
+}
+
+/// Memory for so many entries, which has no more bytes in it than the limit either: an entry counts as several if it is
+/// larger than an average one may be.
+fn front<K, V>(options: &Options, max_entries: usize) -> MemStore<K, V>
+where
+    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    V: RkyvValue + Clone + Send + Sync,
+{
+    let max_bytes = options.max_bytes;
+    let capacity = (max_entries as u64).min(max_bytes);
+    let average = max_bytes.checked_div(capacity).unwrap_or(1);
+    let weigh = move |_: &K, value: &V| match archived_len(value, max_bytes.saturating_sub(OVERHEAD)) {
+        Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average),
+        Ok(None) => u64::MAX,
+        // It can be kept nowhere but here.
+        Err(_) => 1,
+    };
+    let memory = mcache().clock(options.lifetime.clock.clone()).weigher(capacity, weigh).sharded();
+    if let Some(ttl) = options.lifetime.ttl { memory.ttl(ttl).open() } else { memory.open() }
+}
+
+/// What an entry takes beside its value, about as the backends count it.
+const OVERHEAD: u64 = 64;
+
+impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
+    pub(super) fn open_strictly(&self) -> Result<(), Error> {
+        self.persistent().open_strictly()
+    }
+
+    /// What serves behind memory: [`Disk`](Backend::Disk), [`File`](Backend::File), or, if none of those does,
+    /// [`Memory`](Backend::Memory) alone. Never [`Auto`](Backend::Auto). Opens it if it is not open.
+    pub fn backend(&self) -> Backend {
+        self.serving().unwrap_or(Backend::Memory)
+    }
+
+    /// The memory in front.
+    pub fn memory(&self) -> &MemStore<K, V> {
+        self.tiers.front()
+    }
+
+    /// The database, if it serves.
+    #[cfg(feature = "disk")]
+    pub fn disk(&self) -> Option<&DiskStore<V>> {
+        (self.backend() == Backend::Disk).then(|| self.persistent().disk())
+    }
+
+    /// The files, if they serve.
+    #[cfg(feature = "file")]
+    pub fn file(&self) -> Option<&FileStore<V>> {
+        (self.backend() == Backend::File).then(|| self.persistent().file())
+    }
+
+    fn persistent(&self) -> &Persistent<V> {
+        self.tiers.back().primary()
+    }
+
+    fn serving(&self) -> Option<Backend> {
+        if self.tiers.back().has_switched() { None } else { self.persistent().choose().ok().flatten() }
+    }
+}
+
+impl<K, V> Store for UnifiedStore<K, V>
+where
+    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    V: RkyvValue + Clone + Send + Sync,
+{
+    type Value = V;
+
+    /// What the backend has, or memory where that is alone.
+    fn len(&self) -> Result<usize, Error> {
+        if self.serving().is_some() { self.tiers.len() } else { self.memory().len() }
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        match self.tiers.clear() {
+            // Memory is cleared, and what else there may be is not shown.
+            Err(_) if self.serving().is_none() => Ok(()),
+            cleared => cleared,
+        }
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.tiers.ttl()
+    }
+
+    fn describe(&self) -> String {
+        if self.serving().is_some() { self.tiers.describe() } else { format!("{} alone", self.memory().describe()) }
+    }
+
+    fn survived(&self) -> u64 {
+        self.tiers.survived()
+    }
+}
+
+impl<A, K, V> KeyedStore<A> for UnifiedStore<K, V>
+where
+    A: Args<Owned = K> + ?Sized,
+    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    V: RkyvValue + Clone + Send + Sync,
+{
+    #[inline]
+    fn get(&self, key: &A) -> Result<Option<V>, Error> {
+        self.tiers.get(key)
+    }
+
+    fn insert(&self, key: &A, value: &V) -> Result<(), Error> {
+        self.tiers.insert(key, value)
+    }
+
+    fn remove(&self, key: &A) -> Result<bool, Error> {
+        // Apart, because what memory had counts also where the backend fails.
+        let was_in_memory = self.memory().remove(key)?;
+        match self.tiers.remove(key) {
+            Err(_) if self.serving().is_none() => Ok(was_in_memory),
+            removed => Ok(removed? | was_in_memory),
+        }
+    }
+
+    fn get_for(&self, key: &A) -> Result<Found<V>, Error> {
+        self.tiers.get_for(key)
+    }
+
+    fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        self.tiers.insert_for(key, value, time)
+    }
+
+    fn claim(&self, key: &A, patience: Duration) -> Claim {
+        self.tiers.claim(key, patience)
+    }
+}
+
+impl<K, V: RkyvValue> fmt::Debug for UnifiedStore<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnifiedStore")
+            .field("memory", self.tiers.front())
+            .field("persistent", self.tiers.back().primary())
+            .finish_non_exhaustive()
+    }
+}
