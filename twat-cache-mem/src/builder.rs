@@ -86,8 +86,8 @@ impl MemBuilder {
 impl<K, V> MemBuilder<Weigher<K, V>> {
     /// Divides a weighed store of 256 or more into shards, as one that counts.
     ///
-    /// An entry that is heavier than half a shard then counts as half a shard, so a store with many of those may weigh
-    /// several times the limit. For weights that are mostly small.
+    /// An entry that is heavier than a shard then counts as one, so a store with many of those may weigh several times the
+    /// limit. For weights that are mostly small.
     pub fn sharded(mut self) -> Self {
         self.weighing.sharded = true;
         self

@@ -37,13 +37,13 @@ impl<K, V> Weigher<K, V> {
         Self { max_weight, sharded: false, weigh: Arc::new(weigh) }
     }
 
-    /// An entry's weight, at least 1: the engine never evicts what weighs nothing. And in shards at most half of one, unless
-    /// it is more than the limit of all.
+    /// An entry's weight, at least 1: the engine never evicts what weighs nothing. And in shards nearly one at most,
+    /// which is what the engine takes, unless it is more than the limit of all.
     ///
     /// It is asked for once per entry, outside the engine's locks, and kept with it: the engine needs the same answer
     /// every time, whatever the function does.
     pub(crate) fn weigh(&self, key: &K, value: &V, shard_capacity: u64) -> Result<u64, Error> {
-        let most = if self.sharded { shard_capacity / 2 } else { u64::MAX };
+        let most = if self.sharded { shard_capacity - shard_capacity / 16 } else { u64::MAX };
         // The value is computed and must reach the caller, so a panic here may not.
         match catch_unwind(AssertUnwindSafe(|| (self.weigh)(key, value))) {
             Ok(weight) if weight <= self.max_weight => Ok(weight.min(most).max(1)),

@@ -4,7 +4,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// Wherever is best: the first of the others that can be opened, `Disk` before `File` before `Memory`; the default.
+    /// Wherever is best, of what is compiled in; the default. That is `Disk`; or `File`, if another process has the database
+    /// open; or `Memory`, as long as neither can be opened.
     #[default]
     Auto,
     /// Nowhere else: in memory alone.

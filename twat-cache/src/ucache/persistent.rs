@@ -12,7 +12,8 @@ use twat_cache_file::{FileBuilder, FileStore};
 
 use super::Backend;
 
-/// The best backend that can be opened, which is found out when one is first needed. Without any to choose from it keeps
+/// The best backend that can be opened, which is found out when one is first needed. What cannot be opened at present, but
+/// perhaps later, is not passed over: memory serves until then. Without any to choose from it keeps
 /// nothing, and without one that can be opened everything is an error, until there is.
 pub(super) struct Persistent<V: RkyvValue> {
     asked: Backend,
@@ -86,13 +87,22 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
         for backend in self.candidates.iter().copied().filter(|backend| left & bit(*backend) == 0) {
             match self.open(backend) {
                 Ok(()) => {
-                    self.serving.store(backend as u8, Ordering::Release);
-                    if let Some(error) = all_of(reasons) {
+                    // Another thread may have come to something else, as things stood a moment ago.
+                    let ours = self.serving.compare_exchange(0, backend as u8, Ordering::AcqRel, Ordering::Acquire);
+                    if let (Ok(_), Some(error)) = (ours, all_of(reasons)) {
                         self.warned.warn(&error, format_args!("using {} instead", self.describe()));
                     }
-                    return Ok(backend);
+                    return Ok(numbered(ours.err().unwrap_or(0)).unwrap_or(backend));
                 }
-                Err(error) => reasons.push(error),
+                Err(error) => {
+                    let may_pass = !error.kind().is_lasting();
+                    reasons.push(error);
+                    // A disk that is full, say. Until that has passed memory serves, and not the next best: the one would
+                    // have what the other is asked for.
+                    if may_pass && backend == Backend::Disk {
+                        break;
+                    }
+                }
             }
         }
         let nothing_left = || Error::new(ErrorKind::Unavailable, "keep results on disk");

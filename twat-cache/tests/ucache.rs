@@ -1,0 +1,447 @@
+//! `ucache` does the right thing wherever it is: alone, beside another process, where nothing can be written, and with any
+//! subset of the backends.
+
+#![cfg(feature = "ucache")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use twat_cache::{Backend, Call, ManualClock, Memo, UnifiedBuilder, UnifiedStore, ucache};
+use twat_cache_core::testing::{Counter, record_logs};
+
+type Numbers = Memo<UnifiedStore<u64, Vec<u64>>, Box<dyn Fn(&u64) -> Vec<u64> + Send + Sync>>;
+
+fn value(key: u64) -> Vec<u64> {
+    vec![key; 100]
+}
+
+/// A cache in this directory, and the computations it could not save.
+fn numbers(builder: UnifiedBuilder) -> (Numbers, Arc<Counter>) {
+    record_logs();
+    let computed = Arc::new(Counter::new());
+    let counter = computed.clone();
+    let memo: Numbers = builder.wrap(Box::new(move |key: &u64| {
+        counter.count();
+        value(*key)
+    }));
+    (memo, computed)
+}
+
+fn call_all(memo: &Numbers, keys: std::ops::Range<u64>) {
+    keys.for_each(|key| assert_eq!(memo.call(&key), value(key)));
+}
+
+fn warnings(dir: &Path) -> Vec<String> {
+    record_logs().warnings(&dir.display().to_string())
+}
+
+fn assert_one_warning(dir: &Path, parts: &[&str]) {
+    let warnings = warnings(dir);
+    let [warning] = &*warnings else { panic!("{} warnings: {warnings:#?}", warnings.len()) };
+    for part in parts {
+        assert!(warning.contains(part), "no {part:?} in: {warning}");
+    }
+}
+
+fn dir() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// What serves on a normal machine, with what is compiled in.
+const BEST: Backend = if cfg!(feature = "disk") {
+    Backend::Disk
+} else if cfg!(feature = "file") {
+    Backend::File
+} else {
+    Backend::Memory
+};
+
+#[test]
+fn on_a_normal_machine_the_best_backend_serves_and_the_next_memo_finds_everything() {
+    let dir = dir();
+    let (memo, computed) = numbers(ucache("numbers").dir(dir.path()));
+    call_all(&memo, 0..20);
+    call_all(&memo, 0..20);
+    assert_eq!(computed.get(), 20);
+    assert_eq!(memo.store().backend(), BEST);
+    assert_eq!(memo.len().unwrap(), 20);
+    drop(memo);
+    let (memo, computed) = numbers(ucache("numbers").dir(dir.path()));
+    call_all(&memo, 0..20);
+    assert_eq!(computed.get(), if BEST == Backend::Memory { 20 } else { 0 });
+    assert!(warnings(dir.path()).is_empty());
+}
+
+#[test]
+fn it_says_what_serves_in_one_line() {
+    let dir = dir();
+    let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
+    let described = memo.describe();
+    let at = dir.path().display().to_string();
+    match BEST {
+        Backend::Memory => assert_eq!(described, "memory alone"),
+        Backend::File => assert!(described.starts_with(&format!("memory in front of files at {at}")), "{described}"),
+        _ => assert_eq!(described, format!("memory in front of the database at {at}/bcache")),
+    }
+    let (memo, _) = numbers(ucache("numbers").backend(Backend::Memory));
+    assert_eq!(memo.describe(), "memory alone");
+}
+
+#[test]
+fn memory_alone_is_a_choice_that_touches_no_disk() {
+    let dir = dir();
+    let (memo, computed) = numbers(ucache("numbers").dir(dir.path().join("none")).backend(Backend::Memory));
+    call_all(&memo, 0..20);
+    call_all(&memo, 0..20);
+    assert_eq!(computed.get(), 20);
+    assert_eq!(memo.store().backend(), Backend::Memory);
+    assert_eq!((memo.len().unwrap(), memo.forget(&1_u64).unwrap(), memo.forget(&1_u64).unwrap()), (20, true, false));
+    memo.clear().unwrap();
+    assert_eq!(memo.len().unwrap(), 0);
+    assert!(!dir.path().join("none").exists());
+    assert!(warnings(dir.path()).is_empty());
+}
+
+#[test]
+fn every_backend_can_be_asked_for_and_one_that_is_not_there_is_one_warning() {
+    for (asked, is_there) in [(Backend::Disk, cfg!(feature = "disk")), (Backend::File, cfg!(feature = "file"))] {
+        let dir = dir();
+        let name = format!("asked for {asked:?} in {}", dir.path().display());
+        let (memo, computed) = numbers(ucache(&name).dir(dir.path()).backend(asked));
+        call_all(&memo, 0..20);
+        call_all(&memo, 0..20);
+        assert_eq!(computed.get(), 20);
+        assert_eq!(memo.store().backend(), if is_there { asked } else { BEST });
+        let feature = format!("without its feature `{}`", if asked == Backend::Disk { "disk" } else { "file" });
+        assert_eq!(record_logs().warnings(&feature).is_empty(), is_there);
+        let opened = ucache(&name).dir(dir.path()).backend(asked).open::<u64, Vec<u64>>();
+        assert_eq!(opened.is_ok(), is_there, "`open` is strict");
+    }
+}
+
+#[test]
+fn arguments_may_be_borrowed_and_live_shorter_than_the_memo() {
+    let dir = dir();
+    let repeat = ucache("repeat").dir(dir.path());
+    let repeat = repeat.wrap(|Call((text, times)): &Call<(&str, &usize)>| text.repeat(**times));
+    for times in 0..3 {
+        let text = String::from("ab");
+        assert_eq!(repeat.call(&Call((&text, &times))), "ab".repeat(times));
+    }
+    let parse = ucache("parse").dir(dir.path()).try_wrap(|text: &str| text.parse::<i32>());
+    assert_eq!(parse.try_call("42"), Ok(42));
+    assert!(parse.try_call("many").is_err());
+    let page = ucache("page").dir(dir.path()).wrap_async(async |url: &str| format!("<p>{url}</p>"));
+    futures_lite::future::block_on(async { assert_eq!(page.call_async("/").await, "<p>/</p>") });
+    let page = ucache("page").dir(dir.path()).try_wrap_async(async |url: &str| url.parse::<u8>());
+    futures_lite::future::block_on(async { assert_eq!(page.try_call_async("7").await, Ok(7)) });
+}
+
+#[test]
+fn zero_of_anything_means_to_compute_every_time() {
+    let dir = dir();
+    let none = dir.path().join("none");
+    let builder = ucache("numbers").dir(&none);
+    for builder in [builder.clone().max_entries(0), builder.clone().max_bytes(0), builder.ttl(Duration::ZERO)] {
+        let (memo, computed) = numbers(builder);
+        (0..3).for_each(|_| call_all(&memo, 0..5));
+        assert_eq!(computed.get(), 15);
+        assert_eq!(memo.len().unwrap(), 0);
+        assert!(!none.exists());
+    }
+}
+
+#[test]
+fn a_value_over_the_limit_is_returned_and_kept_nowhere() {
+    for backend in [Backend::Auto, Backend::File, Backend::Memory] {
+        let dir = dir();
+        let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).max_bytes(10_000).backend(backend));
+        call_all(&memo, 0..3);
+        let big = Arc::new(Counter::new());
+        let sized = ucache("sized").dir(dir.path()).max_bytes(10_000).backend(backend);
+        let sized = sized.wrap(|len: &usize| {
+            big.count();
+            vec![1_u8; *len]
+        });
+        for _ in 0..3 {
+            assert_eq!(sized.call(&20_000).len(), 20_000);
+            assert_eq!(sized.call(&10).len(), 10);
+            assert_eq!(sized.peek(&20_000).unwrap(), None);
+        }
+        assert_eq!(big.get(), 4, "three times the one, once the other");
+        call_all(&memo, 0..3);
+        assert_eq!(computed.get(), 3);
+    }
+}
+
+#[test]
+fn large_results_do_not_fill_memory() {
+    let dir = dir();
+    let large = ucache("large").dir(dir.path()).max_bytes(100_000).backend(Backend::Memory);
+    let large = large.wrap(|key: &u64| vec![*key; 1000]);
+    for key in 0..500 {
+        assert_eq!(large.call(&key), vec![key; 1000]);
+    }
+    let held = large.len().unwrap();
+    assert!((5..=13).contains(&held), "{held} results of 8 kB where 100 kB may be");
+}
+
+#[test]
+fn memory_in_front_forgets_when_the_entry_expires() {
+    let dir = dir();
+    let hand = ManualClock::new();
+    for backend in [Backend::Auto, Backend::File, Backend::Memory] {
+        let name = format!("{backend:?}");
+        let open = || {
+            let ttl = Duration::from_secs(60);
+            numbers(ucache(&name).dir(dir.path()).ttl(ttl).clock(hand.clock()).backend(backend))
+        };
+        let (memo, _) = open();
+        call_all(&memo, 0..3);
+        hand.advance(Duration::from_secs(40));
+        // Another memo fills its memory from the backend, for the time that is left.
+        drop(memo);
+        let (memo, computed) = open();
+        call_all(&memo, 0..3);
+        let computed_anew = computed.get();
+        hand.advance(Duration::from_secs(40));
+        call_all(&memo, 0..3);
+        let is_persistent = memo.store().backend() != Backend::Memory;
+        assert_eq!((computed_anew, computed.get()), if is_persistent { (0, 3) } else { (3, 3) });
+    }
+}
+
+#[test]
+fn names_versions_and_types_are_kept_apart() {
+    let dir = dir();
+    let open = |name: &str, version: u32| ucache(name).dir(dir.path()).version(version);
+    let [a, b, c] = [("a", 1), ("b", 1), ("a", 2)];
+    let [a, b, c] =
+        [a, b, c].map(|(name, version)| open(name, version).wrap(move |n: &u64| format!("{name}{version} {n}")));
+    for _ in 0..2 {
+        assert_eq!([a.call(&1), b.call(&1), c.call(&1)], ["a1 1", "b1 1", "a2 1"]);
+    }
+    let other = open("a", 1).wrap(|n: &u64| n + 1);
+    assert_eq!(other.call(&1), 2);
+}
+
+#[test]
+fn the_engines_are_within_reach() {
+    let dir = dir();
+    let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
+    call_all(&memo, 0..3);
+    assert_eq!(memo.store().memory().cache().len(), 3);
+    #[cfg(feature = "disk")]
+    assert_eq!(twat_cache::KeyedStore::get(memo.store().disk().unwrap(), &1_u64).unwrap(), Some(value(1)));
+    #[cfg(feature = "file")]
+    {
+        assert_eq!(memo.store().file().is_some(), BEST == Backend::File);
+        let (memo, _) = numbers(ucache("in files").dir(dir.path()).backend(Backend::File));
+        call_all(&memo, 0..3);
+        assert!(memo.store().file().unwrap().path_of(&1_u64).unwrap().is_file());
+    }
+}
+
+#[cfg(feature = "disk")]
+#[test]
+fn what_bcache_has_stored_under_the_same_name_is_found() {
+    let dir = dir();
+    let bcached = twat_cache::bcache("numbers").dir(dir.path()).version(1).wrap(|key: &u64| value(*key));
+    bcached.call(&1);
+    let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).version(1));
+    call_all(&memo, 1..2);
+    assert_eq!(computed.get(), 0);
+}
+
+#[cfg(feature = "stats")]
+#[test]
+fn counts_are_exact() {
+    let dir = dir();
+    let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(|| call_all(&memo, 0..1000)))));
+    memo.refresh(&1);
+    let stats = memo.stats();
+    assert_eq!(stats.hits + stats.misses, 4000);
+    assert_eq!((stats.computations, stats.store_errors), (1001, 0));
+    // On a path below a file nothing can be.
+    let file = dir.path().join("file");
+    std::fs::write(&file, "somebody's").unwrap();
+    let (memo, _) = numbers(ucache("numbers").dir(file.join("cache")));
+    call_all(&memo, 0..3);
+    assert_eq!(memo.stats().store_errors > 0, BEST != Backend::Memory);
+}
+
+/// What only a system like Linux can do to a cache.
+#[cfg(target_os = "linux")]
+mod circumstances {
+    use std::fs;
+    use std::time::Instant;
+
+    use super::*;
+    use twat_cache_core::testing::child::{Child, Task};
+    use twat_cache_core::testing::system::{Disk, Frozen};
+
+    #[test]
+    fn child_that_uses_the_cache() {
+        let Some(mut task) = Task::given() else { return };
+        let (memo, computed) = numbers(ucache("numbers").dir(&task.dir));
+        call_all(&memo, 0..10);
+        task.say(format_args!("{:?} {}", memo.store().backend(), computed.get()));
+        task.order();
+    }
+
+    fn child(dir: &Path) -> (Child, Option<String>) {
+        let mut child = Child::start("circumstances::child_that_uses_the_cache", dir);
+        let said = child.hear();
+        (child, said)
+    }
+
+    #[test]
+    fn beside_another_process_the_next_best_serves() {
+        let dir = dir();
+        let (first, said) = child(dir.path());
+        assert_eq!(said, Some(format!("{BEST:?} 10")));
+        let (memo, computed) = numbers(ucache("numbers").dir(dir.path()));
+        call_all(&memo, 0..20);
+        call_all(&memo, 0..20);
+        let second = match BEST {
+            Backend::Disk if cfg!(feature = "file") => {
+                assert_one_warning(dir.path(), &["bcache: locked by another process", "using files at", "instead"]);
+                Backend::File
+            }
+            Backend::Disk => {
+                assert_one_warning(dir.path(), &["bcache: locked by another process", "memory takes over"]);
+                Backend::Memory
+            }
+            best => best,
+        };
+        assert_eq!(memo.store().backend(), second);
+        let shares = BEST == Backend::File;
+        assert_eq!(computed.get(), if shares { 10 } else { 20 });
+        // A third one shares what is in files.
+        let (third, said) = child(dir.path());
+        assert_eq!(said, Some(format!("{second:?} {}", if second == Backend::Memory { 10 } else { 0 })));
+        first.finish();
+        third.finish();
+        call_all(&memo, 0..30);
+        assert_eq!(memo.store().backend(), second, "for as long as the memo lives");
+    }
+
+    fn serves_from_memory(dir: &Path) {
+        let (memo, computed) = numbers(ucache("numbers").dir(dir));
+        call_all(&memo, 0..20);
+        call_all(&memo, 0..20);
+        assert_eq!(computed.get(), 20);
+        assert_eq!(memo.store().backend(), Backend::Memory);
+        assert_eq!(memo.describe(), "memory alone");
+        assert_eq!(
+            (memo.len().unwrap(), memo.forget(&1_u64).unwrap(), memo.forget(&1_u64).unwrap()),
+            (20, true, false)
+        );
+        call_all(&memo, 0..2);
+        assert_eq!(computed.get(), 21);
+        memo.clear().unwrap();
+        assert_eq!(memo.len().unwrap(), 0);
+        if BEST != Backend::Memory {
+            assert_one_warning(dir, &["going on without it, in memory"]);
+            assert!(ucache("numbers").dir(dir).open::<u64, Vec<u64>>().is_err(), "`open` is strict");
+        }
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_memory_serves_and_what_is_there_stays() {
+        let dir = dir();
+        let [used, new] = ["used", "new"].map(|name| dir.path().join(name));
+        fs::create_dir(&new).unwrap();
+        let (memo, _) = numbers(ucache("numbers").dir(&used));
+        call_all(&memo, 0..20);
+        drop(memo);
+        {
+            let Some(_frozen) = Frozen::freeze(dir.path()) else { return };
+            serves_from_memory(&new);
+            if BEST == Backend::Disk {
+                serves_from_memory(&used);
+            }
+        }
+        let (memo, computed) = numbers(ucache("numbers").dir(&used));
+        call_all(&memo, 0..20);
+        assert_eq!(computed.get(), if BEST == Backend::Memory { 20 } else { 0 });
+    }
+
+    #[test]
+    fn where_a_file_is_in_the_way_memory_serves() {
+        let dir = dir();
+        fs::write(dir.path().join("file"), "somebody's").unwrap();
+        serves_from_memory(&dir.path().join("file/cache"));
+    }
+
+    #[cfg(all(feature = "disk", feature = "file"))]
+    #[test]
+    fn what_may_pass_is_waited_for_in_memory_and_files_do_not_step_in() {
+        let dir = dir();
+        fs::write(dir.path().join("bcache"), "somebody's").unwrap();
+        serves_from_memory(dir.path());
+        assert_eq!(fs::read(dir.path().join("bcache")).unwrap(), b"somebody's");
+        let (memo, computed) = numbers(ucache("in files").dir(dir.path()).backend(Backend::File));
+        call_all(&memo, 0..3);
+        drop(memo);
+        let (memo, _) = numbers(ucache("in files").dir(dir.path()).backend(Backend::File));
+        call_all(&memo, 0..3);
+        assert_eq!(memo.store().backend(), Backend::File);
+        assert_eq!(computed.get(), 3);
+    }
+
+    #[test]
+    fn what_was_forgotten_while_nothing_could_be_opened_does_not_come_back() {
+        let dir = dir();
+        let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
+        call_all(&memo, 0..3);
+        drop(memo);
+        let (memo, computed) = numbers(ucache("numbers").dir(dir.path()));
+        {
+            let Some(_frozen) = Frozen::freeze(dir.path()) else { return };
+            // Files that are there can be read, so it is told that this one stays.
+            assert_eq!(memo.forget(&1_u64).is_err(), BEST == Backend::File);
+        }
+        let begun = Instant::now();
+        while memo.store().backend() != BEST {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it is not opened again");
+            std::thread::yield_now();
+        }
+        assert_eq!(memo.peek(&1_u64).unwrap(), None);
+        call_all(&memo, 0..3);
+        assert_eq!(computed.get(), if BEST == Backend::Memory { 3 } else { 1 });
+    }
+
+    #[test]
+    fn on_a_full_disk_memory_serves_until_there_is_room() {
+        let dir = dir();
+        let Some(_disk) = Disk::mount(dir.path(), 4) else { return };
+        let filler = dir.path().join("filler");
+        let _ = fs::write(&filler, vec![1; 5 << 20]);
+        let (memo, computed) = numbers(ucache("numbers").dir(dir.path()));
+        call_all(&memo, 0..100);
+        call_all(&memo, 0..100);
+        assert_eq!(computed.get(), 100);
+        fs::remove_file(filler).unwrap();
+        if BEST == Backend::Memory {
+            return;
+        }
+        assert_one_warning(dir.path(), &["no room left", "going on without it, in memory"]);
+        let begun = Instant::now();
+        let mut key = 100;
+        // Each is computed once, and stored when that is possible again.
+        let is_stored = |key: u64| {
+            call_all(&memo, key..key + 1);
+            let (fresh, computed) = numbers(ucache("numbers").dir(dir.path()));
+            call_all(&fresh, key..key + 1);
+            computed.get() == 0
+        };
+        while !is_stored(key) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "storing does not resume");
+            key += 1;
+        }
+    }
+}

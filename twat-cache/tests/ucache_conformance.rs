@@ -1,0 +1,61 @@
+//! Whatever serves behind it, the unified store does what every store must do.
+
+#![cfg(feature = "ucache")]
+
+use tempfile::TempDir;
+use twat_cache::{Backend, UnifiedBuilder, UnifiedStore, ucache};
+use twat_cache_core::testing::{Rooted, Setup};
+use twat_cache_core::{conformance, conformance_of_keys};
+
+type Store<K, V> = Rooted<UnifiedStore<K, V>, TempDir>;
+
+fn rooted<K, V>(open: impl FnOnce(&TempDir) -> UnifiedStore<K, V>) -> Store<K, V>
+where
+    V: twat_cache::archive::RkyvValue,
+{
+    // Evictions by the thousand need not reach a disk.
+    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    Rooted { store: open(&root), root }
+}
+
+fn builder(dir: &TempDir, setup: &Setup, backend: Backend) -> UnifiedBuilder {
+    let builder = ucache("name").dir(dir.path()).clock(setup.clock.clone()).backend(backend);
+    match setup.ttl {
+        Some(ttl) => builder.ttl(ttl),
+        None => builder,
+    }
+}
+
+mod memory {
+    use super::*;
+
+    fn open(setup: &Setup) -> Store<u64, String> {
+        let max_entries = setup.max_entries;
+        rooted(|dir| builder(dir, setup, Backend::Memory).max_entries(max_entries).open().unwrap())
+    }
+
+    conformance!(open);
+    conformance_of_keys!(ucache("keys").backend(Backend::Memory).open::<_, u32>().unwrap());
+}
+
+/// Limited by bytes on disk, and in memory to less than that.
+#[cfg(any(feature = "disk", feature = "file"))]
+fn behind_memory(setup: &Setup, backend: Backend, overhead: usize) -> Store<u64, String> {
+    let max_bytes = (setup.max_entries * (twat_cache_core::testing::ENTRY_BYTES + overhead + 8)) as u64;
+    let store = rooted(|dir| builder(dir, setup, backend).max_entries(50).max_bytes(max_bytes).open().unwrap());
+    assert!(max_bytes == 0 || setup.ttl.is_some_and(|ttl| ttl.is_zero()) || store.store.backend() == backend);
+    store
+}
+
+#[cfg(feature = "disk")]
+mod disk {
+    use super::*;
+    conformance!(|setup: &Setup| behind_memory(setup, Backend::Disk, 40));
+    conformance_of_keys!(rooted(|dir| ucache("keys").dir(dir.path()).open::<_, u32>().unwrap()));
+}
+
+#[cfg(feature = "file")]
+mod file {
+    use super::*;
+    conformance!(|setup: &Setup| behind_memory(setup, Backend::File, 64));
+}
