@@ -71,8 +71,7 @@ impl MemBuilder {
     /// out for it. A weight of 0 counts as 1. An entry is weighed once, when it is stored; one whose weigher panics is
     /// not kept.
     ///
-    /// Such a store has one shard, so that the largest entry fits: threads that hit it at once scale less well. See
-    /// [`sharded`](MemBuilder::sharded).
+    /// Such a store has one shard, so that the largest entry fits: threads that hit it at once scale less well.
     pub fn weigher<K, V>(
         self,
         max_weight: u64,
@@ -80,16 +79,5 @@ impl MemBuilder {
     ) -> MemBuilder<Weigher<K, V>> {
         let Self { max_entries, lifetime, weighing: Unweighed } = self;
         MemBuilder { max_entries, lifetime, weighing: Weigher::new(max_weight, weigh) }
-    }
-}
-
-impl<K, V> MemBuilder<Weigher<K, V>> {
-    /// Divides a weighed store of 256 or more into shards, as one that counts.
-    ///
-    /// An entry that is heavier than a shard then counts as one, so a store with many of those may weigh several times the
-    /// limit. For weights that are mostly small.
-    pub fn sharded(mut self) -> Self {
-        self.weighing.sharded = true;
-        self
     }
 }

@@ -81,13 +81,12 @@ where
     pub(crate) fn new(max_entries: usize, lifetime: Lifetime, weigher: Option<Weigher<K, V>>) -> Self {
         let limit = weigher.as_ref().map_or(max_entries as u64, |weigher| weigher.max_weight).min(MAX_WEIGHT);
         let keeps = limit > 0 && lifetime.ttl != Some(Duration::ZERO);
-        let in_shards = weigher.as_ref().is_none_or(|weigher| weigher.sharded);
-        let cache = if in_shards { counted(limit) } else { weighed(limit) };
+        let cache = if weigher.is_some() { weighed(limit) } else { counted(limit) };
         Self { cache, lifetime, weigher, keeps }
     }
 }
 
-/// An engine for so many entries, or so much weight, in shards.
+/// An engine for so many entries.
 fn counted<K: Hash + Eq, V: Clone>(max_entries: u64) -> Engine<K, V> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     // What the engine itself would take, unless that makes them too small. It wants a power of two.
@@ -210,10 +209,9 @@ where
     fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
         let ttl = self.lifetime.within(time);
         let owned = key.to_key();
-        // A shard holds as much as the largest entry may weigh.
-        let capacity = self.cache.shard_capacity();
-        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value, capacity));
-        let fits = weight.as_ref().is_ok_and(|weight| *weight <= capacity);
+        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value));
+        // The engine's shard holds as much as the largest entry may weigh.
+        let fits = weight.as_ref().is_ok_and(|weight| *weight <= self.cache.shard_capacity());
         if !self.keeps || ttl == Some(Duration::ZERO) || !fits {
             self.cache.remove(&Lookup(key));
             return weight.map(drop);

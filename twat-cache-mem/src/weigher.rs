@@ -28,26 +28,22 @@ type Weigh<K, V> = dyn Fn(&K, &V) -> u64 + Send + Sync;
 /// Entries weigh what a function says, up to a limit for all of them together.
 pub struct Weigher<K, V> {
     pub(crate) max_weight: u64,
-    pub(crate) sharded: bool,
     weigh: Arc<Weigh<K, V>>,
 }
 
 impl<K, V> Weigher<K, V> {
     pub(crate) fn new(max_weight: u64, weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
-        Self { max_weight, sharded: false, weigh: Arc::new(weigh) }
+        Self { max_weight, weigh: Arc::new(weigh) }
     }
 
-    /// An entry's weight, at least 1: the engine never evicts what weighs nothing. And in shards nearly one at most,
-    /// which is what the engine takes, unless it is more than the limit of all.
+    /// An entry's weight, at least 1: the engine never evicts what weighs nothing.
     ///
     /// It is asked for once per entry, outside the engine's locks, and kept with it: the engine needs the same answer
     /// every time, whatever the function does.
-    pub(crate) fn weigh(&self, key: &K, value: &V, shard_capacity: u64) -> Result<u64, Error> {
-        let most = if self.sharded { shard_capacity - shard_capacity / 16 } else { u64::MAX };
+    pub(crate) fn weigh(&self, key: &K, value: &V) -> Result<u64, Error> {
         // The value is computed and must reach the caller, so a panic here may not.
         match catch_unwind(AssertUnwindSafe(|| (self.weigh)(key, value))) {
-            Ok(weight) if weight <= self.max_weight => Ok(weight.min(most).max(1)),
-            Ok(weight) => Ok(weight),
+            Ok(weight) => Ok(weight.max(1)),
             Err(_) => Err(Error::new(ErrorKind::Panicked, "weigh an entry")),
         }
     }

@@ -50,7 +50,7 @@ where
         // It can be kept nowhere but here.
         Err(_) => 1,
     };
-    let memory = mcache().clock(options.lifetime.clock.clone()).weigher(capacity, weigh).sharded();
+    let memory = mcache().clock(options.lifetime.clock.clone()).weigher(capacity, weigh);
     if let Some(ttl) = options.lifetime.ttl { memory.ttl(ttl).open() } else { memory.open() }
 }
 
