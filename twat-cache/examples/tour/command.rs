@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use twat_cache::Backend;
+
 pub(crate) const USAGE: &str = "\
 Finds Rust sources (*.rs) that are nearly the same, and shows what remembering their signatures saves.
 
-Usage: tour [DIR]
+Usage: tour [--backend BACKEND] [DIR]
 
   DIR         looks below this directory; by default at the sources that cargo has unpacked on this
               machine, or at this workspace if there are none. Symbolic links are not followed.
+  --backend BACKEND
+              what ucache keeps results in behind memory: auto (the default), memory, disk or file.
   -h, --help  prints this";
 
 /// What was asked for.
@@ -17,15 +21,19 @@ Usage: tour [DIR]
 pub(crate) enum Command {
     Help,
     /// Work below this directory, or below the default one.
-    Work(Option<PathBuf>),
+    Work {
+        dir: Option<PathBuf>,
+        backend: Backend,
+    },
 }
 
 impl Command {
     /// Reads the arguments, without the program's name.
     pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
-        let mut dir = None;
+        let (mut dir, mut backend) = (None, Backend::Auto);
         let mut options = true;
-        for argument in arguments {
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
             if argument.is_empty() {
                 return Err("a directory needs a name".into());
             }
@@ -34,13 +42,26 @@ impl Command {
                 match argument.to_str() {
                     Some("-h" | "--help") => return Ok(Self::Help),
                     Some("--") => options = false,
+                    Some("--backend") => backend = named(arguments.next())?,
                     _ => return Err(format!("unknown option {}", argument.display())),
                 }
             } else if let Some(other) = dir.replace(PathBuf::from(&argument)) {
                 return Err(format!("one directory at a time, not {} and {}", other.display(), argument.display()));
             }
         }
-        Ok(Self::Work(dir))
+        Ok(Self::Work { dir, backend })
+    }
+}
+
+/// The backend of this name.
+fn named(name: Option<OsString>) -> Result<Backend, String> {
+    let name = name.unwrap_or_default();
+    match name.to_str() {
+        Some("auto") => Ok(Backend::Auto),
+        Some("memory") => Ok(Backend::Memory),
+        Some("disk") => Ok(Backend::Disk),
+        Some("file") => Ok(Backend::File),
+        _ => Err(format!("--backend is auto, memory, disk or file, not {:?}", name.display())),
     }
 }
 
@@ -48,15 +69,27 @@ impl Command {
 mod tests {
     use super::*;
 
+    fn work(dir: Option<&str>) -> Command {
+        Command::Work { dir: dir.map(PathBuf::from), backend: Backend::Auto }
+    }
+
     fn parse(arguments: &[&str]) -> Result<Command, String> {
         Command::parse(arguments.iter().map(OsString::from))
     }
 
     #[test]
     fn a_directory_is_optional_and_may_look_like_an_option() {
-        assert_eq!(parse(&[]), Ok(Command::Work(None)));
-        assert_eq!(parse(&["src"]), Ok(Command::Work(Some("src".into()))));
-        assert_eq!(parse(&["--", "-h"]), Ok(Command::Work(Some("-h".into()))));
+        assert_eq!(parse(&[]), Ok(work(None)));
+        assert_eq!(parse(&["src"]), Ok(work(Some("src"))));
+        assert_eq!(parse(&["--", "-h"]), Ok(work(Some("-h"))));
+    }
+
+    #[test]
+    fn a_backend_is_one_of_four() {
+        let chosen = Command::Work { dir: Some("src".into()), backend: Backend::File };
+        assert_eq!(parse(&["--backend", "file", "src"]), Ok(chosen));
+        assert!(parse(&["--backend", "tape"]).is_err());
+        assert!(parse(&["--backend"]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A real job on real input: finds source files that are nearly the same.
 //!
 //! ```text
-//! cargo run --release --all-features --example tour -- [DIR]
+//! cargo run --release --all-features --example tour -- [--backend BACKEND] [DIR]
 //! ```
 //!
 //! Every file gets a `MinHash` signature, which takes a while, and the signature is remembered under the file's path,
@@ -24,6 +24,8 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use twat_cache::Backend;
+
 use crate::command::Command;
 use crate::pairs::Pairs;
 use crate::passes::run_pass;
@@ -42,8 +44,8 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match command {
         Command::Help => writeln!(out, "{}", command::USAGE).map_err(Into::into),
-        Command::Work(dir) => {
-            Sources::find(dir.as_deref()).map_err(Into::into).and_then(|found| tour(&found, &mut out))
+        Command::Work { dir, backend } => {
+            Sources::find(dir.as_deref()).map_err(Into::into).and_then(|found| tour(&found, backend, &mut out))
         }
     };
     match done {
@@ -56,13 +58,14 @@ fn main() -> ExitCode {
 }
 
 /// The job, twice with each wrapper, and what came of it.
-fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
+fn tour(found: &Sources, backend: Backend, out: &mut impl Write) -> Result<(), Stop> {
     writeln!(out, "{found}\n")?;
 
     let mut table = Table::default();
     let mut signed = Vec::new();
     let mut readable = Vec::new();
-    for wrapper in wrappers(found.files.len(), None) {
+    let mut served = Vec::new();
+    for wrapper in wrappers(found.files.len(), backend, None) {
         let first = run_pass(&wrapper, 1, &found.files);
         if first.signed.is_empty() {
             return Err(Stop::Because(format!("none of the files below {} can be read", found.root.display())));
@@ -72,6 +75,7 @@ fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
         let second = run_pass(&wrapper, 2, &readable);
         table.rows.extend([first.figures, second.figures]);
         signed = first.signed;
+        served.push(format!("{}: {}", wrapper.name, (wrapper.describe)()));
     }
     // The signatures of all of them as one result, which is not copied to be looked at.
     let maker = matrix::maker(None);
@@ -85,7 +89,8 @@ fn tour(found: &Sources, out: &mut impl Write) -> Result<(), Stop> {
             Err(error) => eprintln!("tour: there is no matrix of signatures: {error}"),
         }
     }
-    writeln!(out, "{table}")?;
+    served.push(format!("fcache: {}", maker.describe()));
+    writeln!(out, "{table}\n{}\n", served.join("\n"))?;
     if let Some(matrix) = &matrix {
         writeln!(out, "{matrix}\n")?;
     }

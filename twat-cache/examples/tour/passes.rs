@@ -73,6 +73,8 @@ pub(crate) fn run_pass<'a>(wrapper: &Wrapper, number: usize, sources: &'a [Sourc
 mod tests {
     use std::fs;
 
+    use twat_cache::Backend;
+
     use super::*;
     use crate::sources::Sources;
     use crate::wrappers::wrappers;
@@ -91,7 +93,7 @@ mod tests {
         let later = Sources::find(Some(dir.path())).unwrap();
 
         let cache = tempfile::tempdir().unwrap();
-        for wrapper in wrappers(found.files.len(), Some(cache.path())) {
+        for wrapper in wrappers(found.files.len(), Backend::Auto, Some(cache.path())) {
             let first = run_pass(&wrapper, 1, &found.files);
             assert_eq!((first.signed.len(), first.figures.computations, first.figures.hits()), (2, 3, 0));
             // An error is not remembered.

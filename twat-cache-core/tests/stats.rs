@@ -1,0 +1,134 @@
+//! What a memo has done is counted exactly, and it says what serves.
+
+use twat_cache_core::testing::Faulty;
+use twat_cache_core::{ErrorKind, Fallback, LruStore, Memo, Store as _, Tiered};
+
+#[test]
+fn a_memo_says_in_one_line_what_serves() {
+    let memory = || LruStore::<u64>::new(10);
+    assert_eq!(Memo::new(memory(), |n: &u64| *n).describe(), "memory");
+    assert_eq!(Box::new(Tiered::new(memory(), memory())).describe(), "memory in front of memory");
+    let faulty = Fallback::new(Faulty::new(memory()), memory());
+    let memo = Memo::new(faulty, |n: &u64| *n);
+    assert_eq!(memo.describe(), "memory");
+    memo.store().primary().fail_writes(ErrorKind::Full);
+    memo.call(&1);
+    assert_eq!(memo.describe(), "memory, and memory for what that did not take");
+    memo.store().primary().fail_all(ErrorKind::Locked);
+    memo.call(&2);
+    assert_eq!(memo.describe(), "memory, instead of memory");
+}
+
+#[test]
+fn a_store_that_does_not_say_what_it_is_is_a_store() {
+    struct Plain;
+    impl twat_cache_core::Store for Plain {
+        type Value = ();
+        fn len(&self) -> Result<usize, twat_cache_core::Error> {
+            Ok(0)
+        }
+        fn clear(&self) -> Result<(), twat_cache_core::Error> {
+            Ok(())
+        }
+    }
+    assert_eq!((Plain.describe(), Plain.survived()), ("a store".into(), 0));
+}
+
+#[cfg(feature = "stats")]
+mod counts {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    #[test]
+    fn every_call_is_a_hit_or_a_miss_and_only_misses_and_refreshes_compute() {
+        let memo = Memo::new(LruStore::new(100), |n: &u64| n * n);
+        for n in 0..10 {
+            memo.call(&n);
+            memo.call(&n);
+        }
+        memo.refresh(&1);
+        let _ = (memo.peek(&1_u64), memo.forget(&1_u64), memo.len(), memo.clear());
+        let stats = memo.stats();
+        assert_eq!((stats.hits, stats.misses, stats.computations), (10, 10, 11));
+        assert_eq!((stats.waits, stats.store_errors), (0, 0));
+    }
+
+    #[test]
+    fn errors_of_the_function_are_computations_that_leave_no_hit() {
+        let memo = Memo::new(LruStore::new(100), |n: &u64| if *n > 1 { Ok(*n) } else { Err("too small") });
+        (0..3).for_each(|_| assert!(memo.try_call(&1).is_err()));
+        (0..3).for_each(|_| assert!(memo.try_call(&2).is_ok()));
+        let stats = memo.stats();
+        assert_eq!((stats.hits, stats.misses, stats.computations), (2, 4, 4));
+    }
+
+    #[test]
+    fn async_calls_count_alike() {
+        let memo = Memo::new(LruStore::new(100), async |n: &u64| n + 1);
+        block_on(async {
+            for _ in 0..3 {
+                memo.call_async(&1).await;
+            }
+            memo.refresh_async(&1).await;
+        });
+        let stats = memo.stats();
+        assert_eq!((stats.hits, stats.misses, stats.computations), (2, 1, 2));
+    }
+
+    #[test]
+    fn those_who_wait_for_a_computation_are_counted_once_each() {
+        let (entered, leave) = (Barrier::new(2), Barrier::new(2));
+        let memo = Memo::new(LruStore::new(100), |n: &u64| {
+            entered.wait();
+            leave.wait();
+            *n
+        });
+        thread::scope(|scope| {
+            scope.spawn(|| memo.call(&1));
+            entered.wait();
+            (0..5).for_each(|_| drop(scope.spawn(|| memo.call(&1))));
+            while memo.waiting() < 5 {
+                thread::yield_now();
+            }
+            assert_eq!(memo.stats().waits, 5);
+            leave.wait();
+        });
+        let stats = memo.stats();
+        assert_eq!((stats.hits, stats.misses, stats.computations, stats.waits), (0, 6, 1, 5));
+    }
+
+    #[test]
+    fn threads_lose_no_count() {
+        let memo = Memo::new(LruStore::new(1000), |n: &u64| *n);
+        thread::scope(|scope| {
+            (0..4).for_each(|_| {
+                drop(scope.spawn(|| (0..10_000).for_each(|n| assert_eq!(memo.call(&(n % 500)), n % 500))))
+            });
+        });
+        let stats = memo.stats();
+        assert_eq!(stats.hits + stats.misses, 40_000);
+        assert_eq!(stats.computations, 500);
+    }
+
+    #[test]
+    fn errors_that_calls_survive_are_counted_wherever_they_are_dealt_with() {
+        let memo = Memo::new(Faulty::new(LruStore::new(100)), |n: &u64| *n);
+        memo.store().fail_writes(ErrorKind::Io);
+        memo.call(&1);
+        assert_eq!(memo.stats().store_errors, 1);
+        memo.store().fail_all(ErrorKind::Io);
+        memo.call(&1);
+        // Two looks, storing, and removing what is older.
+        assert_eq!(memo.stats().store_errors, 5);
+        let memo = Memo::new(Fallback::new(Faulty::new(LruStore::new(100)), LruStore::new(100)), |n: &u64| *n);
+        memo.store().primary().fail_writes(ErrorKind::Io);
+        memo.call(&1);
+        memo.call(&1);
+        let stats = memo.stats();
+        assert_eq!((stats.hits, stats.misses, stats.store_errors), (1, 1, 1));
+    }
+}
