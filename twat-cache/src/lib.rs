@@ -1,9 +1,21 @@
 // The README's examples need the features that they show.
-#![cfg_attr(all(feature = "mem", feature = "disk", feature = "file"), doc = include_str!("../../README.md"))]
+#![cfg_attr(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache"), doc = include_str!("../../README.md"))]
 #![cfg_attr(
-    not(all(feature = "mem", feature = "disk", feature = "file")),
+    not(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache")),
     doc = "Function results that are remembered. With all features, this is the README."
 )]
+//! # Options
+//!
+//! | option | default | on | meaning |
+//! |---|---|---|---|
+//! | `max_entries(n)` | 1024 | `mcache`, `ucache` | so many results in memory at the most |
+//! | `max_bytes(n)` | 1 GiB, `fcache` 10 GiB | all but `mcache` | so many bytes under this name; a larger value is not kept |
+//! | `ttl(d)` | for ever | all | a result is forgotten so long after it was stored |
+//! | `version(v)` | none | all but `mcache` | results of other versions are never seen; anything that hashes |
+//! | `dir(path)` | the platform's | all but `mcache` | where results lie; also `$TWAT_CACHE_DIR` |
+//!
+//! Every value is legal, and 0 of anything means to compute every time. An option that a wrapper could only ignore, it lacks.
+
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "ucache")]
