@@ -1,5 +1,6 @@
 mod miss;
 mod view;
+mod with;
 
 use std::fmt;
 use std::hash::Hash;
@@ -9,8 +10,6 @@ use crate::flight::Flights;
 use crate::stats::Counters;
 use crate::warn::WarnOnce;
 use crate::{Error, KeyedStore, Store};
-
-use miss::{Owned, unfailing};
 
 /// A function that remembers its results in a store.
 ///
@@ -82,10 +81,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> V,
     {
-        match self.store.get(key) {
-            Ok(Some(value)) => self.hit(value),
-            missed => unfailing(self.miss(&Owned, key, missed.err(), || Ok((self.function)(key)))),
-        }
+        self.call_with(key, || (self.function)(key))
     }
 
     /// As [`call`](Self::call), for a function that can fail. Only `Ok` is stored; the error is the function's own.
@@ -96,10 +92,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> Result<V, E>,
     {
-        match self.store.get(key) {
-            Ok(Some(value)) => Ok(self.hit(value)),
-            missed => self.miss(&Owned, key, missed.err(), || (self.function)(key)),
-        }
+        self.try_call_with(key, || (self.function)(key))
     }
 
     /// As [`call`](Self::call), for an async function.
@@ -110,13 +103,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> V,
     {
-        match self.store.get(key) {
-            Ok(Some(value)) => self.hit(value),
-            missed => {
-                let compute = async { Ok((self.function)(key).await) };
-                unfailing(Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await)
-            }
-        }
+        self.call_with_async(key, async || (self.function)(key).await).await
     }
 
     /// As [`try_call`](Self::try_call), for an async function.
@@ -127,13 +114,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> Result<V, E>,
     {
-        match self.store.get(key) {
-            Ok(Some(value)) => Ok(self.hit(value)),
-            missed => {
-                let compute = async { (self.function)(key).await };
-                Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await
-            }
-        }
+        self.try_call_with_async(key, async || (self.function)(key).await).await
     }
 
     /// Runs the function and stores its result, whatever is there.
@@ -143,7 +124,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> V,
     {
-        unfailing(self.renew(key, || Ok((self.function)(key))))
+        self.refresh_with(key, || (self.function)(key))
     }
 
     /// As [`refresh`](Self::refresh), for a function that can fail. After an error, what is there stays.
@@ -153,7 +134,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> Result<V, E>,
     {
-        self.renew(key, || (self.function)(key))
+        self.try_refresh_with(key, || (self.function)(key))
     }
 
     /// As [`refresh`](Self::refresh), for an async function.
@@ -163,8 +144,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> V,
     {
-        let compute = async { Ok((self.function)(key).await) };
-        unfailing(self.renew_async(key, compute).await)
+        self.refresh_with_async(key, async || (self.function)(key).await).await
     }
 
     /// As [`try_refresh`](Self::try_refresh), for an async function.
@@ -174,7 +154,7 @@ impl<S, F> Memo<S, F> {
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> Result<V, E>,
     {
-        self.renew_async(key, async { (self.function)(key).await }).await
+        self.try_refresh_with_async(key, async || (self.function)(key).await).await
     }
 }
 
