@@ -106,6 +106,7 @@ pub(crate) fn open(
     dir.parent().map_or(Ok(()), prepare_directory)?;
     prepare_directory(dir)?;
     let claim = Arc::new(claim(dir)?);
+    remove_half_made(dir).map_err(|error| error.at(dir))?;
     let attempt = || {
         is_well_formed(dir).and_then(|()| manifests::check(dir)).map_err(|error| error.at(dir))?;
         let (database, entries) = attempt(dir, ledger, max_bytes)?;
@@ -266,6 +267,36 @@ fn is_well_formed(dir: &Path) -> Result<(), Error> {
     }
     if journals == 0 && dir.join("version").exists() {
         return Err(corrupt("there is no journal".into()));
+    }
+    Ok(())
+}
+
+/// Removes what was left of a database whose making was cut short, by a kill or for want of room: the engine takes it for a
+/// damaged one. It writes `version` last, and only then is our keyspace made.
+fn remove_half_made(dir: &Path) -> Result<(), Error> {
+    let is_finished = fs::metadata(dir.join("version")).is_ok_and(|version| version.len() > 0);
+    if is_finished {
+        return Ok(());
+    }
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        match name.to_str() {
+            Some("CACHEDIR.TAG" | ".gitignore") => continue,
+            Some("version" | "lock") => {}
+            // The engine's own is number 0.
+            Some("keyspaces") if !entry.path().join("1").exists() => {}
+            Some(journal) if journal.ends_with(".jnl") => {}
+            // Damaged, or somebody's: not to be removed without a word.
+            _ => return Ok(()),
+        }
+        parts.push(entry);
+    }
+    for part in parts {
+        let (path, is_dir) = (part.path(), part.file_type()?.is_dir());
+        let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(|error| Error::from(error).attempting("remove a database that was not finished"))?;
     }
     Ok(())
 }
