@@ -3,13 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::testing::child::Task;
 
-use super::wrappers::{Kind, ROOM, Wrapper};
+use super::session::{PATIENCE, Round, round};
+use super::wrappers::Kind;
 
 /// Something that happens to a cache.
 pub(crate) struct Fault {
@@ -18,7 +17,7 @@ pub(crate) struct Fault {
     pub(crate) name: &'static str,
     /// How many keys are asked for.
     pub(crate) keys: u64,
-    pub(crate) run: fn(&mut Cell),
+    pub(crate) run: Box<dyn Fn(&mut Cell)>,
     pub(crate) rule: fn(Kind) -> Rule,
 }
 
@@ -71,129 +70,60 @@ impl Rule {
     }
 }
 
-/// A wrapper in use.
-pub(crate) struct Session {
-    pub(crate) wrapper: Box<dyn Wrapper>,
-    pub(crate) computed: Arc<Counter>,
-    wrong: AtomicUsize,
-    dir: PathBuf,
-    warned: usize,
-}
-
-/// Of every length up to 700 bytes, and one long enough to be mapped, which are the small keys'; 8 KB for the others.
-pub(crate) fn value(key: u64) -> Vec<u64> {
-    let length = match key {
-        5 => 17_000,
-        0..12 => key * 8,
-        _ => 1000,
-    };
-    (0..length).map(|n| n * 1000 + key).collect()
-}
-
-impl Session {
-    pub(crate) fn open(kind: Kind, dir: &Path) -> Self {
-        Self::limited(kind, dir, ROOM)
-    }
-
-    pub(crate) fn limited(kind: Kind, dir: &Path, max_bytes: u64) -> Self {
-        let computed = Arc::new(Counter::new());
-        let counter = computed.clone();
-        let warned = warnings(dir).len();
-        let function = move |key: &u64| {
-            counter.count();
-            value(*key)
-        };
-        let wrapper = kind.open(dir, max_bytes, Box::new(function));
-        Self { wrapper, computed, wrong: AtomicUsize::new(0), dir: dir.to_owned(), warned }
-    }
-
-    pub(crate) fn call_all(&self, keys: Range<u64>) {
-        keys.for_each(|key| self.judge(key, &self.wrapper.call(key)));
-    }
-
-    pub(crate) fn peek_all(&self, keys: Range<u64>) {
-        for key in keys {
-            if let Some(found) = self.wrapper.peek(key).unwrap() {
-                self.judge(key, &found);
-            }
-        }
-    }
-
-    fn judge(&self, key: u64, found: &[u64]) {
-        if found != value(key) {
-            self.wrong.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Asks for it until the disk keeps it: failures are waited out for ever longer, half a second at first.
-    pub(crate) fn until_kept(&self, key: u64) {
-        let begun = Instant::now();
-        while !self.wrapper.is_kept(key) {
-            self.judge(key, &self.wrapper.refresh(key));
-            assert!(begun.elapsed() < PATIENCE, "storing does not resume");
-            std::thread::yield_now();
-        }
-    }
-
-    /// What there was until now.
-    pub(crate) fn seen(&self) -> Round {
-        let warnings = warnings(&self.dir).split_off(self.warned);
-        Round { wrong: self.wrong.load(Ordering::Relaxed), computed: self.computed.get(), warnings }
-    }
-
-    /// What there was, its end included.
-    pub(crate) fn end(mut self) -> Round {
-        // In its place one that can be dropped without a word.
-        self.wrapper = Kind::Memory.open(&self.dir, 0, Box::new(value_of));
-        self.seen()
-    }
-}
-
-fn value_of(key: &u64) -> Vec<u64> {
-    value(*key)
-}
-
-/// Longer than anything is waited for that comes at all.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn warnings(dir: &Path) -> Vec<String> {
-    record_logs().warnings(&dir.display().to_string())
-}
-
-/// What a wrapper did.
-#[derive(Debug)]
-pub(crate) struct Round {
-    pub(crate) wrong: usize,
-    pub(crate) computed: usize,
-    pub(crate) warnings: Vec<String>,
-}
-
-/// Asks for everything twice, with a wrapper of its own.
-pub(crate) fn round(kind: Kind, dir: &Path, keys: Range<u64>) -> Round {
-    let session = Session::open(kind, dir);
-    (0..2).for_each(|_| session.call_all(keys.clone()));
-    session.end()
-}
-
 /// A fault, and a wrapper that it happens to; what came of it.
 pub(crate) struct Cell {
     pub(crate) kind: Kind,
     /// An empty directory.
     pub(crate) dir: PathBuf,
     pub(crate) rule: Rule,
-    pub(crate) complaints: Vec<String>,
+    pub(crate) seen: Seen,
+}
+
+/// What the cases of a cell came to.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// None means that this machine cannot do it.
     pub(crate) cases: usize,
+    /// The most of all cases.
+    pub(crate) computed: usize,
+    pub(crate) warnings: usize,
+    pub(crate) complaints: Vec<String>,
+}
+
+impl Seen {
+    /// To the parent.
+    pub(crate) fn tell(&self, task: &Task) {
+        let Self { cases, computed, warnings, complaints } = self;
+        task.say(format_args!("{cases} {computed} {warnings}"));
+        for complaint in complaints {
+            task.say(complaint.replace('\n', " "));
+        }
+    }
+
+    /// By a child, if it came that far.
+    pub(crate) fn told(said: &[String]) -> Option<Self> {
+        let (numbers, complaints) = said.split_first()?;
+        let mut numbers = numbers.split(' ').map_while(|number| number.parse().ok());
+        let [cases, computed, warnings] = [numbers.next()?, numbers.next()?, numbers.next()?];
+        Some(Self { cases, computed, warnings, complaints: complaints.to_vec() })
+    }
 }
 
 impl Cell {
     /// Holds what was seen in one case against the rule.
     pub(crate) fn check(&mut self, case: &impl fmt::Display, seen: &Round) {
-        self.cases += 1;
-        let Rule { computed, warnings, instead } = self.rule;
+        let Rule { computed, warnings, instead, .. } = self.rule;
+        self.seen.cases += 1;
+        self.seen.computed = self.seen.computed.max(seen.computed);
+        self.seen.warnings = self.seen.warnings.max(seen.warnings.len());
         self.expect(seen.wrong == 0, case, format_args!("{} wrong values", seen.wrong));
         self.expect(computed.allows(seen.computed), case, format_args!("{} computed, not {computed}", seen.computed));
         let count = seen.warnings.len();
-        self.expect(warnings.allows(count), case, format_args!("{count} warnings, not {warnings}: {:?}", seen.warnings));
+        self.expect(
+            warnings.allows(count),
+            case,
+            format_args!("{count} warnings, not {warnings}: {:?}", seen.warnings),
+        );
         for warning in &seen.warnings {
             self.expect(warning.contains(instead), case, format_args!("no word of {instead}: {warning}"));
         }
@@ -201,29 +131,36 @@ impl Cell {
 
     pub(crate) fn expect(&mut self, is_right: bool, case: &impl fmt::Display, complaint: impl fmt::Display) {
         if !is_right {
-            self.complaints.push(format!("{case}: {complaint}"));
+            self.seen.complaints.push(format!("{case}: {complaint}"));
         }
     }
 
     /// Without a fault, nothing is computed and nothing warned of.
     pub(crate) fn is_healed(&mut self, case: &impl fmt::Display, dir: &Path, keys: Range<u64>) {
         if self.kind != Kind::Memory {
-            let seen = round(self.kind, dir, keys);
-            let is_healed = seen.wrong == 0 && seen.computed == 0 && seen.warnings.is_empty();
-            self.expect(is_healed, case, format_args!("not healed: {seen:?}"));
+            self.healed(case, &round(self.kind, dir, keys));
         }
+    }
+
+    pub(crate) fn healed(&mut self, case: &impl fmt::Display, seen: &Round) {
+        let is_healed = seen.wrong == 0 && seen.computed == 0 && seen.warnings.is_empty();
+        self.expect(is_healed, case, format_args!("not healed: {seen:?}"));
     }
 
     /// As soon as there is no fault any more, results are kept again, and nothing is warned of.
     pub(crate) fn recovers(&mut self, case: &impl fmt::Display, dir: &Path, keys: Range<u64>) {
+        self.until_it_opens(dir);
+        let seen = round(self.kind, dir, keys.clone());
+        let is_quiet = seen.wrong == 0 && seen.warnings.is_empty();
+        self.expect(is_quiet, case, format_args!("not over: {seen:?}"));
+        self.is_healed(case, dir, keys);
+    }
+    /// What has failed is tried again after a while.
+    pub(crate) fn until_it_opens(&self, dir: &Path) {
         let begun = Instant::now();
         while !self.kind.can_open(dir) {
             assert!(begun.elapsed() < PATIENCE, "cannot be opened any more");
             std::thread::yield_now();
         }
-        let seen = round(self.kind, dir, keys.clone());
-        let is_quiet = seen.wrong == 0 && seen.warnings.is_empty();
-        self.expect(is_quiet, case, format_args!("not over: {seen:?}"));
-        self.is_healed(case, dir, keys);
     }
 }

@@ -1,70 +1,175 @@
 //! Scenario 19: damaged files.
 
+use std::fmt::Display;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use twat_cache_core::testing::files::{Content, Files, Random};
 use twat_cache_core::testing::within;
 
-use super::cell::{Amount, Cell, Fault, Rule, Session, round};
+use super::cell::{Amount, Cell, Fault, Rule};
 use super::number_of;
+use super::session::{Session, round};
 use super::wrappers::Kind;
 
 const KEYS: u64 = 12;
 
-pub(crate) const FAULTS: [Fault; 7] = [
-    fault("a file deleted", |test| test.each(|_, _, _| vec![("deleted".to_owned(), Deed::Delete)])),
-    fault("a file emptied", |test| test.each(|_, _, content| vec![cut(content, 0)])),
-    fault("a file cut short", |test| {
-        test.each(|test, _, content| {
-            let mut lengths = test.places(content);
-            lengths.push(content.len().saturating_sub(1));
-            lengths.into_iter().map(|len| cut(content, len)).collect()
-        });
-    }),
-    fault("a byte flipped", |test| {
-        test.each(|test, _, content| {
-            let places = test.places(content);
-            places.into_iter().map(|at| flip(content, at, 1 << test.random.below(8))).collect()
-        });
-    }),
-    fault("a file replaced by another", |test| {
-        test.each(|test, path, _| {
-            let others: Vec<_> = test.files.paths().into_iter().filter(|other| other != path).collect();
-            // One that is likely to be of its kind, and one that is not.
-            let beside = others.iter().filter(|other| other.iter().count() == path.iter().count());
-            let beside: Vec<_> = beside.cloned().collect();
-            let of = |others: &[PathBuf], random: &mut Random| {
-                let other = &others[random.below(others.len())];
-                (format!("replaced by {}", other.display()), Deed::Write(test.files.0[other].clone()))
-            };
-            let deeds = [&beside, &others].into_iter().filter(|others| !others.is_empty());
-            deeds.map(|others| of(others, &mut test.random)).collect()
-        });
-    }),
-    fault("a file or entry of another format version", |test| {
-        test.each(|_, path, content| match () {
-            () if is_entry(path) || path.ends_with("meta") => vec![flip(content, 6, 3)],
-            () if path.ends_with("bcache/version") => vec![flip(content, content.bytes.len() - 1, 7)],
-            () => Vec::new(),
-        });
-        test.changed_entries();
-    }),
-    fault("garbage in place of a file", |test| {
-        test.each(|test, _, content| {
-            let mut garbage = |len: usize| {
-                let garbage = (0..len).map(|_| test.random.next().to_le_bytes()[0]).collect();
-                (format!("replaced by {len} bytes of garbage"), Deed::Write(Content::new(garbage)))
-            };
-            vec![garbage(content.len()), garbage(content.len() + 5000)]
-        });
-    }),
-];
+pub(crate) fn faults() -> Vec<Fault> {
+    let fault = |name, damage: fn(&mut Damage<'_>)| {
+        let run = move |cell: &mut Cell| damage(&mut Damage::begin(cell));
+        Fault { scenario: 19, name, keys: KEYS, run: Box::new(run), rule }
+    };
+    vec![
+        fault("a file is deleted", |test| test.each(|_, _, _| vec![("deleted".to_owned(), None)])),
+        fault("a file is emptied", |test| test.each(|_, _, content| vec![cut(content, 0)])),
+        fault("a file is cut short", |test| {
+            test.each(|random, _, content| {
+                let mut lengths = places(content, random);
+                lengths.push(content.len().saturating_sub(1));
+                lengths.into_iter().map(|len| cut(content, len)).collect()
+            });
+        }),
+        fault("a byte is flipped", |test| {
+            test.each(|random, _, content| {
+                places(content, random).into_iter().map(|at| flip(content, at, 1 << random.below(8))).collect()
+            });
+        }),
+        fault("a file is replaced by another one of the cache", exchange),
+        fault("a file or entry is of another format version", change_version),
+        fault("a file is replaced by garbage", |test| {
+            test.each(|random, _, content| {
+                let mut garbage = |len: usize| {
+                    let garbage = (0..len).map(|_| random.next().to_le_bytes()[0]).collect();
+                    (format!("replaced by {len} bytes of garbage"), Some(Content::new(garbage)))
+                };
+                vec![garbage(content.len()), garbage(content.len() + 5000)]
+            });
+        }),
+    ]
+}
 
-type Damaging = fn(&mut Test<'_>);
+fn rule(kind: Kind) -> Rule {
+    match kind {
+        // It has no files.
+        Kind::Memory => Rule::new(Amount::Exactly(12), Amount::Exactly(0)),
+        _ => Rule::new(Amount::AtMost(12), Amount::AtMost(1)),
+    }
+}
 
-/// Functions of functions cannot be made when compiling; so each fault has a number, which leads to what it does.
-const fn fault(name: &'static str, damage: Damaging) -> Fault {
-    todo(name, damage)
+/// What a file is replaced by, if by anything; and how that is called.
+type Deed = (String, Option<Content>);
+
+fn cut(content: &Content, len: usize) -> Deed {
+    (format!("cut to {len} bytes"), Some(content.truncated(len)))
+}
+
+fn flip(content: &Content, at: usize, bits: u8) -> Deed {
+    (format!("flipped by {bits:#x} at {at}"), Some(content.flipped(at, bits)))
+}
+
+/// All places of a tiny file, some of others: of the header, where most can go wrong, and anywhere.
+fn places(content: &Content, random: &mut Random) -> Vec<usize> {
+    let len = content.len();
+    // A soak run takes as many as it is told to.
+    let some = usize::try_from(number_of("TWAT_CACHE_TEST_PLACES", 3)).unwrap();
+    if len <= some {
+        return (0..len).collect();
+    }
+    (0..=some).map(|nth| random.below(if nth == 0 { len.min(64) } else { len })).collect()
+}
+
+/// The files of `fcache` that have one entry each.
+fn is_entry(path: &Path) -> bool {
+    path.file_name().unwrap().len() == 48
+}
+
+/// A cache, damaged over and over.
+struct Damage<'a> {
+    cell: &'a mut Cell,
+    files: Files,
+    random: Random,
+}
+
+impl<'a> Damage<'a> {
+    fn begin(cell: &'a mut Cell) -> Self {
+        let dir = cell.dir.join("whole");
+        let session = Session::open(cell.kind, &dir);
+        // With something of everything: a table, and a journal.
+        session.call_all(0..KEYS / 2);
+        session.wrapper.change_entries(|_| ());
+        session.call_all(KEYS / 2..KEYS);
+        session.end();
+        let files = if cell.kind == Kind::Memory { Files::default() } else { Files::read(&dir) };
+        Self { cell, files, random: Random(1) }
+    }
+
+    fn each(&mut self, deeds: impl Fn(&mut Random, &Path, &Content) -> Vec<Deed>) {
+        for (path, content) in self.files.0.clone() {
+            for (what, with) in deeds(&mut self.random, &path, &content) {
+                self.survives(&format!("{} {what}", path.display()), |root| match with {
+                    Some(content) => content.write(&root.join(&path)),
+                    None => fs::remove_file(root.join(&path)).unwrap(),
+                });
+            }
+        }
+        if self.cell.kind == Kind::Memory {
+            self.survives(&"no files", |_| ());
+        }
+    }
+
+    /// Damages the cache, uses it, and uses it again.
+    fn survives(&mut self, case: &impl Display, damage: impl FnOnce(&Path)) {
+        let dir = tempfile::tempdir_in(&self.cell.dir).unwrap();
+        self.files.write(dir.path());
+        damage(dir.path());
+        let (kind, root) = (self.cell.kind, dir.path().to_owned());
+        let tried = move || [0, 1].map(|_| round(kind, &root, 0..KEYS));
+        // So that one that panics or hangs does not hide the others.
+        match catch_unwind(AssertUnwindSafe(|| within(Duration::from_secs(20), tried))) {
+            Ok([first, second]) => {
+                self.cell.check(case, &first);
+                if kind != Kind::Memory {
+                    self.cell.healed(case, &second);
+                }
+            }
+            Err(panic) => {
+                let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                self.cell.expect(false, case, message);
+            }
+        }
+    }
+}
+
+/// By one that is likely to be of its kind, and by one that is not.
+fn exchange(test: &mut Damage<'_>) {
+    let files = test.files.clone();
+    let is_beside = |one: &Path, other: &Path| is_entry(one) == is_entry(other) && one.extension() == other.extension();
+    test.each(|random, path, _| {
+        let others: Vec<_> = files.paths().into_iter().filter(|other| other != path).collect();
+        let (alike, unlike): (Vec<PathBuf>, Vec<_>) = others.into_iter().partition(|other| is_beside(path, other));
+        let groups = [alike, unlike].into_iter().filter(|others| !others.is_empty());
+        let chosen = groups.map(|others| others[random.below(others.len())].clone());
+        chosen.map(|other| (format!("replaced by {}", other.display()), Some(files.0[&other].clone()))).collect()
+    });
+}
+
+fn change_version(test: &mut Damage<'_>) {
+    test.each(|_, path, content| match () {
+        // Behind six letters that say what it is.
+        () if is_entry(path) || path.ends_with("meta") => vec![flip(content, 6, 3)],
+        // Behind three letters.
+        () if path.ends_with("bcache/version") => vec![flip(content, 3, 4)],
+        () => Vec::new(),
+    });
+    if test.cell.kind.has_database() {
+        let kind = test.cell.kind;
+        test.survives(&"all entries in the database", |root| {
+            let session = Session::open(kind, root);
+            session.call_all(0..1);
+            session.wrapper.change_entries(|entry| entry[0] = 2);
+            session.end();
+        });
+    }
 }

@@ -38,11 +38,6 @@ impl Kind {
         matches!(self, Self::Disk | Self::Unified)
     }
 
-    /// Whether it has memory in front of what lies on disk.
-    pub(crate) fn is_unified(self) -> bool {
-        matches!(self, Self::Unified | Self::UnifiedFiles)
-    }
-
     pub(crate) fn open(self, dir: &Path, max_bytes: u64, function: Function) -> Box<dyn Wrapper> {
         match self {
             Self::Memory => Box::new(Cached {

@@ -1,0 +1,120 @@
+//! Every fault, with every wrapper: scenarios 18 to 21. What must come of each is a table, which is also in the docs.
+//!
+//! Each cell is a process of its own: one that crashes or hangs is that cell's failure, and what else a process does,
+//! such as starting others, disturbs no other cell.
+#![cfg(target_os = "linux")]
+
+mod cell;
+mod circumstances;
+mod damage;
+mod kills;
+mod processes;
+mod session;
+mod table;
+mod wrappers;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use cell::{Cell, Fault, Seen};
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::{record_logs, within};
+use wrappers::Kind;
+
+fn faults() -> Vec<Fault> {
+    [kills::faults(), damage::faults(), circumstances::faults(), processes::faults()].into_iter().flatten().collect()
+}
+
+/// Which wrapper and which fault a child is for: their places in the lists.
+const KIND: &str = "TWAT_CACHE_TEST_WRAPPER";
+const FAULT: &str = "TWAT_CACHE_TEST_FAULT";
+
+/// Where a soak run is told to do more.
+fn number_of(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |number| number.parse().unwrap())
+}
+
+fn kind_of_child() -> Kind {
+    Kind::ALL[usize::try_from(number_of(KIND, 0)).unwrap()]
+}
+
+#[test]
+fn child_with_a_fault() {
+    let Some(task) = Task::given() else { return };
+    record_logs();
+    let (kind, dir) = (kind_of_child(), task.dir.clone());
+    let fault = usize::try_from(number_of(FAULT, 0)).unwrap();
+    // Here and not in the parent: a child that hangs is to end. Soak runs have the time that they are told to take.
+    let soak = number_of("TWAT_CACHE_TEST_SECONDS", 0) + 2 * number_of("TWAT_CACHE_TEST_ROUNDS", 0);
+    let limit = Duration::from_secs(60 + soak + 60 * number_of("TWAT_CACHE_TEST_PLACES", 0));
+    let seen = within(limit, move || {
+        let fault = &faults()[fault];
+        let mut cell = Cell { kind, dir, rule: (fault.rule)(kind), seen: Seen::default() };
+        (fault.run)(&mut cell);
+        cell.seen
+    });
+    seen.tell(&task);
+}
+
+/// Has a process of its own make the fault.
+fn what_comes_of(fault: &Fault, number: usize, kind: Kind) -> Seen {
+    // What is done hundreds of times need not reach a disk; what is done to a file system is done to a real one.
+    let in_memory = || tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let dir = if fault.scenario == 20 { tempfile::tempdir() } else { in_memory() }.unwrap();
+    // Engines panic over damage, which is caught; nobody need read of it unless it is not.
+    let mut noise = tempfile::tempfile().unwrap();
+    let child = Child::start_with("child_with_a_fault", dir.path(), |binary| {
+        let mut command = Command::new(binary);
+        command.env(KIND, (kind as usize).to_string()).env(FAULT, number.to_string()).env("RUST_BACKTRACE", "0");
+        command.stderr(noise.try_clone().unwrap());
+        command
+    });
+    let said = catch_unwind(AssertUnwindSafe(|| child.finish())).unwrap_or_default();
+    Seen::told(&said).unwrap_or_else(|| {
+        noise.rewind().unwrap();
+        let mut text = Vec::new();
+        noise.read_to_end(&mut text).unwrap();
+        let complaints = vec![format!("its process failed: {}", String::from_utf8_lossy(&text))];
+        Seen { cases: 1, complaints, ..Seen::default() }
+    })
+}
+
+#[test]
+fn whatever_happens_to_whichever_wrapper_its_values_are_right_and_it_heals() {
+    let count = faults().len();
+    let mut jobs: Vec<_> = (0..count).flat_map(|fault| Kind::ALL.map(|kind| (fault, kind))).collect();
+    // Those that take their time, at the end of the list, first.
+    jobs.reverse();
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    thread::scope(|scope| {
+        for _ in 0..=thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                let faults = faults();
+                while let Some((fault, kind)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let seen = what_comes_of(&faults[*fault], *fault, *kind);
+                    outcomes.lock().unwrap().insert((*fault, *kind as usize), seen);
+                }
+            });
+        }
+    });
+    let (faults, outcomes) = (faults(), outcomes.into_inner().unwrap());
+    let mut failures = Vec::new();
+    for ((fault, kind), Seen { cases, computed, warnings, complaints }) in &outcomes {
+        let cell = format!("{}, {}", Kind::ALL[*kind].name(), faults[*fault].name);
+        println!("{cell}: {cases} cases, up to {computed} computed, up to {warnings} warnings");
+        if *cases == 0 {
+            eprintln!("skipped: {cell}");
+        }
+        failures.extend(complaints.iter().map(|complaint| format!("{cell}: {complaint}")));
+    }
+    let table = table::rendered(&faults, |fault, kind| outcomes[&(fault, kind)].complaints.is_empty());
+    println!("{table}");
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    table::compare(&table, outcomes.values().all(|seen| seen.cases > 0));
+}

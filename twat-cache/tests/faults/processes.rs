@@ -1,0 +1,96 @@
+//! Scenario 21: two processes at work in one directory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::files::Random;
+use twat_cache_core::testing::{Counter, record_logs};
+
+use super::cell::{Amount, Cell, Fault, Rule};
+use super::session::{Round, Session};
+use super::wrappers::{Kind, Wrapper};
+use super::{kind_of_child, number_of};
+
+const KEYS: u64 = 20;
+
+pub(crate) fn faults() -> Vec<Fault> {
+    let rule = |kind: Kind| match kind {
+        // The second to come finds the database taken.
+        Kind::Disk | Kind::Unified => Rule::new(Amount::Any, Amount::AtMost(1)),
+        _ => Rule::new(Amount::Any, Amount::Exactly(0)),
+    };
+    let name = "two processes of four threads each";
+    vec![Fault { scenario: 21, name, keys: KEYS, run: Box::new(two_processes), rule }]
+}
+
+/// Every number of a value says whose it is, and which computation's.
+fn is_of(value: &[u64], key: u64) -> bool {
+    value.iter().all(|number| number >> 32 == key && Some(number) == value.first())
+}
+
+/// Does anything to the hot keys; gives whether what it saw is right.
+fn act(wrapper: &dyn Wrapper, random: &mut Random) -> bool {
+    let key = random.below(20) as u64;
+    match random.below(60) {
+        0..40 => is_of(&wrapper.call(key), key),
+        40..46 => is_of(&wrapper.refresh(key), key),
+        46..52 => wrapper.peek(key).unwrap().is_none_or(|value| is_of(&value, key)),
+        52..59 => wrapper.forget(key).is_ok(),
+        _ => wrapper.clear().is_ok(),
+    }
+}
+
+#[test]
+fn child_at_work() {
+    let Some(task) = Task::given() else { return };
+    // A soak run takes as long as it is told to.
+    let until = Instant::now() + Duration::from_secs(number_of("TWAT_CACHE_TEST_SECONDS", 2));
+    record_logs();
+    let (computed, seed) = (Arc::new(Counter::new()), u64::from(std::process::id()));
+    let counter = computed.clone();
+    let function = move |key: &u64| {
+        let count = counter.count() as u64;
+        // Up to 64 KB, of another length each time.
+        let length = Random(count ^ seed << 32).below(8193);
+        vec![key << 32 | count; length]
+    };
+    // Not all that there can be is kept.
+    let wrapper = kind_of_child().open(&task.dir, 400 << 10, Box::new(function));
+    let (wrong, acts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let (wrapper, wrong, acts) = (&*wrapper, &wrong, &acts);
+            scope.spawn(move || {
+                let mut random = Random(seed * 10 + thread);
+                while Instant::now() < until {
+                    wrong.fetch_add(usize::from(!act(wrapper, &mut random)), Ordering::Relaxed);
+                    acts.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    drop(wrapper);
+    assert!(acts.into_inner() > 50, "hardly anything is done");
+    let warnings = record_logs().warnings(&task.dir.display().to_string());
+    Round { wrong: wrong.into_inner(), computed: computed.get(), warnings }.tell(&task);
+}
+
+fn two_processes(cell: &mut Cell) {
+    let dir = cell.dir.clone();
+    let children = [0, 1].map(|_| Child::start("processes::child_at_work", &dir));
+    for (nth, child) in children.into_iter().enumerate() {
+        let seen = Round::told(child.finish()).expect("it tells of what it did");
+        cell.check(&format_args!("process {nth}"), &seen);
+    }
+    let damaged = dir.join("bcache.corrupt").exists();
+    cell.expect(!damaged, &"afterwards", "another process is no damage");
+    // Its values are not those of other cells.
+    cell.until_it_opens(&dir);
+    let session = Session::open(cell.kind, &dir);
+    session.wrapper.clear().unwrap();
+    session.end();
+    cell.recovers(&"afterwards", &dir, 0..KEYS);
+}

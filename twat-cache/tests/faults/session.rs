@@ -1,0 +1,128 @@
+//! A wrapper in use, and what it does.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use twat_cache_core::testing::child::Task;
+use twat_cache_core::testing::{Counter, record_logs};
+
+use super::wrappers::{Kind, ROOM, Wrapper};
+
+/// A wrapper in use.
+pub(crate) struct Session {
+    pub(crate) wrapper: Box<dyn Wrapper>,
+    pub(crate) computed: Arc<Counter>,
+    wrong: AtomicUsize,
+    dir: PathBuf,
+    warned: usize,
+}
+
+/// Of every length up to 700 bytes, and one long enough to be mapped, which are the small keys'; 8 KB for the others.
+pub(crate) fn value(key: u64) -> Vec<u64> {
+    let length = match key {
+        5 => 17_000,
+        0..12 => key * 8,
+        _ => 1000,
+    };
+    (0..length).map(|n| n * 1000 + key).collect()
+}
+
+impl Session {
+    pub(crate) fn open(kind: Kind, dir: &Path) -> Self {
+        Self::limited(kind, dir, ROOM)
+    }
+
+    pub(crate) fn limited(kind: Kind, dir: &Path, max_bytes: u64) -> Self {
+        let computed = Arc::new(Counter::new());
+        let counter = computed.clone();
+        let warned = warnings(dir).len();
+        let function = move |key: &u64| {
+            counter.count();
+            value(*key)
+        };
+        let wrapper = kind.open(dir, max_bytes, Box::new(function));
+        Self { wrapper, computed, wrong: AtomicUsize::new(0), dir: dir.to_owned(), warned }
+    }
+
+    pub(crate) fn call_all(&self, keys: Range<u64>) {
+        keys.for_each(|key| self.judge(key, &self.wrapper.call(key)));
+    }
+
+    pub(crate) fn peek_all(&self, keys: Range<u64>) {
+        for key in keys {
+            if let Some(found) = self.wrapper.peek(key).unwrap() {
+                self.judge(key, &found);
+            }
+        }
+    }
+
+    fn judge(&self, key: u64, found: &[u64]) {
+        if found != value(key) {
+            self.wrong.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks for it until the disk keeps it: failures are waited out for ever longer, half a second at first.
+    pub(crate) fn until_kept(&self, key: u64) {
+        let begun = Instant::now();
+        while !self.wrapper.is_kept(key) {
+            self.judge(key, &self.wrapper.refresh(key));
+            assert!(begun.elapsed() < PATIENCE, "storing does not resume");
+            std::thread::yield_now();
+        }
+    }
+
+    /// What there was until now.
+    pub(crate) fn seen(&self) -> Round {
+        let warnings = warnings(&self.dir).split_off(self.warned);
+        Round { wrong: self.wrong.load(Ordering::Relaxed), computed: self.computed.get(), warnings }
+    }
+
+    /// What there was, its end included.
+    pub(crate) fn end(mut self) -> Round {
+        // In its place one that can be dropped without a word.
+        self.wrapper = Kind::Memory.open(&self.dir, 0, Box::new(|_| Vec::new()));
+        self.seen()
+    }
+}
+
+/// Longer than anything is waited for that comes at all.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+fn warnings(dir: &Path) -> Vec<String> {
+    record_logs().warnings(&dir.display().to_string())
+}
+
+/// What a wrapper did.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) wrong: usize,
+    pub(crate) computed: usize,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Round {
+    /// To the parent.
+    pub(crate) fn tell(&self, task: &Task) {
+        task.say(format_args!("{} {}", self.wrong, self.computed));
+        self.warnings.iter().for_each(|warning| task.say(warning));
+    }
+
+    /// By a child, if it came that far.
+    pub(crate) fn told(said: Vec<String>) -> Option<Self> {
+        let mut said = said.into_iter();
+        let numbers = said.next()?;
+        let (wrong, computed) = numbers.split_once(' ')?;
+        Some(Self { wrong: wrong.parse().ok()?, computed: computed.parse().ok()?, warnings: said.collect() })
+    }
+}
+
+/// Asks for everything twice, with a wrapper of its own.
+pub(crate) fn round(kind: Kind, dir: &Path, keys: Range<u64>) -> Round {
+    let session = Session::open(kind, dir);
+    (0..2).for_each(|_| session.call_all(keys.clone()));
+    session.end()
+}
