@@ -59,7 +59,7 @@ impl<C> DiskBuilder<C> {
     twat_cache_core::__wraps! {
         ///
         /// The database is opened at the first call. If that fails, or later the database itself, memory takes over.
-        DiskFallback<V>, by fallback,
+        DiskFallback<V>, by with_memory,
         where A: Hash + ?Sized, C: Codec<V>, V: Clone + Send + Sync
     }
 
@@ -82,7 +82,8 @@ impl<C> DiskBuilder<C> {
         DiskStore::new(self.options, Functions::of::<C>(), C::within)
     }
 
-    fn fallback<V>(self) -> DiskFallback<V>
+    /// The store as the `wrap`s have it, opened when it is first used, and memory that steps in for it.
+    pub fn with_memory<V>(self) -> DiskFallback<V>
     where
         C: Codec<V>,
     {

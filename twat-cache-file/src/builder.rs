@@ -92,7 +92,7 @@ impl FileBuilder {
         ///
         /// [`Memo::view`](twat_cache_core::Memo::view) lends the result instead, and so do its kin. The directory is opened at
         /// the first call. Where it cannot be used, memory takes over.
-        FileFallback<V>, by fallback,
+        FileFallback<V>, by with_memory,
         where A: Hash + ?Sized, V: RkyvValue
     }
 
@@ -109,7 +109,8 @@ impl FileBuilder {
         FileStore::new(self.options, self.access, self.verify)
     }
 
-    fn fallback<V: RkyvValue>(self) -> FileFallback<V> {
+    /// The store as the `wrap`s have it, opened when it is first used, and memory that steps in for it.
+    pub fn with_memory<V: RkyvValue>(self) -> FileFallback<V> {
         let Options { max_bytes, lifetime, .. } = &self.options;
         let memory = MemoryStore::new(MEMORY.min(*max_bytes)).clock(lifetime.clock.clone());
         let memory = if let Some(ttl) = lifetime.ttl { memory.ttl(ttl) } else { memory };

@@ -18,15 +18,27 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "macros")]
+mod attributes;
+#[cfg(feature = "macros")]
+mod decorated;
 #[cfg(feature = "ucache")]
 mod ucache;
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::decorated::*;
+}
+
+#[cfg(feature = "macros")]
+pub use attributes::*;
 pub use twat_cache_core::*;
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
 #[cfg(feature = "file")]
 pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, MemoryStore, Verify, View, fcache};
-#[cfg(feature = "mem")]
-pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};
-#[cfg(feature = "ucache")]
-pub use ucache::{Backend, UnifiedBuilder, UnifiedStore, ucache};
+#[cfg(all(feature = "macros", feature = "disk"))]
+pub use twat_cache_macros::bcache;
+#[cfg(all(feature = "macros", feature = "file"))]
+pub use twat_cache_macros::fcache;

@@ -37,10 +37,7 @@ impl<S, F> Memo<S, F> {
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> V,
     {
-        match self.store.view(key) {
-            Ok(Some(view)) => self.hit(view),
-            missed => unfailing(self.miss(&Lent, key, missed.err(), || Ok((self.function)(key)))),
-        }
+        unfailing(self.try_view_with(key, || Ok((self.function)(key))))
     }
 
     /// As [`view`](Self::view), for a function that can fail. Only `Ok` is stored; the error is the function's own.
@@ -51,10 +48,7 @@ impl<S, F> Memo<S, F> {
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> Result<V, E>,
     {
-        match self.store.view(key) {
-            Ok(Some(view)) => Ok(self.hit(view)),
-            missed => self.miss(&Lent, key, missed.err(), || (self.function)(key)),
-        }
+        self.try_view_with(key, || (self.function)(key))
     }
 
     /// As [`view`](Self::view), for an async function.
@@ -65,13 +59,7 @@ impl<S, F> Memo<S, F> {
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> V,
     {
-        match self.store.view(key) {
-            Ok(Some(view)) => self.hit(view),
-            missed => {
-                let compute = async { Ok((self.function)(key).await) };
-                unfailing(Box::pin(self.miss_async(&Lent, key, missed.err(), compute)).await)
-            }
-        }
+        unfailing(self.try_view_with_async(key, async || Ok((self.function)(key).await)).await)
     }
 
     /// As [`try_view`](Self::try_view), for an async function.
@@ -82,12 +70,36 @@ impl<S, F> Memo<S, F> {
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> Result<V, E>,
     {
+        self.try_view_with_async(key, async || (self.function)(key).await).await
+    }
+
+    /// As [`try_view`](Self::try_view), with this function in place of the memo's own.
+    #[inline]
+    pub fn try_view_with<K, V, W, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<W, E>
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
+    {
         match self.store.view(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
-            missed => {
-                let compute = async { (self.function)(key).await };
-                Box::pin(self.miss_async(&Lent, key, missed.err(), compute)).await
-            }
+            missed => self.miss(&Lent, key, missed.err(), compute),
+        }
+    }
+
+    /// As [`try_view_async`](Self::try_view_async), with this function in place of the memo's own.
+    #[inline]
+    pub async fn try_view_with_async<K, V, W, E>(
+        &self,
+        key: &K,
+        compute: impl AsyncFnOnce() -> Result<V, E>,
+    ) -> Result<W, E>
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
+    {
+        match self.store.view(key) {
+            Ok(Some(view)) => Ok(self.hit(view)),
+            missed => Box::pin(self.miss_async(&Lent, key, missed.err(), compute())).await,
         }
     }
 }

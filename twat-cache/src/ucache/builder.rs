@@ -85,7 +85,8 @@ impl UnifiedBuilder {
         Ok(store)
     }
 
-    fn build<K, V>(self) -> UnifiedStore<K, V>
+    /// The store as the `wrap`s have it: its backend is chosen and opened when it is first used.
+    pub fn build<K, V>(self) -> UnifiedStore<K, V>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
         V: RkyvValue + Clone + Send + Sync,

@@ -1,8 +1,9 @@
 use std::fmt;
+use std::hash::Hash;
 use std::time::Duration;
 
 use twat_cache_core::archive::{RkyvValue, archived_len};
-use twat_cache_core::{Args, Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Tiered};
+use twat_cache_core::{Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Tiered};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
@@ -23,7 +24,7 @@ pub struct UnifiedStore<K, V: RkyvValue> {
 
 impl<K, V> UnifiedStore<K, V>
 where
-    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: RkyvValue + Clone + Send + Sync,
 {
     pub(super) fn new(options: &Options, max_entries: usize, backend: Backend) -> Self {
@@ -38,7 +39,7 @@ where
 /// larger than an average one may be.
 fn front<K, V>(options: &Options, max_entries: usize) -> MemStore<K, V>
 where
-    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: RkyvValue + Clone + Send + Sync,
 {
     let max_bytes = options.max_bytes;
@@ -96,7 +97,7 @@ impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
 
 impl<K, V> Store for UnifiedStore<K, V>
 where
-    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: RkyvValue + Clone + Send + Sync,
 {
     type Value = V;
@@ -129,8 +130,9 @@ where
 
 impl<A, K, V> KeyedStore<A> for UnifiedStore<K, V>
 where
-    A: Args<Owned = K> + ?Sized,
-    K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+    A: Hash + ?Sized,
+    MemStore<K, V>: KeyedStore<A, Value = V>,
+    K: Hash + Eq + Clone + Send + Sync + 'static,
     V: RkyvValue + Clone + Send + Sync,
 {
     #[inline]

@@ -1,0 +1,41 @@
+//! Each feature of `twat-cache` by itself, and those that go together. `first` and `second` run over one directory.
+
+#![forbid(unsafe_code)]
+#![deny(warnings, missing_docs, clippy::pedantic)]
+
+mod bare;
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "mem")]
+mod mem;
+#[cfg(all(feature = "disk", feature = "serde"))]
+mod serde;
+#[cfg(feature = "stats")]
+mod stats;
+#[cfg(feature = "ucache")]
+mod ucache;
+
+fn main() -> Result<(), twat_cache::Error> {
+    let second = std::env::args().nth(1).as_deref() == Some("second");
+    // How often a function has to be computed whose result outlives the program.
+    let lasting = usize::from(!second);
+
+    bare::check()?;
+    #[cfg(feature = "mem")]
+    mem::check()?;
+    #[cfg(feature = "disk")]
+    disk::check(lasting)?;
+    #[cfg(feature = "file")]
+    file::check(lasting)?;
+    #[cfg(all(feature = "disk", feature = "serde"))]
+    serde::check(lasting)?;
+    #[cfg(feature = "ucache")]
+    ucache::check(lasting)?;
+    #[cfg(feature = "stats")]
+    stats::check();
+    // Not all of them ask for it.
+    let _ = lasting;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! A program that uses the library, and leaves it to its own user whether that caches.
+
+#![forbid(unsafe_code)]
+#![deny(warnings, missing_docs, clippy::pedantic)]
+
+fn main() {
+    for _ in 0..3 {
+        assert_eq!(library::vocabulary("to be or not to be"), 4);
+    }
+    assert_eq!(library::computations(), if cfg!(feature = "cache") { 1 } else { 3 });
+}

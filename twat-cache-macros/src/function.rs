@@ -1,0 +1,112 @@
+//! The function under an attribute: taken apart, and refused if it cannot be remembered.
+
+use syn::punctuated::Punctuated;
+use syn::visit::Visit;
+use syn::{
+    Attribute, Block, Error, FnArg, Generics, Ident, ItemFn, Pat, Receiver, Result, ReturnType, Signature, Token, Type,
+    Visibility, parse_quote,
+};
+
+use crate::options::{Options, ours};
+use crate::refuse::{self, Errors};
+
+/// A function that can be remembered.
+pub(crate) struct Function {
+    /// Those that belong to the function as it is called.
+    pub(crate) attributes: Vec<Attribute>,
+    /// Those that decide whether it is there at all.
+    pub(crate) conditions: Vec<Attribute>,
+    /// Those that are about its body.
+    pub(crate) lints: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    /// Of lifetimes only.
+    pub(crate) generics: Generics,
+    pub(crate) receiver: Option<Receiver>,
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) output: Type,
+    pub(crate) block: Block,
+}
+
+/// One of its arguments.
+pub(crate) struct Argument {
+    pub(crate) pattern: Pat,
+    /// What it is called where it must have a name.
+    pub(crate) name: Ident,
+    pub(crate) r#type: Type,
+    /// What it leads to, if it is a reference.
+    pub(crate) referent: Option<Type>,
+    pub(crate) is_in_key: bool,
+}
+
+impl Function {
+    pub(crate) fn parse(options: &Options, tokens: proc_macro2::TokenStream) -> Result<Self> {
+        let attribute = options.wrapper.name();
+        let ItemFn { attrs, vis, sig, block } = syn::parse2(tokens).map_err(|error| {
+            Error::new(error.span(), format!("`#[{attribute}]` goes on a function with a body ({error})"))
+        })?;
+        let mut errors = Errors::default();
+        refuse::kinds(attribute, &sig, &mut errors);
+        let receiver = sig.receiver().cloned();
+        let arguments = arguments(&sig.inputs, options, &mut errors);
+        refuse::skips(options, receiver.as_ref(), &arguments, &mut errors);
+        refuse::receiver(options, receiver.as_ref(), &mut errors);
+        let output = match &sig.output {
+            ReturnType::Default => parse_quote!(()),
+            ReturnType::Type(_, output) => (**output).clone(),
+        };
+        refuse::output(&output, &mut errors);
+        for argument in &arguments {
+            refuse::argument(argument, &mut errors);
+        }
+        errors.finish()?;
+        let is = |attribute: &Attribute, names: &[&str]| names.iter().any(|name| attribute.path().is_ident(name));
+        let (lints, attributes): (Vec<_>, Vec<_>) =
+            attrs.into_iter().partition(|attribute| is(attribute, &["allow", "expect", "warn", "deny", "forbid"]));
+        let conditions = attributes.iter().filter(|attribute| is(attribute, &["cfg"])).cloned().collect();
+        let generics = sig.generics.clone();
+        let (visibility, signature, block) = (vis, sig, *block);
+        Ok(Self { attributes, conditions, lints, visibility, signature, generics, receiver, arguments, output, block })
+    }
+
+    /// Whether `Self` occurs in its types: then it stands in an `impl`.
+    pub(crate) fn mentions_self(&self) -> bool {
+        struct Find(bool);
+        impl Visit<'_> for Find {
+            fn visit_path(&mut self, path: &syn::Path) {
+                self.0 |= path.segments.first().is_some_and(|first| first.ident == "Self");
+                syn::visit::visit_path(self, path);
+            }
+        }
+        let mut find = Find(false);
+        find.visit_signature(&self.signature);
+        find.0
+    }
+}
+
+fn arguments(inputs: &Punctuated<FnArg, Token![,]>, options: &Options, errors: &mut Errors) -> Vec<Argument> {
+    let typed = inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    let argument = |(index, typed): (usize, &syn::PatType)| {
+        let name = match &*typed.pat {
+            Pat::Ident(named) if named.by_ref.is_none() && named.subpat.is_none() => named.ident.clone(),
+            _ => ours(&format!("argument_{index}")),
+        };
+        let r#type = (*typed.ty).clone();
+        if let Type::ImplTrait(opaque) = &r#type {
+            errors.add(
+                opaque,
+                "`impl Trait` is generic, and would need a cache for each type; name one, or take a `&dyn`",
+            );
+        }
+        let referent = match &r#type {
+            Type::Reference(reference) => Some((*reference.elem).clone()),
+            _ => None,
+        };
+        let is_in_key = options.key.is_none() && !options.skip.contains(&name);
+        Argument { pattern: (*typed.pat).clone(), name, r#type, referent, is_in_key }
+    };
+    typed.enumerate().map(argument).collect()
+}

@@ -1,0 +1,59 @@
+//! What is written for a function in an `impl` or a `trait`, where nothing may stand beside it.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{FnArg, Pat, Signature};
+
+use crate::expand::Parts;
+use crate::function::{Argument, Function};
+use crate::options::ours;
+
+impl Parts<'_> {
+    /// In an `impl`, where nothing may stand beside it.
+    pub(crate) fn method(&self) -> TokenStream {
+        let Self { function, private, .. } = self;
+        let Function { attributes, lints, visibility, signature, generics, output, block, .. } = function;
+        let Signature { asyncness, ident: name, inputs, .. } = signature;
+        let where_clause = &generics.where_clause;
+        let receiver = inputs.iter().filter(|input| matches!(input, FnArg::Receiver(_)));
+        let parameters = self.parameters();
+        // By its name in the key, and as the body has it inside of the closure.
+        let bound = function.arguments.iter().map(|argument| {
+            let Argument { pattern, r#type, .. } = argument;
+            let handed_over = Self::handed_over(argument);
+            let is_itself = matches!(pattern, Pat::Ident(named) if named.mutability.is_none())
+                && !(argument.is_in_key && argument.referent.is_none());
+            if is_itself {
+                quote!()
+            } else {
+                quote!(#[allow(clippy::clone_on_copy)] let #pattern: #r#type = #handed_over;)
+            }
+        });
+        let body = ours("body");
+        let cell = ours("MEMO");
+        let memo = ours("memo");
+        let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
+        let open = self.open(&quote!(#private::name_around(#package, &|| ())));
+        let memo_type = self.memo();
+        let ask = self.ask(&quote!(#memo), "try_call_with", &quote!(#body()));
+        let arrow = self.arrow();
+        let statements = &block.stmts;
+        quote_spanned! {signature.ident.span()=>
+            #(#attributes)*
+            #(#lints)*
+            // The body gets a copy of what the key is made of.
+            #[allow(clippy::needless_pass_by_value)]
+            #visibility #asyncness fn #name #generics(#(#receiver,)* #parameters) #arrow #where_clause {
+                static #cell: #private::MemoCell = #private::MemoCell::new();
+                let #memo: &'static #memo_type = #cell.get(|| #open);
+                // It may change what it takes, or may not.
+                #[allow(unused_mut)]
+                let mut #body = #asyncness || -> #output {
+                    #(#bound)*
+                    #(#statements)*
+                };
+                #ask
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What stands in the parentheses of an attribute.
+
+use std::hash::Hasher as _;
+
+use proc_macro2::{Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Error, Expr, Ident, Path, Result, Token, parenthesized, parse_quote};
+
+/// Which attribute it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrapper {
+    Memory,
+    Disk,
+    File,
+    Unified,
+}
+
+impl Wrapper {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "mcache",
+            Self::Disk => "bcache",
+            Self::File => "fcache",
+            Self::Unified => "ucache",
+        }
+    }
+
+    /// Whether what it remembers outlives the process.
+    pub(crate) fn is_persistent(self) -> bool {
+        self != Self::Memory
+    }
+
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Memory => &["max_entries", "ttl", "key", "skip", "crate"],
+            Self::Disk => &["max_bytes", "ttl", "version", "dir", "name", "serde", "key", "skip", "crate"],
+            Self::File => &["max_bytes", "ttl", "version", "dir", "name", "access", "verify", "key", "skip", "crate"],
+            Self::Unified => {
+                &["max_entries", "max_bytes", "ttl", "version", "dir", "name", "backend", "key", "skip", "crate"]
+            }
+        }
+    }
+}
+
+/// All that any of the attributes takes.
+const ALL: [&str; 13] = [
+    "max_entries",
+    "max_bytes",
+    "ttl",
+    "version",
+    "dir",
+    "name",
+    "serde",
+    "access",
+    "verify",
+    "backend",
+    "key",
+    "skip",
+    "crate",
+];
+
+/// The options of one attribute.
+pub(crate) struct Options {
+    pub(crate) wrapper: Wrapper,
+    /// Those that are methods of the builder, with their values.
+    pub(crate) settings: Vec<(Ident, Option<Expr>)>,
+    pub(crate) version: Option<Expr>,
+    pub(crate) name: Option<Expr>,
+    pub(crate) key: Option<Expr>,
+    /// Arguments that are left out of the key.
+    pub(crate) skip: Vec<Ident>,
+    /// Where the facade is.
+    pub(crate) krate: Path,
+}
+
+impl Options {
+    /// The options of this attribute.
+    pub(crate) fn parse(wrapper: Wrapper, tokens: TokenStream) -> Result<Self> {
+        let parse = |input: ParseStream<'_>| Punctuated::<Given, Token![,]>::parse_terminated(input);
+        let given = syn::parse::Parser::parse2(parse, tokens)?;
+        let mut options = Self {
+            wrapper,
+            settings: Vec::new(),
+            version: None,
+            name: None,
+            key: None,
+            skip: Vec::new(),
+            krate: parse_quote!(::twat_cache),
+        };
+        let mut seen: Vec<String> = Vec::new();
+        for Given { name, value } in given {
+            let word = name.to_string();
+            if !wrapper.options().contains(&word.as_str()) {
+                return Err(Error::new(name.span(), not_an_option(wrapper, &word)));
+            }
+            if seen.contains(&word) {
+                return Err(Error::new(name.span(), format!("`{word}` is given twice")));
+            }
+            options.set(&name, &word, value)?;
+            seen.push(word);
+        }
+        if let (Some(key), Some(skipped)) = (&options.key, options.skip.first()) {
+            let mut error = Error::new_spanned(key, "`key` says all that is in the key");
+            error.combine(Error::new(skipped.span(), "so there is nothing to `skip`; leave one of the two away"));
+            return Err(error);
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &Ident, word: &str, value: Value) -> Result<()> {
+        match (word, value) {
+            ("skip", Value::List(skipped)) => self.skip = skipped,
+            ("skip", _) => return Err(Error::new(name.span(), "arguments to skip stand in parentheses: `skip(a, b)`")),
+            (_, Value::List(_)) => {
+                return Err(Error::new(name.span(), format!("`{word}` takes a value: `{word} = …`")));
+            }
+            ("serde", Value::None) => self.settings.push((name.clone(), None)),
+            ("serde", _) => return Err(Error::new(name.span(), "`serde` takes no value: it is there or not")),
+            (_, Value::None) => {
+                return Err(Error::new(name.span(), format!("`{word}` needs a value: `{word} = …`")));
+            }
+            ("crate", Value::Path(path)) => self.krate = path,
+            ("version", Value::Expr(expr)) => self.version = Some(expr),
+            ("name", Value::Expr(expr)) => self.name = Some(expr),
+            ("key", Value::Expr(expr)) => self.key = Some(expr),
+            (_, Value::Expr(expr)) => self.settings.push((name.clone(), Some(expr))),
+            (_, Value::Path(_)) => unreachable!("only `crate` is parsed as a path"),
+        }
+        Ok(())
+    }
+
+    /// What of the options says which arguments are whose result: with another key, what is stored means something else.
+    pub(crate) fn key_tokens(&self) -> TokenStream {
+        let (key, skip) = (&self.key, &self.skip);
+        key.as_ref().map_or_else(|| quote!(#(#skip)*), ToTokens::to_token_stream)
+    }
+}
+
+fn not_an_option(wrapper: Wrapper, word: &str) -> String {
+    let attribute = wrapper.name();
+    let allowed = wrapper.options().iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", ");
+    if ALL.contains(&word) {
+        format!("`{word}` is not for `#[{attribute}]`, which takes {allowed}")
+    } else {
+        format!("there is no option `{word}`; `#[{attribute}]` takes {allowed}")
+    }
+}
+
+/// One option, as it is written.
+struct Given {
+    name: Ident,
+    value: Value,
+}
+
+enum Value {
+    None,
+    Expr(Expr),
+    List(Vec<Ident>),
+    Path(Path),
+}
+
+impl Parse for Given {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name = Ident::parse_any(input)?;
+        let value = if input.peek(syn::token::Paren) {
+            let list;
+            parenthesized!(list in input);
+            let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&list, Ident::parse_any)?;
+            Value::List(names.into_iter().collect())
+        } else if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            if name == "crate" { Value::Path(Path::parse_mod_style(input)?) } else { Value::Expr(input.parse()?) }
+        } else {
+            Value::None
+        };
+        Ok(Self { name, value })
+    }
+}
+
+/// A number for these tokens: the same wherever and whenever they are compiled.
+pub(crate) fn fingerprint(tokens: impl ToTokens) -> Literal {
+    let mut hasher = SipHasher13::new();
+    hash(tokens.to_token_stream(), &mut hasher);
+    Literal::u128_suffixed(hasher.finish128().as_u128())
+}
+
+/// Token by token, because how they are printed side by side may change.
+fn hash(tokens: TokenStream, hasher: &mut SipHasher13) {
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            hasher.write_u8(1 + group.delimiter() as u8);
+            hash(group.stream(), hasher);
+            hasher.write_u8(0);
+        } else {
+            let text = token.to_string();
+            hasher.write_usize(text.len());
+            hasher.write(text.as_bytes());
+        }
+    }
+}
+
+/// Where generated names are from: they meet none of the user's.
+pub(crate) fn ours(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
