@@ -287,7 +287,7 @@ fn remove_half_made(dir: &Path) -> Result<(), Error> {
             Some("version" | "lock") => {}
             // The engine's own is number 0.
             Some("keyspaces") if !entry.path().join("1").exists() => {}
-            Some(journal) if journal.ends_with(".jnl") => {}
+            _ if entry.path().extension().is_some_and(|extension| extension == "jnl") => {}
             // Damaged, or somebody's: not to be removed without a word.
             _ => return Ok(()),
         }

@@ -18,12 +18,19 @@ struct Scan<'a> {
     line: usize,
     /// In characters, from 1 on, as the compiler counts.
     column: usize,
-    /// What is open, and whether it is an `impl` or a `trait`.
-    open: Vec<bool>,
+    open: Vec<Brace>,
     /// The first word that says what the item is which is being read, as far as it is known.
     item: Option<String>,
     /// How many parentheses and brackets are open.
     depth: usize,
+}
+
+/// An open brace.
+struct Brace {
+    /// Whether it is that of an `impl` or a `trait`.
+    is_impl: bool,
+    /// What goes on behind it, if it is within parentheses or brackets: the item, and how many are open.
+    around: Option<(Option<String>, usize)>,
 }
 
 /// What may stand before the word that says what an item is.
@@ -55,21 +62,20 @@ impl<'a> Scan<'a> {
                 '(' | '[' => self.depth += 1,
                 ')' | ']' => self.depth = self.depth.saturating_sub(1),
                 '{' => {
-                    self.open.push(matches!(self.item.as_deref(), Some("impl" | "trait")));
-                    self.item = None;
-                    self.depth = 0;
+                    let (item, depth) = (self.item.take(), std::mem::take(&mut self.depth));
+                    let is_impl = depth == 0 && matches!(item.as_deref(), Some("impl" | "trait"));
+                    self.open.push(Brace { is_impl, around: (depth > 0).then_some((item, depth)) });
                 }
                 '}' => {
-                    self.open.pop();
-                    self.item = None;
-                    self.depth = 0;
+                    let around = self.open.pop().and_then(|brace| brace.around);
+                    (self.item, self.depth) = around.unwrap_or_default();
                 }
                 ';' if self.depth == 0 => self.item = None,
                 next if next.is_alphabetic() || next == '_' => self.word(next),
                 _ => {}
             }
         }
-        self.open.last().copied().unwrap_or(false)
+        self.open.last().is_some_and(|brace| brace.is_impl)
     }
 
     fn word(&mut self, first: char) {

@@ -31,14 +31,22 @@ pub mod __private {
     pub use crate::decorated::*;
 }
 
-#[cfg(feature = "macros")]
-pub use attributes::*;
+#[cfg(all(feature = "macros", feature = "disk"))]
+pub use attributes::bcache;
+#[cfg(all(feature = "macros", feature = "file"))]
+pub use attributes::fcache;
+#[cfg(all(feature = "macros", feature = "mem"))]
+pub use attributes::mcache;
+#[cfg(all(feature = "macros", feature = "ucache"))]
+pub use attributes::ucache;
 pub use twat_cache_core::*;
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
 #[cfg(feature = "file")]
 pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, MemoryStore, Verify, View, fcache};
-#[cfg(all(feature = "macros", feature = "disk"))]
-pub use twat_cache_macros::bcache;
-#[cfg(all(feature = "macros", feature = "file"))]
-pub use twat_cache_macros::fcache;
+#[cfg(feature = "mem")]
+pub use twat_cache_mem::{
+    Evictions, Hashed, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache,
+};
+#[cfg(feature = "ucache")]
+pub use ucache::{Backend, UnifiedBuilder, UnifiedStore, ucache};
