@@ -106,7 +106,7 @@ mod counts {
         let memo = Memo::new(LruStore::new(1000), |n: &u64| *n);
         thread::scope(|scope| {
             (0..4).for_each(|_| {
-                drop(scope.spawn(|| (0..10_000).for_each(|n| assert_eq!(memo.call(&(n % 500)), n % 500))))
+                drop(scope.spawn(|| (0..10_000).for_each(|n| assert_eq!(memo.call(&(n % 500)), n % 500))));
             });
         });
         let stats = memo.stats();

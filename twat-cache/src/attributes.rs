@@ -1,10 +1,201 @@
 //! The attributes, each under the name of the function that does the same for closures.
 
+/// Remembers the results of a function in a database, as [`bcache`](fn@crate::bcache) does: the next run of the program finds
+/// them.
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// use twat_cache::bcache;
+///
+/// #[bcache(dir = dir(), max_bytes = 64 << 20)]
+/// fn thumbnail(path: &str, (width, height): (u32, u32)) -> std::io::Result<Vec<u8>> {
+///     Ok(format!("{path} at {width} by {height}").into_bytes())
+/// }
+///
+/// assert_eq!(thumbnail("cat.jpg", (320, 240))?, b"cat.jpg at 320 by 240");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// All that is said of [`mcache`](macro@crate::mcache) holds, and its cache has a name: the package and the path of the
+/// function, or `name = …`. Its version is a fingerprint of the function, body included: edit it, and its results are
+/// computed anew; change it back, and the old ones are found again. What the function calls is not part of it; with
+/// `version = …` you say yourself what is. A `key` or `skip` that changes is another version in any case.
+///
+/// Values need [rkyv](https://docs.rs/rkyv)'s derives, or serde's with the option `serde` (feature `serde`).
+///
+/// Options: `max_bytes`, `ttl`, `version`, `dir`, `name`, `serde`, `key`, `skip`, `crate`.
 #[cfg(feature = "disk")]
 pub use twat_cache_macros::bcache;
+
+/// Remembers the results of a function in files, as [`fcache`](fn@crate::fcache) does: large ones, for several processes.
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// use twat_cache::fcache;
+///
+/// #[fcache(dir = dir())]
+/// fn waves(n: u32) -> Vec<f64> {
+///     (0..n).map(|i| f64::from(i).sin()).collect()
+/// }
+///
+/// assert_eq!(waves(100_000).len(), 100_000); // a value of its own
+/// assert_eq!(waves::view(100_000)[0], 0.0); // read where it lies, without a copy
+/// ```
+///
+/// All that is said of [`bcache`](macro@crate::bcache) holds; the companion has `view` besides, which gives a
+/// [`View`](crate::View).
+///
+/// Options: `max_bytes`, `ttl`, `version`, `dir`, `name`, `access`, `verify`, `key`, `skip`, `crate`.
 #[cfg(feature = "file")]
 pub use twat_cache_macros::fcache;
+
+/// Remembers the results of a function in memory, as [`mcache`](fn@crate::mcache) does. The function is called as before.
+///
+/// ```
+/// use twat_cache::mcache;
+///
+/// #[mcache]
+/// fn fib(n: u64) -> u64 {
+///     if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
+/// }
+///
+/// assert_eq!(fib(90), 2_880_067_194_370_816_120);
+/// ```
+///
+/// # Functions
+///
+/// - Free functions, functions in functions, methods and associated functions; sync and async, on any executor.
+/// - Arguments of any number, owned or borrowed: a hit allocates nothing for `&str`, `&[T]`, `&Path` or `&T`. They need
+///   `Hash + Eq + Clone`; floats will do, also in slices, vectors, options and tuples: NaN is the same as NaN, and 0.0 as
+///   -0.0. An owned argument is cloned for the body when something is computed, for it is kept as the key as well.
+/// - `self` is part of the key, by its own `Hash + Eq + Clone`.
+/// - Of a `Result`, by whatever name, only `Ok` is remembered.
+///
+/// ```
+/// use std::time::Duration;
+/// use twat_cache::mcache;
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct Shop {
+///     city: String,
+/// }
+///
+/// impl Shop {
+///     #[mcache(max_entries = 100, ttl = Duration::from_secs(60))]
+///     async fn price(&self, item: &str) -> Result<u32, String> {
+///         if item == "tea" { Ok(3) } else { Err(format!("no {item} in {}", self.city)) }
+///     }
+/// }
+///
+/// # futures_lite::future::block_on(async {
+/// let shop = Shop { city: "Riga".into() };
+/// assert_eq!(shop.price("tea").await, Ok(3));
+/// assert!(shop.price("silk").await.is_err()); // asked for again next time
+/// # });
+/// ```
+///
+/// Not for generic functions, `impl Trait`, `const` and `unsafe` functions, borrowed results and `&mut` arguments that are not
+/// skipped: the compiler says so, and what to do instead.
+///
+/// # Options
+///
+/// They are expressions, evaluated once, at the first call.
+///
+/// - `max_entries`, `ttl`: as the builder's.
+/// - `skip(a, self)`: these arguments are not part of the key.
+/// - `key = (…)`: this is the key, whatever the arguments are. It may use them, and needs only `Hash`: such a cache goes by
+///   digests of 128 bits under a secret.
+/// - `crate = path`: where `twat_cache` is, if it is not called so.
+///
+/// ```
+/// use twat_cache::mcache;
+///
+/// # struct Connection;
+/// #[derive(Debug)]
+/// struct User {
+///     id: u64,
+/// }
+///
+/// #[mcache(skip(connection))]
+/// fn name(connection: &Connection, id: u64) -> String {
+///     format!("user {id}")
+/// }
+///
+/// #[mcache(key = (user.id, page))]
+/// fn posts(user: &User, page: u32) -> Vec<String> {
+///     vec![format!("post of {user:?} on page {page}")]
+/// }
+///
+/// assert_eq!(name(&Connection, 7), "user 7");
+/// assert_eq!(posts(&User { id: 7 }, 1).len(), 1);
+/// ```
+///
+/// # The companion
+///
+/// Beside a function there is a type of its name, with its visibility, for what else one does with a cache:
+///
+/// ```
+/// # use twat_cache::mcache;
+/// # #[mcache]
+/// # fn fib(n: u64) -> u64 {
+/// #     if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
+/// # }
+/// # fn main() -> Result<(), twat_cache::Error> {
+/// fib(40);
+/// assert_eq!(fib::len()?, 41);
+/// assert_eq!(fib::peek(40)?, Some(102_334_155)); // looks, never computes
+/// assert!(fib::forget(40)?); // says whether there was something
+/// assert_eq!(fib::refresh(40), 102_334_155); // computes and stores, whatever is there
+/// assert_eq!(fib::uncached(1), 1); // computes, and stores nothing
+/// assert_eq!(fib::memo().describe(), "memory");
+/// assert!(fib::store().cache().capacity() >= 1024); // the engine itself
+/// fib::clear()
+/// # }
+/// ```
+///
+/// Beside a method nothing can stand, so it has no companion. To reach its store, decorate a free function, and call that
+/// from the method:
+///
+/// ```
+/// use twat_cache::mcache;
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct Rectangle(u64, u64);
+///
+/// #[mcache]
+/// fn area(of: &Rectangle) -> u64 {
+///     of.0 * of.1
+/// }
+///
+/// impl Rectangle {
+///     fn area(&self) -> u64 {
+///         area(self)
+///     }
+/// }
+///
+/// assert_eq!(Rectangle(3, 4).area(), 12);
+/// assert_eq!(area::len()?, 1);
+/// # Ok::<(), twat_cache::Error>(())
+/// ```
 #[cfg(feature = "mem")]
 pub use twat_cache_macros::mcache;
+
+/// Remembers the results of a function wherever is best, as [`ucache`](fn@crate::ucache) does.
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// use twat_cache::ucache;
+///
+/// #[ucache(dir = dir(), version = 2)]
+/// fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// assert_eq!(square(12), 144); // computed once, and not again by the next run of the program
+/// ```
+///
+/// All that is said of [`bcache`](macro@crate::bcache) holds.
+///
+/// Options: `max_entries`, `max_bytes`, `ttl`, `version`, `dir`, `name`, `backend`, `key`, `skip`, `crate`.
 #[cfg(feature = "ucache")]
 pub use twat_cache_macros::ucache;

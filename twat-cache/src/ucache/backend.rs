@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Where the results of a [`ucache`](crate::ucache) are kept, beside the memory in front.
+/// Where the results of a [`ucache`](fn@crate::ucache) are kept, beside the memory in front.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {

@@ -15,7 +15,7 @@ use super::persistent::Persistent;
 
 /// Results in memory, and behind it in the best persistent backend there is.
 ///
-/// Made by [`ucache`](crate::ucache)`(name).open()` and by its `wrap`s. It is a [`Tiered`] of a [`MemStore`] and whatever
+/// Made by [`ucache`](fn@crate::ucache)`(name).open()` and by its `wrap`s. It is a [`Tiered`] of a [`MemStore`] and whatever
 /// serves behind it, which [`backend`](Self::backend) says.
 pub struct UnifiedStore<K, V: RkyvValue> {
     // What the backend does not take is lent to nothing: memory has it.
