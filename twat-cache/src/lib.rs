@@ -1,7 +1,7 @@
 // The README's examples need the features that they show.
-#![cfg_attr(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache"), doc = include_str!("../../README.md"))]
+#![cfg_attr(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache", feature = "macros"), doc = include_str!("../../README.md"))]
 #![cfg_attr(
-    not(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache")),
+    not(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache", feature = "macros")),
     doc = "Function results that are remembered. With all features, this is the README."
 )]
 //! # Options
