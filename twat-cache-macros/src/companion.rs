@@ -46,7 +46,9 @@ impl Parts<'_> {
                 dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery
             )]
         };
-        let unused = self.options.key.is_some().then(|| quote!(#[allow(unused_variables)]));
+        // Of what is not in the key they have no need.
+        let unused = function.arguments.iter().any(|argument| !argument.is_in_key);
+        let unused = unused.then(|| quote!(#[allow(unused_variables)]));
         quote! {
             #(#attributes)*
             #[allow(unused_mut, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
