@@ -26,7 +26,7 @@ impl Parts<'_> {
         let (memo_type, store_type) = (self.memo(), self.store());
         let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
         let open = self.open(&quote!(#private::name_of::<#name>(#package)));
-        let memo_static = ours("MEMO");
+        let memo_static = ours("__TWAT_CACHE_MEMO");
         let view = (self.options.wrapper == Wrapper::File).then(|| self.view(&at_hand, &uncached));
         let docs = Docs::of(&name.to_string(), self.options.wrapper.name());
         let Docs {

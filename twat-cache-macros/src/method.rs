@@ -30,7 +30,7 @@ impl Parts<'_> {
             }
         });
         let body = ours("body");
-        let cell = ours("MEMO");
+        let cell = ours("__TWAT_CACHE_MEMO");
         let memo = ours("memo");
         let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
         let open = self.open(&quote!(#private::name_around(#package, &|| ())));
@@ -45,7 +45,7 @@ impl Parts<'_> {
             #[allow(clippy::needless_pass_by_value)]
             #visibility #asyncness fn #name #generics(#(#receiver,)* #parameters) #arrow #where_clause {
                 static #cell: #private::MemoCell = #private::MemoCell::new();
-                let #memo: &'static #memo_type = #cell.get(|| #open);
+                let #memo: &'static #memo_type = #cell.get(#private::place_of(&|| ()), || #open);
                 // It may change what it takes, or may not.
                 #[allow(unused_mut)]
                 let mut #body = #asyncness || -> #output {

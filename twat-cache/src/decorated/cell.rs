@@ -5,14 +5,22 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The memo of a method: a static that stands inside of it, where its type cannot be named in full if it has `Self` in it.
 ///
-/// In a generic `impl` there is one for each type.
+/// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *place*, which is a
+/// name that the compiler gives to the method of one type only.
 #[derive(Default)]
 pub struct MemoCell {
-    first: OnceLock<&'static (dyn Any + Send + Sync)>,
+    first: OnceLock<(&'static str, Shared)>,
     others: OnceLock<Mutex<Others>>,
 }
 
-type Others = HashMap<TypeId, &'static (dyn Any + Send + Sync)>;
+type Shared = &'static (dyn Any + Send + Sync);
+type Others = HashMap<(TypeId, &'static str), Shared>;
+
+/// The place of a closure, from within a method of one type.
+#[inline]
+pub fn place_of<Closure>(_inside: &Closure) -> &'static str {
+    std::any::type_name::<Closure>()
+}
 
 impl MemoCell {
     /// Empty.
@@ -20,24 +28,30 @@ impl MemoCell {
         Self { first: OnceLock::new(), others: OnceLock::new() }
     }
 
-    /// The memo, made when it is first asked for. It stays for as long as the process.
+    /// The memo of this place, made when it is first asked for. It stays for as long as the process.
     #[inline]
-    pub fn get<M: Any + Send + Sync>(&'static self, make: fn() -> M) -> &'static M {
-        match self.first.get().and_then(|first| first.downcast_ref()) {
-            Some(memo) => memo,
-            None => self.make(make),
+    pub fn get<M: Any + Send + Sync>(&'static self, place: &'static str, make: fn() -> M) -> &'static M {
+        match self.first.get() {
+            // The same text may be there twice, which costs a look into the others.
+            Some((first, memo)) if std::ptr::eq(*first, place) => {
+                memo.downcast_ref().unwrap_or_else(|| self.other(place, make))
+            }
+            _ => self.other(place, make),
         }
     }
 
     #[cold]
-    fn make<M: Any + Send + Sync>(&'static self, make: fn() -> M) -> &'static M {
-        let leak = |memo: M| -> &'static (dyn Any + Send + Sync) { Box::leak(Box::new(memo)) };
-        if let Some(memo) = self.first.get_or_init(|| leak(make())).downcast_ref() {
+    fn other<M: Any + Send + Sync>(&'static self, place: &'static str, make: fn() -> M) -> &'static M {
+        let leak = |memo: M| -> Shared { Box::leak(Box::new(memo)) };
+        let (first, memo) = self.first.get_or_init(|| (place, leak(make())));
+        if *first == place
+            && let Some(memo) = memo.downcast_ref()
+        {
             return memo;
         }
         let mut others = self.others.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         // Made under the lock: making one opens nothing, and two would not share what they remember.
-        let memo = *others.entry(TypeId::of::<M>()).or_insert_with(|| leak(make()));
+        let memo = *others.entry((TypeId::of::<M>(), place)).or_insert_with(|| leak(make()));
         memo.downcast_ref().unwrap_or_else(|| unreachable!("it is kept under its own type"))
     }
 }
@@ -53,11 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_memo_is_made_once_for_each_type() {
+    fn a_memo_is_made_once_for_each_place_and_type() {
         static CELL: MemoCell = MemoCell::new();
-        let [first, again] = [(); 2].map(|()| CELL.get(|| 1_u32));
-        let [other, other_again] = [(); 2].map(|()| CELL.get(|| String::from("other")));
-        assert!(std::ptr::eq(first, again) && std::ptr::eq(other, other_again));
-        assert_eq!((*first, &**other), (1, "other"));
+        let [first, again] = [(); 2].map(|()| CELL.get("u32", || String::from("of u32")));
+        let [other, other_again] = [(); 2].map(|()| CELL.get("u64", || String::from("of u64")));
+        let [third, third_again] = [(); 2].map(|()| CELL.get("u32", || 3));
+        assert!(std::ptr::eq(first, again) && std::ptr::eq(other, other_again) && std::ptr::eq(third, third_again));
+        assert_eq!((&**first, &**other, *third), ("of u32", "of u64", 3));
     }
 }

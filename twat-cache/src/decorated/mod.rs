@@ -7,7 +7,7 @@ mod part;
 
 pub use std::sync::LazyLock;
 
-pub use cell::MemoCell;
+pub use cell::{MemoCell, place_of};
 pub use floats::Floating;
 pub use outcome::{NoResult, Outcome};
 pub use part::{NoArgs, Part};
