@@ -12,43 +12,16 @@ use crate::options::{Wrapper, ours};
 impl Parts<'_> {
     /// In a module or a function: with a companion beside it.
     pub(crate) fn free(&self) -> TokenStream {
-        let Self { function, private, value, .. } = self;
-        let Function { attributes, conditions, lints, visibility, signature, generics, block, .. } = function;
-        let Signature { asyncness, ident: name, inputs, .. } = signature;
-        let parameters = self.parameters();
-        let handed_over = function.arguments.iter().map(Self::handed_over).collect::<Vec<_>>();
-        let where_clause = &generics.where_clause;
-        let uncached = quote!(#name::uncached(#(#handed_over),*));
-        let at_hand = quote!(#name::memo());
-        let call = self.ask(&at_hand, "try_call_with", &uncached);
-        let refresh = self.ask(&at_hand, "try_refresh_with", &uncached);
-        let Key { make, reference, .. } = &self.key;
-        let (memo_type, store_type) = (self.memo(), self.store());
+        let Self { function, private, .. } = self;
+        let Function { attributes, conditions, visibility, signature, generics, .. } = function;
+        let Signature { asyncness, ident: name, .. } = signature;
+        let (parameters, arrow, where_clause) = (self.parameters(), self.arrow(), &generics.where_clause);
+        let call = self.ask(&self.at_hand(), "try_call_with", &self.uncached_call());
+        let doc = format!("The controls of what {} remembers, by `#[{}]`.", self.link(), self.options.wrapper.name());
+        let (memo, cell) = (self.memo(), cell_name());
         let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
         let open = self.open(&quote!(#private::name_of::<#name>(#package)));
-        let memo_static = ours("__TWAT_CACHE_MEMO");
-        let view = (self.options.wrapper == Wrapper::File).then(|| self.view(&at_hand, &uncached));
-        let docs = Docs::of(&name.to_string(), self.options.wrapper.name());
-        let Docs {
-            companion,
-            uncached: uncached_doc,
-            refresh: refresh_doc,
-            peek,
-            forget,
-            clear,
-            len,
-            memo: memo_doc,
-            store,
-        } = &docs;
-        let arrow = self.arrow();
-        let quiet = quote! {
-            #[allow(
-                dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery
-            )]
-        };
-        // Of what is not in the key they have no need.
-        let unused = function.arguments.iter().any(|argument| !argument.is_in_key);
-        let unused = unused.then(|| quote!(#[allow(unused_variables)]));
+        let (uncached, by_arguments, of_all) = (self.uncached(), self.by_arguments(), self.of_all());
         quote! {
             #(#attributes)*
             #[allow(unused_mut, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
@@ -57,86 +30,115 @@ impl Parts<'_> {
             }
 
             #(#conditions)*
-            #[doc = #companion]
+            #[doc = #doc]
             #[allow(non_camel_case_types, dead_code, clippy::all, clippy::pedantic)]
             #visibility enum #name {}
 
             #(#conditions)*
             #[allow(non_local_definitions, clippy::items_after_statements)]
             const _: () = {
-                static #memo_static: #private::LazyLock<#memo_type> = #private::LazyLock::new(|| #open);
+                static #cell: #private::LazyLock<#memo> = #private::LazyLock::new(|| #open);
 
                 impl #name {
-                    #[doc = #uncached_doc]
-                    #(#lints)*
-                    #[allow(
-                        dead_code, unreachable_pub, clippy::missing_errors_doc, clippy::missing_panics_doc,
-                        clippy::must_use_candidate, clippy::missing_const_for_fn, clippy::needless_pass_by_value
-                    )]
-                    #visibility #asyncness fn uncached #generics(#inputs) #arrow #where_clause #block
+                    #uncached
                 }
 
-                #quiet
+                #[allow(
+                    dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery
+                )]
                 impl #name {
-                    #[doc = #refresh_doc]
-                    #visibility #asyncness fn refresh #generics(#parameters) #arrow #where_clause {
-                        #refresh
-                    }
-
-                    #view
-
-                    #[doc = #peek]
-                    #unused
-                    #visibility fn peek #generics(
-                        #parameters
-                    ) -> ::core::result::Result<::core::option::Option<#value>, #private::Error> #where_clause {
-                        #make
-                        #at_hand.peek(#reference)
-                    }
-
-                    #[doc = #forget]
-                    #unused
-                    #visibility fn forget #generics(
-                        #parameters
-                    ) -> ::core::result::Result<bool, #private::Error> #where_clause {
-                        #make
-                        #at_hand.forget(#reference)
-                    }
-
-                    #[doc = #clear]
-                    #visibility fn clear() -> ::core::result::Result<(), #private::Error> {
-                        #at_hand.clear()
-                    }
-
-                    #[doc = #len]
-                    #visibility fn len() -> ::core::result::Result<usize, #private::Error> {
-                        #at_hand.len()
-                    }
-
-                    #[doc = #store]
-                    #visibility fn store() -> &'static #store_type {
-                        #at_hand.store()
-                    }
-
-                    #[doc = #memo_doc]
-                    #visibility fn memo() -> &'static #memo_type {
-                        &#memo_static
-                    }
+                    #by_arguments
+                    #of_all
                 }
             };
         }
     }
 
+    /// The memo, from anywhere.
+    fn at_hand(&self) -> TokenStream {
+        let name = &self.function.signature.ident;
+        quote!(#name::memo())
+    }
+
+    /// The function, for rustdoc.
+    fn link(&self) -> String {
+        let name = &self.function.signature.ident;
+        format!("[`{name}`](fn@{name})")
+    }
+
+    /// Computes with the arguments at hand.
+    fn uncached_call(&self) -> TokenStream {
+        let name = &self.function.signature.ident;
+        let handed_over = self.function.arguments.iter().map(Self::handed_over);
+        quote!(#name::uncached(#(#handed_over),*))
+    }
+
+    /// The function as it was written.
+    fn uncached(&self) -> TokenStream {
+        let Function { lints, visibility, signature, generics, block, .. } = self.function;
+        let Signature { asyncness, inputs, .. } = signature;
+        let (arrow, where_clause) = (self.arrow(), &generics.where_clause);
+        let doc = format!("Computes what {} would, and remembers nothing.", self.link());
+        quote! {
+            #[doc = #doc]
+            #(#lints)*
+            #[allow(
+                dead_code, unreachable_pub, clippy::missing_errors_doc, clippy::missing_panics_doc,
+                clippy::must_use_candidate, clippy::missing_const_for_fn, clippy::needless_pass_by_value
+            )]
+            #visibility #asyncness fn uncached #generics(#inputs) #arrow #where_clause #block
+        }
+    }
+
+    /// What is about one result.
+    fn by_arguments(&self) -> TokenStream {
+        let Self { function, private, value, key: Key { make, reference, .. }, .. } = self;
+        let Function { visibility, signature, generics, .. } = function;
+        let (asyncness, where_clause) = (&signature.asyncness, &generics.where_clause);
+        let (parameters, arrow, memo) = (self.parameters(), self.arrow(), self.at_hand());
+        let refresh = self.ask(&memo, "try_refresh_with", &self.uncached_call());
+        let view = (self.options.wrapper == Wrapper::File).then(|| self.view());
+        let refresh_doc = format!("Computes what {} would, and remembers it in place of what was there.", self.link());
+        let peek_doc = format!("What {} remembers for these arguments, without ever computing it.", self.link());
+        // Of what is not in the key, these two have no need.
+        let unused = function.arguments.iter().any(|argument| !argument.is_in_key);
+        let unused = unused.then(|| quote!(#[allow(unused_variables)]));
+        quote! {
+            #[doc = #refresh_doc]
+            #visibility #asyncness fn refresh #generics(#parameters) #arrow #where_clause {
+                #refresh
+            }
+
+            #view
+
+            #[doc = #peek_doc]
+            #unused
+            #visibility fn peek #generics(
+                #parameters
+            ) -> ::core::result::Result<::core::option::Option<#value>, #private::Error> #where_clause {
+                #make
+                #memo.peek(#reference)
+            }
+
+            /// Forgets the result for these arguments; says whether there was one.
+            #unused
+            #visibility fn forget #generics(
+                #parameters
+            ) -> ::core::result::Result<bool, #private::Error> #where_clause {
+                #make
+                #memo.forget(#reference)
+            }
+        }
+    }
+
     /// What `fcache` has besides: a look at the result where it lies.
-    fn view(&self, memo: &TokenStream, uncached: &TokenStream) -> TokenStream {
+    fn view(&self) -> TokenStream {
         let Self { function, private, outcome, value, .. } = self;
         let Function { visibility, signature, generics, .. } = function;
         let (asyncness, where_clause, parameters) = (&signature.asyncness, &generics.where_clause, self.parameters());
-        let view = self.ask(memo, "try_view_with", uncached);
-        let doc = format!(
-            "A view of the result of [`{0}`](fn@{0}), where it lies: remembered, or computed and stored.",
-            signature.ident
-        );
+        let view = self.ask(&self.at_hand(), "try_view_with", &self.uncached_call());
+        let doc =
+            format!("A view of the result of {}, where it lies: remembered, or computed and stored.", self.link());
         quote! {
             #[doc = #doc]
             #visibility #asyncness fn view #generics(
@@ -146,34 +148,38 @@ impl Parts<'_> {
             }
         }
     }
-}
 
-/// What rustdoc says of the companion.
-struct Docs {
-    companion: String,
-    uncached: String,
-    refresh: String,
-    peek: String,
-    forget: String,
-    clear: String,
-    len: String,
-    memo: String,
-    store: String,
-}
+    /// What is about all results.
+    fn of_all(&self) -> TokenStream {
+        let Self { function, private, .. } = self;
+        let visibility = &function.visibility;
+        let (memo, memo_type, store_type, cell) = (self.at_hand(), self.memo(), self.store(), cell_name());
+        let memo_doc = format!("The memo behind {}.", self.link());
+        quote! {
+            /// Forgets all results.
+            #visibility fn clear() -> ::core::result::Result<(), #private::Error> {
+                #memo.clear()
+            }
 
-impl Docs {
-    fn of(name: &str, attribute: &str) -> Self {
-        let function = format!("[`{name}`](fn@{name})");
-        Self {
-            companion: format!("The controls of what [`{name}`](fn@{name}) remembers, by `#[{attribute}]`."),
-            uncached: format!("Computes what {function} would, and remembers nothing."),
-            refresh: format!("Computes what {function} would, and remembers it in place of what was there."),
-            peek: format!("What {function} remembers for these arguments, without ever computing it."),
-            forget: "Forgets the result for these arguments; says whether there was one.".into(),
-            clear: "Forgets all results.".into(),
-            len: "How many results are remembered.".into(),
-            memo: format!("The memo behind {function}."),
-            store: "The store, and through it the engine.".into(),
+            /// How many results are remembered.
+            #visibility fn len() -> ::core::result::Result<usize, #private::Error> {
+                #memo.len()
+            }
+
+            /// The store, and through it the engine.
+            #visibility fn store() -> &'static #store_type {
+                #memo.store()
+            }
+
+            #[doc = #memo_doc]
+            #visibility fn memo() -> &'static #memo_type {
+                &#cell
+            }
         }
     }
+}
+
+/// Where the memo is. A static's name can be seen by the body, so it is one that nobody has.
+pub(crate) fn cell_name() -> syn::Ident {
+    ours("__TWAT_CACHE_MEMO")
 }

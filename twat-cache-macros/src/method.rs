@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{FnArg, Pat, Signature};
 
+use crate::companion::cell_name;
 use crate::expand::Parts;
 use crate::function::{Argument, Function};
 use crate::options::ours;
@@ -30,7 +31,7 @@ impl Parts<'_> {
             }
         });
         let body = ours("body");
-        let cell = ours("__TWAT_CACHE_MEMO");
+        let cell = cell_name();
         let memo = ours("memo");
         let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
         let open = self.open(&quote!(#private::name_around(#package, &|| ())));

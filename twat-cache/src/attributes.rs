@@ -132,7 +132,8 @@ pub use twat_cache_macros::fcache;
 ///
 /// # The companion
 ///
-/// Beside a function there is a type of its name, with its visibility, for what else one does with a cache:
+/// Beside a function there is a type of its name, with its visibility, for what else one does with a cache. So there can be no
+/// module and no other type of that name.
 ///
 /// ```
 /// # use twat_cache::mcache;
