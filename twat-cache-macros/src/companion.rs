@@ -18,7 +18,7 @@ impl Parts<'_> {
         let (parameters, arrow, where_clause) = (self.parameters(), self.arrow(), &generics.where_clause);
         let call = self.ask(&self.at_hand(), "try_call_with", &self.uncached_call());
         let doc = format!("The controls of what {} remembers, by `#[{}]`.", self.link(), self.options.wrapper.name());
-        let (memo, cell) = (self.memo(), cell_name());
+        let (memo, place) = (self.memo(), cell_name());
         let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
         let open = self.open(&quote!(#private::name_of::<#name>(#package)));
         let (uncached, by_arguments, of_all) = (self.uncached(), self.by_arguments(), self.of_all());
@@ -37,7 +37,7 @@ impl Parts<'_> {
             #(#conditions)*
             #[allow(non_local_definitions, clippy::items_after_statements)]
             const _: () = {
-                static #cell: #private::LazyLock<#memo> = #private::LazyLock::new(|| #open);
+                static #place: #private::LazyLock<#memo> = #private::LazyLock::new(|| #open);
 
                 impl #name {
                     #uncached

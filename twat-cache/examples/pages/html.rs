@@ -1,0 +1,44 @@
+//! What is remembered of a page.
+
+use std::io;
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+/// The derives of `rkyv` are what lets it outlive the program, and `Clone` is what a hit in memory takes.
+#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Page {
+    pub(crate) title: String,
+    /// The paths that it links to.
+    pub(crate) links: Vec<String>,
+}
+
+impl Page {
+    /// Enough for the pages of `server.rs`, and no more: real ones are for a real parser.
+    pub(crate) fn parse(html: &str) -> io::Result<Self> {
+        let title = html.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+        let (title, body) =
+            title.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a page without a title"))?;
+        let links = body.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        Ok(Self { title: title.to_owned(), links: links.map(|(link, _)| link.to_owned()).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_its_title_and_where_it_links_to() {
+        let html = r#"<title>One</title><p><a href="/2">Two</a> <a href="/3">Three</a></p>"#;
+        let links = vec!["/2".to_owned(), "/3".to_owned()];
+        assert_eq!(Page::parse(html).unwrap(), Page { title: "One".to_owned(), links });
+        assert_eq!(Page::parse("<title></title>").unwrap(), Page { title: String::new(), links: Vec::new() });
+    }
+
+    #[test]
+    fn what_is_no_page_is_an_error() {
+        for html in ["", "One", "<title>One"] {
+            assert_eq!(Page::parse(html).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+}
