@@ -16,6 +16,7 @@ impl Parts<'_> {
         let Function { attributes, conditions, visibility, signature, generics, .. } = function;
         let Signature { asyncness, ident: name, .. } = signature;
         let (parameters, arrow, where_clause) = (self.parameters(), self.arrow(), &generics.where_clause);
+        let lints = function.quieted_lints();
         let call = self.ask(&self.at_hand(), "try_call_with", &self.uncached_call());
         let doc = format!("The controls of what {} remembers, by `#[{}]`.", self.link(), self.options.wrapper.name());
         let (memo, place) = (self.memo(), cell_name());
@@ -24,6 +25,7 @@ impl Parts<'_> {
         let (uncached, by_arguments, of_all) = (self.uncached(), self.by_arguments(), self.of_all());
         quote! {
             #(#attributes)*
+            #(#lints)*
             #[allow(unused_mut, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
             #visibility #asyncness fn #name #generics(#parameters) #arrow #where_clause {
                 #call
@@ -43,6 +45,7 @@ impl Parts<'_> {
                     #uncached
                 }
 
+                #(#lints)*
                 #[allow(
                     dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery
                 )]
@@ -75,7 +78,8 @@ impl Parts<'_> {
 
     /// The function as it was written.
     fn uncached(&self) -> TokenStream {
-        let Function { lints, visibility, signature, generics, block, .. } = self.function;
+        let Function { visibility, signature, generics, block, .. } = self.function;
+        let lints = self.function.quieted_lints();
         let Signature { asyncness, inputs, .. } = signature;
         let (arrow, where_clause) = (self.arrow(), &generics.where_clause);
         let doc = format!("Computes what {} would, and remembers nothing.", self.link());

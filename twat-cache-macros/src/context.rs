@@ -23,6 +23,8 @@ struct Scan<'a> {
     item: Option<String>,
     /// How many parentheses and brackets are open.
     depth: usize,
+    /// What was read last that is no blank.
+    last: char,
 }
 
 /// An open brace.
@@ -38,7 +40,7 @@ const MODIFIERS: [&str; 7] = ["pub", "unsafe", "default", "auto", "const", "asyn
 
 impl<'a> Scan<'a> {
     fn new(source: &'a str) -> Self {
-        Self { rest: source.chars(), line: 1, column: 1, open: Vec::new(), item: None, depth: 0 }
+        Self { rest: source.chars(), line: 1, column: 1, open: Vec::new(), item: None, depth: 0, last: ' ' }
     }
 
     fn next(&mut self) -> Option<char> {
@@ -63,8 +65,11 @@ impl<'a> Scan<'a> {
                 ')' | ']' => self.depth = self.depth.saturating_sub(1),
                 '{' => {
                     let (item, depth) = (self.item.take(), std::mem::take(&mut self.depth));
-                    let is_impl = depth == 0 && matches!(item.as_deref(), Some("impl" | "trait"));
-                    self.open.push(Brace { is_impl, around: (depth > 0).then_some((item, depth)) });
+                    let is_impl = matches!(item.as_deref(), Some("impl" | "trait"));
+                    // A constant, within the head of an `impl` perhaps: `[u8; { 3 }]`, or `Foo<{ 3 }>`.
+                    let is_within = depth > 0 || is_impl && matches!(self.last, '<' | ',' | '=');
+                    let around = is_within.then_some((item, depth));
+                    self.open.push(Brace { is_impl: is_impl && !is_within, around });
                 }
                 '}' => {
                     let around = self.open.pop().and_then(|brace| brace.around);
@@ -73,6 +78,9 @@ impl<'a> Scan<'a> {
                 ';' if self.depth == 0 => self.item = None,
                 next if next.is_alphabetic() || next == '_' => self.word(next),
                 _ => {}
+            }
+            if !next.is_whitespace() {
+                self.last = next;
             }
         }
         self.open.last().is_some_and(|brace| brace.is_impl)
@@ -174,6 +182,8 @@ mod tests {
         for source in [
             "impl Foo { @",
             "impl<T: Fn() -> [u8; { 3 }]> Foo<T> where T: Copy { fn a() {} @",
+            "impl Foo<{ 1 + 2 }, { 3 }> { @",
+            "impl<const N: u8 = { 3 }> Foo<N> { @",
             "mod a { pub(crate) trait T { const A: u8 = { 1 }; @",
             "unsafe impl Foo for Bar { /* } */ // }\n @",
             "#[cfg(feature = \"a\")] impl Foo { const B: &str = \"}\\\"}\"; const C: char = '}'; @",

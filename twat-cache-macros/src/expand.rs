@@ -29,6 +29,8 @@ pub(crate) fn expand(function: &Function, options: &Options, stands_in_impl: boo
     let output = &function.output;
     let outcome = quote! {
         <#output as #private::Outcome<{
+            // Only where it is none.
+            #[allow(unused_imports)]
             use #private::NoResult as _;
             #private::Probe::<#output>::IS_RESULT
         }>>
@@ -112,7 +114,11 @@ impl Parts<'_> {
 
     /// The arguments by their names, as parameters.
     pub(crate) fn parameters(&self) -> TokenStream {
-        let parameters = self.function.arguments.iter().map(|Argument { name, r#type, .. }| quote!(#name: #r#type));
+        let parameters = self
+            .function
+            .arguments
+            .iter()
+            .map(|Argument { attributes, name, r#type, .. }| quote!(#(#attributes)* #name: #r#type));
         quote!(#(#parameters),*)
     }
 

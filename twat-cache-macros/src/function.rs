@@ -30,6 +30,7 @@ pub(crate) struct Function {
 
 /// One of its arguments.
 pub(crate) struct Argument {
+    pub(crate) attributes: Vec<Attribute>,
     pub(crate) pattern: Pat,
     /// What it is called where it must have a name.
     pub(crate) name: Ident,
@@ -53,7 +54,7 @@ impl Function {
         refuse::receiver(options, receiver.as_ref(), &mut errors);
         let output = match &sig.output {
             ReturnType::Default => parse_quote!(()),
-            ReturnType::Type(_, output) => (**output).clone(),
+            ReturnType::Type(_, output) => peeled(output).clone(),
         };
         refuse::output(&output, &mut errors);
         for argument in &arguments {
@@ -67,6 +68,20 @@ impl Function {
         let generics = sig.generics.clone();
         let (visibility, signature, block) = (vis, sig, *block);
         Ok(Self { attributes, conditions, lints, visibility, signature, generics, receiver, arguments, output, block })
+    }
+
+    /// Its lints, for a part of what is written: one that is expected may be met in another part.
+    pub(crate) fn quieted_lints(&self) -> Vec<Attribute> {
+        let quieted = |lint: &Attribute| {
+            let mut lint = lint.clone();
+            if let syn::Meta::List(list) = &mut lint.meta
+                && list.path.is_ident("expect")
+            {
+                list.path = parse_quote!(allow);
+            }
+            lint
+        };
+        self.lints.iter().map(quieted).collect()
     }
 
     /// Whether `Self` occurs in its types: then it stands in an `impl`.
@@ -84,6 +99,14 @@ impl Function {
     }
 }
 
+/// A type out of its parentheses, and of those that nobody sees, which macros put around what they were given.
+fn peeled(mut of: &Type) -> &Type {
+    while let Type::Group(syn::TypeGroup { elem, .. }) | Type::Paren(syn::TypeParen { elem, .. }) = of {
+        of = elem;
+    }
+    of
+}
+
 fn arguments(inputs: &Punctuated<FnArg, Token![,]>, options: &Options, errors: &mut Errors) -> Vec<Argument> {
     let typed = inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => Some(typed),
@@ -94,7 +117,13 @@ fn arguments(inputs: &Punctuated<FnArg, Token![,]>, options: &Options, errors: &
             Pat::Ident(named) if named.by_ref.is_none() && named.subpat.is_none() => named.ident.clone(),
             _ => ours(&format!("argument_{index}")),
         };
-        let r#type = (*typed.ty).clone();
+        let r#type = peeled(&typed.ty).clone();
+        if let Some(condition) = typed.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+            errors.add(
+                condition,
+                "an argument that may not be there cannot be part of a key; put `#[cfg]` on the function",
+            );
+        }
         if let Type::ImplTrait(opaque) = &r#type {
             errors.add(
                 opaque,
@@ -102,11 +131,12 @@ fn arguments(inputs: &Punctuated<FnArg, Token![,]>, options: &Options, errors: &
             );
         }
         let referent = match &r#type {
-            Type::Reference(reference) => Some((*reference.elem).clone()),
+            Type::Reference(reference) => Some(peeled(&reference.elem).clone()),
             _ => None,
         };
+        let attributes = typed.attrs.clone();
         let is_in_key = options.key.is_none() && !options.skip.contains(&name);
-        Argument { pattern: (*typed.pat).clone(), name, r#type, referent, is_in_key }
+        Argument { attributes, pattern: (*typed.pat).clone(), name, r#type, referent, is_in_key }
     };
     typed.enumerate().map(argument).collect()
 }

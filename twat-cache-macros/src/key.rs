@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::visit_mut::VisitMut;
 use syn::{Pat, Type, parse_quote};
 
 use crate::function::{Argument, Function};
@@ -33,12 +34,11 @@ impl Key {
         let value = ours("key_value");
         // The names in a pattern are not those of the arguments, so it is taken apart here, too.
         let parts = function.arguments.iter().filter(|argument| !matches!(argument.pattern, Pat::Ident(_)));
-        let parts =
-            parts.map(
-                |Argument { pattern, name, referent, .. }| {
-                    if referent.is_some() { quote!(let #pattern = #name;) } else { quote!(let #pattern = &#name;) }
-                },
-            );
+        let parts = parts.map(|Argument { pattern, name, referent, .. }| {
+            let mut pattern = pattern.clone();
+            ByReference.visit_pat_mut(&mut pattern);
+            if referent.is_some() { quote!(let #pattern = #name;) } else { quote!(let #pattern = &#name;) }
+        });
         let make = quote! {
             #[allow(unused_variables, unused_parens, clippy::all, clippy::pedantic)]
             let #value = { #(#parts)* #key };
@@ -81,6 +81,8 @@ impl Key {
             let of = referent.as_ref().unwrap_or(r#type);
             let as_part = quote! {
                 <#of as #private::Part<{
+                    // Only where it is none.
+                    #[allow(unused_imports)]
                     use #private::NoArgs as _;
                     #private::Probe::<#of>::IS_ARGS
                 }>>
@@ -93,6 +95,16 @@ impl Key {
         let parts = names.iter().zip(&types).map(|(name, of)| (quote!(&#name), of.clone())).collect();
         let (reference, owned) = group(parts, private);
         Self { make, reference: quote!(&#reference), owned }
+    }
+}
+
+/// Makes a pattern one that takes a value apart and leaves it where it is.
+struct ByReference;
+
+impl VisitMut for ByReference {
+    fn visit_pat_ident_mut(&mut self, named: &mut syn::PatIdent) {
+        (named.mutability, named.by_ref) = (None, None);
+        syn::visit_mut::visit_pat_ident_mut(self, named);
     }
 }
 

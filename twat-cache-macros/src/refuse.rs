@@ -90,10 +90,8 @@ pub(crate) fn argument(argument: &Argument, errors: &mut Errors) {
         let instead = leave_out(&name.to_string());
         errors.add(r#type, format!("what a `&mut` is changed to is not remembered; return it instead, or {instead}"));
     } else if let Some(borrow) = borrows(referent.as_ref().unwrap_or(r#type)) {
-        let message = format!(
-            "a borrow inside of an argument cannot be owned, which the key of an entry must be; take it by itself, or say \
-             what the key is: `key = ({name}, …)`, which only needs `Hash`"
-        );
+        let message = "a borrow inside of an argument cannot be owned, which the key of an entry must be; take it by itself, \
+            or say what the key is: `key = …`, which only needs `Hash`";
         errors.add(borrow, message);
     }
 }

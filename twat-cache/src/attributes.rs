@@ -94,6 +94,9 @@ pub use twat_cache_macros::fcache;
 /// # });
 /// ```
 ///
+/// A function of an `impl` that has neither `self` nor `Self` in its signature is told by the source around it. Where a macro
+/// wrote it, say `where Self: Sized`.
+///
 /// Not for generic functions, `impl Trait`, `const` and `unsafe` functions, borrowed results and `&mut` arguments that are not
 /// skipped: the compiler says so, and what to do instead.
 ///
