@@ -1,7 +1,8 @@
 //! What a call is known by: its arguments, as they are compared and kept.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut;
 use syn::{Pat, Type, parse_quote};
 
@@ -79,7 +80,9 @@ impl Key {
             let Argument { name, r#type, referent, .. } = argument;
             let part = ours(&format!("part_{index}"));
             let of = referent.as_ref().unwrap_or(r#type);
-            let as_part = quote! {
+            // What is wrong with a type is said where it stands.
+            let span = Span::mixed_site().located_at(of.span());
+            let as_part = quote_spanned! {span=>
                 <#of as #private::Part<{
                     // Only where it is none.
                     #[allow(unused_imports)]
@@ -88,7 +91,7 @@ impl Key {
                 }>>
             };
             let borrowed = if referent.is_some() { quote!(#name) } else { quote!(&#name) };
-            make.extend(quote!(let #part = #as_part::part(#borrowed);));
+            make.extend(quote_spanned!(span=> let #part = #as_part::part(#borrowed);));
             names.push(part);
             types.push(quote!(#as_part::Owned));
         }

@@ -18,8 +18,8 @@
 ///
 /// All that is said of [`mcache`](macro@crate::mcache) holds, and its cache has a name: the package and the path of the
 /// function, or `name = …`. Its version is a fingerprint of the function, body included: edit it, and its results are
-/// computed anew; change it back, and the old ones are found again. What the function calls is not part of it; with
-/// `version = …` you say yourself what is. A `key` or `skip` that changes is another version in any case.
+/// computed anew; change it back, and the old ones are found again. The functions and constants that it uses are not part of
+/// it; with `version = …` you say yourself what is. A `key` or `skip` that changes is another version in any case.
 ///
 /// Values need [rkyv](https://docs.rs/rkyv)'s derives, or serde's with the option `serde` (feature `serde`).
 ///
@@ -66,8 +66,8 @@ pub use twat_cache_macros::fcache;
 ///
 /// - Free functions, functions in functions, methods and associated functions; sync and async, on any executor.
 /// - Arguments of any number, owned or borrowed: a hit allocates nothing for `&str`, `&[T]`, `&Path` or `&T`. They need
-///   `Hash + Eq + Clone`; floats will do, also in slices, vectors, options and tuples: NaN is the same as NaN, and 0.0 as
-///   -0.0. An owned argument is cloned for the body when something is computed, for it is kept as the key as well.
+///   `Hash + Eq + Clone`; floats will do, also in slices, vectors and options, and in tuples with numbers and texts: NaN is
+///   the same as NaN, and 0.0 as -0.0. An owned argument is cloned for the body when something is computed, for it is kept as the key as well.
 /// - `self` is part of the key, by its own `Hash + Eq + Clone`.
 /// - Of a `Result`, by whatever name, only `Ok` is remembered.
 ///

@@ -9,7 +9,7 @@ use crate::Args;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache's key",
     label = "cannot be a cache key",
-    note = "arguments need `Hash + Eq + Clone` and no borrows inside; `f32` and `f64` will do, also in slices, vectors, options and tuples",
+    note = "arguments need `Hash + Eq + Clone` and no borrows inside; `f32` and `f64` will do, also in slices, vectors and options, and in tuples with numbers and texts",
     note = "leave an argument out of the key by `skip(…)`, or say what the key is by `key = (…)`, which only needs `Hash`"
 )]
 pub trait Floating {
@@ -121,6 +121,7 @@ macro_rules! others {
     };
 }
 
+others!(std::path::PathBuf, std::time::Duration);
 others!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, String, ());
 others!(OrderedFloat<f32>, OrderedFloat<f64>);
 
@@ -144,6 +145,51 @@ impl<T: Floating> Floating for [T] {
         self.iter().map(T::to_owned_floats).collect()
     }
 }
+
+impl Floating for str {
+    type Owned = String;
+
+    #[inline]
+    fn hash_floats<H: Hasher>(&self, state: &mut H) {
+        self.hash(state);
+    }
+
+    #[inline]
+    fn matches_floats(&self, owned: &String) -> bool {
+        self == owned
+    }
+
+    fn to_owned_floats(&self) -> String {
+        self.to_owned()
+    }
+}
+
+/// What is hashed and compared as what it leads to.
+macro_rules! pointers {
+    ($($pointer:ty),+) => {
+        $(
+            impl<T: Floating + ?Sized> Floating for $pointer {
+                type Owned = T::Owned;
+
+                #[inline]
+                fn hash_floats<H: Hasher>(&self, state: &mut H) {
+                    (**self).hash_floats(state);
+                }
+
+                #[inline]
+                fn matches_floats(&self, owned: &Self::Owned) -> bool {
+                    (**self).matches_floats(owned)
+                }
+
+                fn to_owned_floats(&self) -> Self::Owned {
+                    (**self).to_owned_floats()
+                }
+            }
+        )+
+    };
+}
+
+pointers!(&T, Box<T>, std::sync::Arc<T>, std::rc::Rc<T>);
 
 /// What is hashed and compared as a slice of its parts.
 macro_rules! slices {
@@ -261,5 +307,6 @@ mod tests {
         assert!(same(&(1_u32, 0.0, true), &(1, -0.0, true)) && !same(&(1_u32, 0.0), &(2, 0.0)));
         assert!(same(&vec![Some((0.0_f32, 'x'))], &vec![Some((-0.0, 'x'))]));
         assert!(same(&[[1.0, 0.0]], &[[1.0, -0.0]]));
+        assert!(same(&(Box::new(0.0), "a"), &(Box::new(-0.0), "a")) && !same(&(0.0, "a"), &(0.0, "b")));
     }
 }

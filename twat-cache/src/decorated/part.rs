@@ -8,7 +8,7 @@ use crate::Args;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache's key",
     label = "cannot be a cache key",
-    note = "arguments need `Hash + Eq + Clone` and no borrows inside; `f32` and `f64` will do, also in slices, vectors, options and tuples",
+    note = "arguments need `Hash + Eq + Clone` and no borrows inside; `f32` and `f64` will do, also in slices, vectors and options, and in tuples with numbers and texts",
     note = "leave an argument out of the key by `skip(…)`, or say what the key is by `key = (…)`, which only needs `Hash`"
 )]
 pub trait Part<const IS_ARGS: bool> {
