@@ -1,5 +1,7 @@
 use std::hash::{Hash, Hasher};
 
+use crate::key::hash_part;
+
 /// The arguments of a call: borrowed for the lookup, owned for storage.
 ///
 /// This is what lets a hit be found by `&str`, `&Path`, `&[T]` or several references at once without allocating or
@@ -64,11 +66,12 @@ pub struct Call<T>(pub T);
 
 macro_rules! call {
     ($($name:ident $index:tt),+) => {
-        // A tuple hashes as its elements do, one after the other, and `&A` as `A`: so this equals the hash of `Owned`.
+        // A tuple hashes as its elements do, one after the other, and `&A` as `A`: so this equals the hash of `Owned`. But
+        // for paths, and only in digests, which do not look for owned keys.
         impl<$($name: Args + ?Sized),+> Hash for Call<($(&$name,)+)> {
             #[inline]
             fn hash<State: Hasher>(&self, state: &mut State) {
-                $(self.0.$index.hash(state);)+
+                $(hash_part(self.0.$index, state);)+
             }
         }
 

@@ -1,11 +1,19 @@
+use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::Args;
+
 /// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`].
+///
+/// It is of what a type hashes: two values that hash alike are one key, even if they are not equal. So it is with paths that
+/// differ only in whether they begin at the root, as `/etc` and `etc`, where `std` is alone with them: in a `PathBuf`, in a
+/// tuple, in a type of your own. A `&Path`, also within a [`Call`](crate::Call), is told apart.
 ///
 /// SipHash is by Aumasson and Bernstein (<https://www.aumasson.jp/siphash/siphash.pdf>). Keyed with a secret, nobody
 /// can construct two arguments with one digest; by chance, two of 2³² entries share one with probability 2⁻⁶⁵.
@@ -69,7 +77,7 @@ impl Hasher for Digested {
 
 /// The hasher behind [`KeyHash`], with the same digest on every platform.
 ///
-/// Integers go in little-endian, `usize` and `isize` as 64 bits. What is left to the platform is what `std` passes as
+/// Integers go in little-endian, `usize` and `isize` as 64 bits, bytes with their number. What is left to the platform is what `std` passes as
 /// raw bytes: slices of integers wider than a byte are hashed as they lie in memory, so a big-endian machine does not
 /// find what a little-endian one stored. That costs a miss, never a wrong value.
 #[derive(Clone)]
@@ -103,9 +111,11 @@ macro_rules! little_endian {
 }
 
 impl Hasher for KeyHasher {
+    /// With their number: not all types say where one part of them ends and the next begins. Those of a path run together.
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
         self.0.write(bytes);
+        self.write_usize(bytes.len());
     }
 
     /// The lower half of the digest.
@@ -121,6 +131,31 @@ impl Hasher for KeyHasher {
         write_i8: i8 => i8, write_i16: i16 => i16, write_i32: i32 => i32, write_i64: i64 => i64,
         write_i128: i128 => i128, write_isize: isize => i64,
     }
+}
+
+/// Hashes a part of a key. For who trusts a digest, of a path its length as well.
+///
+/// `std` hashes a path by its components, and not that it begins at the root: `/etc` is hashed as `etc` is. With its length it
+/// is not, and only a path that is not in its shortest form pays for that with a miss.
+#[inline]
+pub fn hash_part<A: Args + ?Sized, H: Hasher>(part: &A, state: &mut H) {
+    part.hash(state);
+    if !is::<H, KeyHasher>() {
+        return;
+    }
+    if is::<A, Path>() {
+        state.write_usize(size_of_val(part));
+    } else if is::<A, PathBuf>()
+        && let Some(path) = (&part.to_key() as &dyn Any).downcast_ref::<PathBuf>()
+    {
+        state.write_usize(path.as_os_str().len());
+    }
+}
+
+/// Whether one type is the other. That a name is not another type's is not promised; here it only makes more be hashed.
+#[inline]
+fn is<One: ?Sized, Other: ?Sized>() -> bool {
+    type_name::<One>() == type_name::<Other>()
 }
 
 /// What a digest is about: a secret, and all that sets one cache apart from another.
@@ -184,6 +219,9 @@ impl Namespace {
     pub fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
         let mut hasher = self.hasher();
         key.hash(&mut hasher);
+        if is::<K, Path>() {
+            hasher.write_usize(size_of_val(key));
+        }
         hasher.finish128()
     }
 

@@ -62,6 +62,8 @@ pub use directory::{default_directory, prepare_directory};
 pub use error::{Error, ErrorKind};
 pub use fallback::Fallback;
 pub use function::{AsyncFunction, Function};
+#[doc(hidden)]
+pub use key::hash_part;
 pub use key::{KeyHash, KeyHasher, Namespace};
 pub use lifetime::Lifetime;
 pub use lru::LruStore;

@@ -20,9 +20,9 @@ impl Parts<'_> {
         let call = self.ask(&self.at_hand(), "try_call_with", &self.uncached_call());
         let doc = format!("The controls of what {} remembers, by `#[{}]`.", self.link(), self.options.wrapper.name());
         let (memo, place) = (self.memo(), cell_name());
-        let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
-        let open = self.open(&quote!(#private::name_of::<#name>(#package)));
-        let (uncached, by_arguments, of_all) = (self.uncached(), self.by_arguments(), self.of_all());
+        let target = self.target();
+        let open = self.open(&quote!(#private::name_of::<#name>(#target)));
+        let (uncached, by_arguments, of_all) = (self.uncached(), self.by_arguments(), self.of_all(&open));
         quote! {
             #(#attributes)*
             #(#lints)*
@@ -39,7 +39,7 @@ impl Parts<'_> {
             #(#conditions)*
             #[allow(non_local_definitions, clippy::items_after_statements)]
             const _: () = {
-                static #place: #private::LazyLock<#memo> = #private::LazyLock::new(|| #open);
+                static #place: #private::OnceLock<#memo> = #private::OnceLock::new();
 
                 impl #name {
                     #uncached
@@ -154,7 +154,7 @@ impl Parts<'_> {
     }
 
     /// What is about all results.
-    fn of_all(&self) -> TokenStream {
+    fn of_all(&self, open: &TokenStream) -> TokenStream {
         let Self { function, private, .. } = self;
         let visibility = &function.visibility;
         let (memo, memo_type, store_type, cell) = (self.at_hand(), self.memo(), self.store(), cell_name());
@@ -177,7 +177,7 @@ impl Parts<'_> {
 
             #[doc = #memo_doc]
             #visibility fn memo() -> &'static #memo_type {
-                &#cell
+                #cell.get_or_init(|| #open)
             }
         }
     }

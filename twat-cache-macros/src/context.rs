@@ -23,7 +23,9 @@ struct Scan<'a> {
     item: Option<String>,
     /// How many parentheses and brackets are open.
     depth: usize,
-    /// What was read last that is no blank.
+    /// How many `<` are open, in the head of an `impl` or a `trait`.
+    angles: usize,
+    /// What was read last.
     last: char,
 }
 
@@ -40,7 +42,7 @@ const MODIFIERS: [&str; 7] = ["pub", "unsafe", "default", "auto", "const", "asyn
 
 impl<'a> Scan<'a> {
     fn new(source: &'a str) -> Self {
-        Self { rest: source.chars(), line: 1, column: 1, open: Vec::new(), item: None, depth: 0, last: ' ' }
+        Self { rest: source.chars(), line: 1, column: 1, open: Vec::new(), item: None, depth: 0, angles: 0, last: ' ' }
     }
 
     fn next(&mut self) -> Option<char> {
@@ -67,21 +69,24 @@ impl<'a> Scan<'a> {
                     let (item, depth) = (self.item.take(), std::mem::take(&mut self.depth));
                     let is_impl = matches!(item.as_deref(), Some("impl" | "trait"));
                     // A constant, within the head of an `impl` perhaps: `[u8; { 3 }]`, or `Foo<{ 3 }>`.
-                    let is_within = depth > 0 || is_impl && matches!(self.last, '<' | ',' | '=');
+                    let is_within = depth > 0 || is_impl && self.angles > 0;
                     let around = is_within.then_some((item, depth));
+                    if !is_within {
+                        self.angles = 0;
+                    }
                     self.open.push(Brace { is_impl: is_impl && !is_within, around });
                 }
                 '}' => {
                     let around = self.open.pop().and_then(|brace| brace.around);
                     (self.item, self.depth) = around.unwrap_or_default();
                 }
-                ';' if self.depth == 0 => self.item = None,
+                ';' if self.depth == 0 => (self.item, self.angles) = (None, 0),
+                '<' if self.item.as_deref().is_some_and(|item| item == "impl" || item == "trait") => self.angles += 1,
+                '>' if !matches!(self.last, '-' | '=') => self.angles = self.angles.saturating_sub(1),
                 next if next.is_alphabetic() || next == '_' => self.word(next),
                 _ => {}
             }
-            if !next.is_whitespace() {
-                self.last = next;
-            }
+            self.last = next;
         }
         self.open.last().is_some_and(|brace| brace.is_impl)
     }
@@ -184,6 +189,7 @@ mod tests {
             "impl<T: Fn() -> [u8; { 3 }]> Foo<T> where T: Copy { fn a() {} @",
             "impl Foo<{ 1 + 2 }, { 3 }> { @",
             "impl<const N: u8 = { 3 }> Foo<N> { @",
+            "impl<T> Foo<T>\nwhere\n    T: Fn() -> u8,\n{\n    @",
             "mod a { pub(crate) trait T { const A: u8 = { 1 }; @",
             "unsafe impl Foo for Bar { /* } */ // }\n @",
             "#[cfg(feature = \"a\")] impl Foo { const B: &str = \"}\\\"}\"; const C: char = '}'; @",
@@ -194,6 +200,7 @@ mod tests {
         for source in [
             "@",
             "fn a() { @",
+            "impl<T> Foo<T> where T: Copy, { fn b() {} } fn a() { @",
             "impl Foo { fn a() { @",
             "impl Foo {} @",
             "mod a { @",

@@ -98,18 +98,30 @@ impl Parts<'_> {
 
     /// Asks `memo` for the result, which `compute`, a call or a block, computes.
     pub(crate) fn ask(&self, memo: &TokenStream, method: &str, compute: &TokenStream) -> TokenStream {
-        let Self { outcome, key, .. } = self;
-        let (make, reference) = (&key.make, &key.reference);
+        let make = &self.key.make;
+        let ask = self.ask_with_key(memo, method, compute);
+        quote!(#make #ask)
+    }
+
+    /// The same where the key is made.
+    pub(crate) fn ask_with_key(&self, memo: &TokenStream, method: &str, compute: &TokenStream) -> TokenStream {
+        let Self { outcome, key: Key { reference, .. }, .. } = self;
         let (method, call) = if self.is_async() {
             let method = format_ident!("{method}_async");
             (method, quote!((#reference, async || #outcome::into_result(#compute.await)).await))
         } else {
             (format_ident!("{method}"), quote!((#reference, || #outcome::into_result(#compute))))
         };
-        quote! {
-            #make
-            #outcome::from_result(#memo.#method #call)
-        }
+        quote!(#outcome::from_result(#memo.#method #call))
+    }
+
+    /// The package, and the program in it, if this is in one: it may have the name of the library.
+    pub(crate) fn target(&self) -> TokenStream {
+        let private = &self.private;
+        quote!(#private::Target {
+            package: ::core::option_env!("CARGO_PKG_NAME"),
+            program: ::core::option_env!("CARGO_BIN_NAME"),
+        })
     }
 
     /// The arguments by their names, as parameters.

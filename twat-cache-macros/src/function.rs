@@ -40,6 +40,17 @@ pub(crate) struct Argument {
     pub(crate) is_in_key: bool,
 }
 
+impl Argument {
+    /// Whether it has a name as it is written.
+    pub(crate) fn is_plain(&self) -> bool {
+        is_plain(&self.pattern)
+    }
+}
+
+fn is_plain(pattern: &Pat) -> bool {
+    matches!(pattern, Pat::Ident(named) if named.by_ref.is_none() && named.subpat.is_none())
+}
+
 impl Function {
     pub(crate) fn parse(options: &Options, tokens: proc_macro2::TokenStream) -> Result<Self> {
         let attribute = options.wrapper.name();
@@ -114,7 +125,7 @@ fn arguments(inputs: &Punctuated<FnArg, Token![,]>, options: &Options, errors: &
     });
     let argument = |(index, typed): (usize, &syn::PatType)| {
         let name = match &*typed.pat {
-            Pat::Ident(named) if named.by_ref.is_none() && named.subpat.is_none() => named.ident.clone(),
+            Pat::Ident(named) if is_plain(&typed.pat) => named.ident.clone(),
             _ => ours(&format!("argument_{index}")),
         };
         let r#type = peeled(&typed.ty).clone();

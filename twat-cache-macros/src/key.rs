@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut;
-use syn::{Pat, Type, parse_quote};
+use syn::{Expr, Type, parse_quote};
 
 use crate::function::{Argument, Function};
 use crate::options::{Options, ours};
@@ -31,20 +31,21 @@ impl Key {
     }
 
     /// As `key` says.
-    fn given(function: &Function, key: &syn::Expr, private: &TokenStream) -> Self {
-        let value = ours("key_value");
+    fn given(function: &Function, key: &Expr, private: &TokenStream) -> Self {
+        let name = ours("key");
         // The names in a pattern are not those of the arguments, so it is taken apart here, too.
-        let parts = function.arguments.iter().filter(|argument| !matches!(argument.pattern, Pat::Ident(_)));
+        let parts = function.arguments.iter().filter(|argument| !argument.is_plain());
         let parts = parts.map(|Argument { pattern, name, referent, .. }| {
             let mut pattern = pattern.clone();
             ByReference.visit_pat_mut(&mut pattern);
             if referent.is_some() { quote!(let #pattern = #name;) } else { quote!(let #pattern = &#name;) }
         });
+        let borrowed = borrowed(key);
         let make = quote! {
             #[allow(unused_variables, unused_parens, clippy::all, clippy::pedantic)]
-            let #value = { #(#parts)* #key };
+            let #name = { #(#parts)* #private::Recorded::of(#borrowed) };
         };
-        Self { make, reference: quote!(&#private::Hashed(&#value)), owned: quote!(#private::KeyHash) }
+        Self { make, reference: quote!(&#name), owned: quote!(#private::Recorded) }
     }
 
     /// Of all arguments that are not skipped.
@@ -98,6 +99,19 @@ impl Key {
         let parts = names.iter().zip(&types).map(|(name, of)| (quote!(&#name), of.clone())).collect();
         let (reference, owned) = group(parts, private);
         Self { make, reference: quote!(&#reference), owned }
+    }
+}
+
+/// What `key` says, with all that it names left where it is: the body may need it.
+fn borrowed(key: &Expr) -> TokenStream {
+    match key {
+        Expr::Tuple(tuple) => {
+            let parts = tuple.elems.iter().map(borrowed);
+            quote!(&(#(#parts,)*))
+        }
+        Expr::Paren(paren) => borrowed(&paren.expr),
+        // In parentheses, or `&` would take only the first part of it.
+        other => quote!(&(#other)),
     }
 }
 

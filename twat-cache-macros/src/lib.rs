@@ -21,6 +21,9 @@ fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> Toke
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
         let function = Function::parse(&options, item.clone().into())?;
         let in_impl = function.receiver.is_some() || function.mentions_self() || context::is_in_impl(place);
+        if !in_impl {
+            refuse::name(&function.signature.ident)?;
+        }
         Ok(expand::expand(&function, &options, in_impl))
     });
     expanded

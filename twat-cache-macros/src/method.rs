@@ -22,8 +22,8 @@ impl Parts<'_> {
         let bound = function.arguments.iter().map(|argument| {
             let Argument { pattern, r#type, .. } = argument;
             let handed_over = Self::handed_over(argument);
-            let is_itself = matches!(pattern, Pat::Ident(named) if named.mutability.is_none())
-                && !(argument.is_in_key && argument.referent.is_none());
+            let is_mutable = matches!(pattern, Pat::Ident(named) if named.mutability.is_some());
+            let is_itself = argument.is_plain() && !is_mutable && !(argument.is_in_key && argument.referent.is_none());
             if is_itself {
                 quote!()
             } else {
@@ -33,10 +33,11 @@ impl Parts<'_> {
         let body = ours("body");
         let cell = cell_name();
         let memo = ours("memo");
-        let package = quote!(::core::option_env!("CARGO_PKG_NAME"));
-        let open = self.open(&quote!(#private::name_around(#package, &|| ())));
+        let target = self.target();
+        let open = self.open(&quote!(#private::name_around(#target, &|| ())));
         let memo_type = self.memo();
-        let ask = self.ask(&quote!(#memo), "try_call_with", &quote!(#body()));
+        let make = &self.key.make;
+        let ask = self.ask_with_key(&quote!(#memo), "try_call_with", &quote!(#body()));
         let arrow = self.arrow();
         let statements = &block.stmts;
         quote_spanned! {signature.ident.span()=>
@@ -47,6 +48,7 @@ impl Parts<'_> {
             #visibility #asyncness fn #name #generics(#(#receiver,)* #parameters) #arrow #where_clause {
                 static #cell: #private::MemoCell = #private::MemoCell::new();
                 let #memo: &'static #memo_type = #cell.get(#private::place_of(&|| ()), || #open);
+                #make
                 // It may change what it takes, or may not.
                 #[allow(unused_mut)]
                 let mut #body = #asyncness || -> #output {

@@ -7,6 +7,24 @@ use syn::{Error, GenericParam, Pat, Receiver, Result, Signature, Token, Type};
 use crate::function::Argument;
 use crate::options::Options;
 
+/// What the companion of such a function would hide.
+const PRIMITIVES: [&str; 17] = [
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "f32", "f64",
+];
+
+/// The name of a function that gets a companion.
+pub(crate) fn name(name: &syn::Ident) -> Result<()> {
+    let mut errors = Errors::default();
+    if PRIMITIVES.iter().any(|primitive| name == primitive) {
+        errors.add(
+            name,
+            format!("beside the function stands a type of its name, which would hide `{name}`; name it otherwise"),
+        );
+    }
+    errors.finish()
+}
+
 /// All that is wrong, to be said at once.
 #[derive(Default)]
 pub(crate) struct Errors(Option<Error>);

@@ -46,12 +46,10 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-mod hashed;
 mod store;
 mod weigher;
 
 pub use builder::{MemBuilder, mcache};
-pub use hashed::Hashed;
 pub use store::{Evictions, MemStore, Timed};
 pub use twat_cache_core::{Args, Call, Clock, Error, ErrorKind, KeyHash, KeyedStore, ManualClock, Memo, Store};
 pub use weigher::{StoredWeight, Unweighed, Weigher, Weighing};

@@ -102,12 +102,12 @@ pub use twat_cache_macros::fcache;
 ///
 /// # Options
 ///
-/// They are expressions, evaluated once, at the first call.
+/// They are expressions, evaluated once, at the first call. They must not call the function itself.
 ///
 /// - `max_entries`, `ttl`: as the builder's.
 /// - `skip(a, self)`: these arguments are not part of the key.
-/// - `key = (…)`: this is the key, whatever the arguments are. It may use them, and needs only `Hash`: such a cache goes by
-///   digests of 128 bits under a secret.
+/// - `key = (…)`: this is the key, whatever the arguments are. It may use them, and needs only `Hash`; what it hashes is what is
+///   compared. (Of a path take `as_os_str()`: `std` hashes `/etc` as `etc`.)
 /// - `crate = path`: where `twat_cache` is, if it is not called so.
 ///
 /// ```

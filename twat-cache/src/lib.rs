@@ -45,8 +45,6 @@ pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
 #[cfg(feature = "file")]
 pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, MemoryStore, Verify, View, fcache};
 #[cfg(feature = "mem")]
-pub use twat_cache_mem::{
-    Evictions, Hashed, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache,
-};
+pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};
 #[cfg(feature = "ucache")]
 pub use ucache::{Backend, UnifiedBuilder, UnifiedStore, ucache};

@@ -196,7 +196,7 @@ impl<S, F> Memo<S, F> {
     /// ```
     /// use twat_cache_core::{LruStore, Memo};
     ///
-    /// let square = Memo::new(LruStore::new(10), |n: &u64| n * n);
+    /// let square = Memo::new(LruStore::<u64>::new(10), |n: &u64| n * n);
     /// assert_eq!(square.describe(), "memory");
     /// ```
     pub fn describe(&self) -> String

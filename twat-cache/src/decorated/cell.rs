@@ -5,21 +5,21 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The memo of a method: a static that stands inside of it, where its type cannot be named in full if it has `Self` in it.
 ///
-/// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *place*, which is a
-/// name that the compiler gives to the method of one type only.
+/// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *place*, which is the
+/// method of one type.
 #[derive(Default)]
 pub struct MemoCell {
-    first: OnceLock<(&'static str, Shared)>,
+    first: OnceLock<(TypeId, Shared)>,
     others: OnceLock<Mutex<Others>>,
 }
 
 type Shared = &'static (dyn Any + Send + Sync);
-type Others = HashMap<(TypeId, &'static str), Shared>;
+type Others = HashMap<TypeId, Shared>;
 
-/// The place of a closure, from within a method of one type.
+/// The place that a closure is in: its type is another one in the method of each type.
 #[inline]
-pub fn place_of<Closure>(_inside: &Closure) -> &'static str {
-    std::any::type_name::<Closure>()
+pub fn place_of<Closure>(_inside: &Closure) -> TypeId {
+    typeid::of::<Closure>()
 }
 
 impl MemoCell {
@@ -30,18 +30,15 @@ impl MemoCell {
 
     /// The memo of this place, made when it is first asked for. It stays for as long as the process.
     #[inline]
-    pub fn get<M: Any + Send + Sync>(&'static self, place: &'static str, make: fn() -> M) -> &'static M {
+    pub fn get<M: Any + Send + Sync>(&'static self, place: TypeId, make: fn() -> M) -> &'static M {
         match self.first.get() {
-            // The same text may be there twice, which costs a look into the others.
-            Some((first, memo)) if std::ptr::eq(*first, place) => {
-                memo.downcast_ref().unwrap_or_else(|| self.other(place, make))
-            }
+            Some((first, memo)) if *first == place => memo.downcast_ref().unwrap_or_else(|| self.other(place, make)),
             _ => self.other(place, make),
         }
     }
 
     #[cold]
-    fn other<M: Any + Send + Sync>(&'static self, place: &'static str, make: fn() -> M) -> &'static M {
+    fn other<M: Any + Send + Sync>(&'static self, place: TypeId, make: fn() -> M) -> &'static M {
         let leak = |memo: M| -> Shared { Box::leak(Box::new(memo)) };
         let (first, memo) = self.first.get_or_init(|| (place, leak(make())));
         if *first == place
@@ -51,8 +48,8 @@ impl MemoCell {
         }
         let mut others = self.others.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
         // Made under the lock: making one opens nothing, and two would not share what they remember.
-        let memo = *others.entry((TypeId::of::<M>(), place)).or_insert_with(|| leak(make()));
-        memo.downcast_ref().unwrap_or_else(|| unreachable!("it is kept under its own type"))
+        let memo = *others.entry(place).or_insert_with(|| leak(make()));
+        memo.downcast_ref().unwrap_or_else(|| unreachable!("a place has one memo"))
     }
 }
 
@@ -67,12 +64,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_memo_is_made_once_for_each_place_and_type() {
+    fn a_memo_is_made_once_for_each_place() {
         static CELL: MemoCell = MemoCell::new();
-        let [first, again] = [(); 2].map(|()| CELL.get("u32", || String::from("of u32")));
-        let [other, other_again] = [(); 2].map(|()| CELL.get("u64", || String::from("of u64")));
-        let [third, third_again] = [(); 2].map(|()| CELL.get("u32", || 3));
-        assert!(std::ptr::eq(first, again) && std::ptr::eq(other, other_again) && std::ptr::eq(third, third_again));
-        assert_eq!((&**first, &**other, *third), ("of u32", "of u64", 3));
+        let [one_place, other_place] = [TypeId::of::<u32>(), TypeId::of::<u64>()];
+        let [first, again] = [(); 2].map(|()| CELL.get(one_place, || String::from("one")));
+        let [other, other_again] = [(); 2].map(|()| CELL.get(other_place, || String::from("other")));
+        assert!(std::ptr::eq(first, again) && std::ptr::eq(other, other_again));
+        assert_eq!([&**first, other], ["one", "other"]);
     }
 }

@@ -121,7 +121,7 @@ macro_rules! others {
     };
 }
 
-others!(std::path::PathBuf, std::time::Duration);
+others!(std::ffi::OsString, std::time::Duration);
 others!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, String, ());
 others!(OrderedFloat<f32>, OrderedFloat<f64>);
 

@@ -4,13 +4,15 @@ mod cell;
 mod floats;
 mod outcome;
 mod part;
+mod recorded;
 
-pub use std::sync::LazyLock;
+pub use std::sync::OnceLock;
 
 pub use cell::{MemoCell, place_of};
 pub use floats::Floating;
 pub use outcome::{NoResult, Outcome};
 pub use part::{NoArgs, Part};
+pub use recorded::Recorded;
 
 pub use crate::*;
 
@@ -21,16 +23,26 @@ pub use crate::*;
 #[derive(Debug)]
 pub struct Probe<T: ?Sized>(std::marker::PhantomData<T>);
 
+/// What a function is compiled for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The package.
+    pub package: Option<&'static str>,
+    /// A program or an example in it.
+    pub program: Option<&'static str>,
+}
+
 /// What a persistent cache is called: the package, and the path of the function, which its companion has as well.
-pub fn name_of<Companion>(package: Option<&str>) -> String {
-    name(package, std::any::type_name::<Companion>())
+pub fn name_of<Companion>(target: Target) -> String {
+    name(target, std::any::type_name::<Companion>())
 }
 
 /// The same of a method, which has no companion, from a closure inside of it: the path tells the type, and the trait.
-pub fn name_around<Closure>(package: Option<&str>, _inside: &Closure) -> String {
-    name(package, std::any::type_name::<Closure>())
+pub fn name_around<Closure>(target: Target, _inside: &Closure) -> String {
+    name(target, std::any::type_name::<Closure>())
 }
 
-fn name(package: Option<&str>, path: &str) -> String {
-    format!("{} {}", package.unwrap_or_default(), path.trim_end_matches("::{{closure}}"))
+fn name(Target { package, program }: Target, path: &str) -> String {
+    let path = path.trim_end_matches("::{{closure}}");
+    [package, program, Some(path)].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@ use std::hash::{Hash, Hasher};
 
 use super::Probe;
 use super::floats::{Floating, Floats, Owned};
-use crate::Args;
+use crate::{Args, hash_part};
 
 /// An argument, as a part of a key: as it is, or, with floats in it, as one that can be compared.
 #[diagnostic::on_unimplemented(
@@ -30,7 +30,7 @@ pub struct Plain<'a, T: ?Sized>(&'a T);
 impl<T: Args + ?Sized> Hash for Plain<'_, T> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        hash_part(self.0, state);
     }
 }
 

@@ -3,7 +3,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use twat_cache_core::archive::{RkyvValue, archived_len};
-use twat_cache_core::{Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Tiered};
+use twat_cache_core::{Args, Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Tiered};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
@@ -130,8 +130,7 @@ where
 
 impl<A, K, V> KeyedStore<A> for UnifiedStore<K, V>
 where
-    A: Hash + ?Sized,
-    MemStore<K, V>: KeyedStore<A, Value = V>,
+    A: Args<Owned = K> + ?Sized,
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: RkyvValue + Clone + Send + Sync,
 {
