@@ -1,8 +1,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
 
 use crate::key::KeyHash;
+use crate::{Error, ErrorKind};
+
+/// Longer than a change takes. One that runs a value's own code may wait for us.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Locks by key, of which several keys share one, and a count of the changes under each.
 ///
@@ -31,16 +36,17 @@ impl Stripes {
 }
 
 impl Stripe {
-    /// Keeps everybody else from changing anything here until the guard is dropped.
-    pub(crate) fn lock(&self) -> ReentrantMutexGuard<'_, ()> {
-        self.lock.lock()
+    /// Keeps everybody else from changing anything here until the guard is dropped; `None` if somebody is at it.
+    pub(crate) fn try_lock(&self) -> Option<ReentrantMutexGuard<'_, ()>> {
+        self.lock.try_lock()
     }
 
-    /// As [`lock`](Self::lock), and lets those know who have looked before.
-    pub(crate) fn change(&self) -> ReentrantMutexGuard<'_, ()> {
-        let guard = self.lock.lock();
+    /// Waits until nobody else is at it, and lets those know who have looked before. An error if that takes too long.
+    pub(crate) fn change(&self) -> Result<ReentrantMutexGuard<'_, ()>, Error> {
+        let busy = || Error::new(ErrorKind::Io, "change an entry").because("another thread has been at it for 10 s");
+        let guard = self.lock.try_lock_for(PATIENCE).ok_or_else(busy)?;
         self.changes.fetch_add(1, Ordering::AcqRel);
-        guard
+        Ok(guard)
     }
 
     /// How many changes there have been.

@@ -85,6 +85,12 @@ mod simulated {
             // parking_lot's do not poison either.
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
         }
+
+        /// The model has no time.
+        #[expect(clippy::unnecessary_wraps, reason = "the real one may wait in vain")]
+        pub(crate) fn try_lock_for(&self, _: std::time::Duration) -> Option<shuttle::sync::MutexGuard<'_, T>> {
+            Some(self.lock())
+        }
     }
 
     /// The model's threads do not lock twice.

@@ -59,7 +59,7 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let _locked: Vec<_> = self.stripes.all().iter().map(Stripe::change).collect();
+        let _locked: Vec<_> = self.stripes.all().iter().map(Stripe::change).collect::<Result<_, _>>()?;
         let back = self.back.clear();
         self.front.clear().and(back)
     }
@@ -96,7 +96,7 @@ where
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let _locked = self.stripes.of(self.namespace.digest(key)).change();
+        let _locked = self.stripes.of(self.namespace.digest(key)).change()?;
         let back = self.back.remove(key);
         let front = self.front.remove(key)?;
         Ok(back? | front)
@@ -110,7 +110,7 @@ where
     }
 
     fn insert_for(&self, key: &K, value: &F::Value, time: Option<Duration>) -> Result<(), Error> {
-        let _locked = self.stripes.of(self.namespace.digest(key)).change();
+        let _locked = self.stripes.of(self.namespace.digest(key)).change()?;
         let back = self.back.insert_for(key, value, time);
         // The copy in front must not outlive the entry, whatever the front's own TTL.
         let time = time.into_iter().chain(self.back.ttl()).min();
@@ -136,8 +136,9 @@ impl<F, B> Tiered<F, B> {
         let Some((value, left)) = self.back.get_for(key)? else {
             return error.map_or(Ok(None), Err);
         };
-        let _locked = stripe.lock();
-        if stripe.changes() == seen {
+        // Who is changing it sees to the front as well. And what runs under the lock may be waiting for this very call.
+        let locked = stripe.try_lock();
+        if locked.is_some() && stripe.changes() == seen {
             // A front that takes nothing costs the next call a look into the back, and this one nothing.
             let _ = self.put_in_front(key, &value, left);
         }

@@ -274,20 +274,23 @@ fn is_well_formed(dir: &Path) -> Result<(), Error> {
 /// Removes what was left of a database whose making was cut short, by a kill or for want of room: the engine takes it for a
 /// damaged one. It writes `version` last, and only then is our keyspace made.
 fn remove_half_made(dir: &Path) -> Result<(), Error> {
-    let is_finished = fs::metadata(dir.join("version")).is_ok_and(|version| version.len() > 0);
-    if is_finished {
+    let is_begun = match fs::symlink_metadata(dir.join("version")) {
+        Ok(version) => version.is_file() && version.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    if !is_begun {
         return Ok(());
     }
     let mut parts = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
+        let is_file = entry.file_type()?.is_file();
         match name.to_str() {
             Some("CACHEDIR.TAG" | ".gitignore") => continue,
-            Some("version" | "lock") => {}
+            Some("version" | "lock" | "0.jnl") if is_file => {}
             // The engine's own is number 0.
-            Some("keyspaces") if !entry.path().join("1").exists() => {}
-            _ if entry.path().extension().is_some_and(|extension| extension == "jnl") => {}
+            Some("keyspaces") if !is_file && is_absent(&entry.path().join("1")) => {}
             // Damaged, or somebody's: not to be removed without a word.
             _ => return Ok(()),
         }
@@ -299,6 +302,10 @@ fn remove_half_made(dir: &Path) -> Result<(), Error> {
         removed.map_err(|error| Error::from(error).attempting("remove a database that was not finished"))?;
     }
     Ok(())
+}
+
+fn is_absent(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Takes the lock that stands for the directory, for as long as the file is open; the system takes it back from the dead.

@@ -69,7 +69,7 @@ impl Function {
         };
         refuse::output(&output, &mut errors);
         for argument in &arguments {
-            refuse::argument(argument, &mut errors);
+            refuse::argument(options, argument, &mut errors);
         }
         errors.finish()?;
         let is = |attribute: &Attribute, names: &[&str]| names.iter().any(|name| attribute.path().is_ident(name));

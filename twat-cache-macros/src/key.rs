@@ -57,6 +57,8 @@ impl Key {
             && !options.skip.iter().any(|skipped| skipped == "self")
         {
             let part = ours("part_self");
+            // As it was written: of another macro's `self` there may be several.
+            let itself = receiver.self_token;
             let is_reference = receiver.reference.is_some() || matches!(&*receiver.ty, Type::Reference(_));
             let of: Type = match (&receiver.colon_token, &*receiver.ty) {
                 (Some(_), Type::Reference(reference)) => (*reference.elem).clone(),
@@ -64,13 +66,13 @@ impl Key {
                 (None, _) => parse_quote!(Self),
             };
             if is_reference {
-                make.extend(quote!(let #part = <#of as #private::Part<true>>::part(self);));
+                make.extend(quote!(let #part = <#of as #private::Part<true>>::part(#itself);));
             } else {
                 // The body takes `self` itself, while the key is still needed.
                 let copy = ours("copy_of_self");
                 make.extend(quote! {
                     #[allow(clippy::all, clippy::pedantic)]
-                    let #copy = ::core::clone::Clone::clone(&self);
+                    let #copy = ::core::clone::Clone::clone(&#itself);
                     let #part = <#of as #private::Part<true>>::part(&#copy);
                 });
             }

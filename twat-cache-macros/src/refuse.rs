@@ -80,6 +80,7 @@ pub(crate) fn skips(options: &Options, receiver: Option<&Receiver>, arguments: &
             _ => None,
         }));
         let names = names.collect::<Vec<_>>().join(", ");
+        let names = if names.is_empty() { String::from("none at all") } else { names };
         errors.add(skipped, format!("there is no argument `{skipped}` to skip; there are: {names}"));
     }
 }
@@ -97,10 +98,14 @@ pub(crate) fn receiver(options: &Options, receiver: Option<&Receiver>, errors: &
     }
 }
 
-pub(crate) fn argument(argument: &Argument, errors: &mut Errors) {
+pub(crate) fn argument(options: &Options, argument: &Argument, errors: &mut Errors) {
     let Argument { name, r#type, referent, is_in_key, .. } = argument;
     if !is_in_key {
         return;
+    }
+    if options.wrapper.is_persistent() && matches!(r#type, Type::BareFn(_) | Type::Ptr(_)) {
+        let instead = leave_out(&name.to_string());
+        errors.add(r#type, format!("an address means something else in the next run of the program; {instead}"));
     }
     if let Type::Reference(reference) = r#type
         && reference.mutability.is_some()

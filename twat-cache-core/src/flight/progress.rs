@@ -4,13 +4,17 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::key::{ByDigest, KeyHash};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, ReentrantMutex};
 
 use super::patience::Patience;
+
+/// Longer than storing takes. A value's own code that runs meanwhile may wait for us, and would for ever: its `Clone` may call
+/// the memo, or need a lock that our caller has.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The keys that something is being computed for, and how many times.
 #[derive(Default)]
@@ -62,7 +66,7 @@ impl InProgress {
 
 impl Progress {
     fn outdate(&self) {
-        let _stored = self.storing.lock();
+        let _stored = self.storing.try_lock_for(PATIENCE);
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -90,7 +94,8 @@ impl Computation<'_> {
 
     fn keep_with<T>(&self, advance: u64, store: impl FnOnce() -> T) -> Option<T> {
         self.patience.learn(self.begun);
-        let _storing = self.progress.storing.lock();
+        // Without the lock it cannot be known to be up to date, and the caller has it in any case.
+        let _storing = self.progress.storing.try_lock_for(PATIENCE)?;
         let next = self.epoch + advance;
         let current = self.progress.epoch.compare_exchange(self.epoch, next, Ordering::SeqCst, Ordering::SeqCst);
         current.is_ok().then(store)

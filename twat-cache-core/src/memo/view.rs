@@ -99,7 +99,7 @@ impl<S, F> Memo<S, F> {
     {
         match self.store.view(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
-            missed => Box::pin(self.miss_async(&Lent, key, missed.err(), compute())).await,
+            missed => Box::pin(self.miss_async(&Lent, key, missed.err(), async { compute().await })).await,
         }
     }
 }

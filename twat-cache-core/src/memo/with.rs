@@ -71,7 +71,7 @@ impl<S, F> Memo<S, F> {
     {
         match self.store().get(key) {
             Ok(Some(value)) => Ok(self.hit(value)),
-            missed => Box::pin(self.miss_async(&Owned, key, missed.err(), compute())).await,
+            missed => Box::pin(self.miss_async(&Owned, key, missed.err(), async { compute().await })).await,
         }
     }
 
@@ -112,6 +112,6 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        self.renew_async(key, compute()).await
+        self.renew_async(key, async { compute().await }).await
     }
 }

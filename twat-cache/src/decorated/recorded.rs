@@ -1,15 +1,20 @@
 use std::hash::{Hash, Hasher};
 
+use smallvec::SmallVec;
+
 /// A key that is known by all that it hashes, for what hashes, and cannot be owned or compared. It borrows nothing: what it
 /// was made of may be given away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded(Vec<u8>);
+pub struct Recorded(SmallVec<[u8; SHORT]>);
+
+/// What most keys hash, and is kept without an allocation.
+const SHORT: usize = 64;
 
 impl Recorded {
     /// Records what this hashes.
     #[inline]
     pub fn of<T: Hash + ?Sized>(key: &T) -> Self {
-        let mut recorder = Recorder(Vec::with_capacity(64));
+        let mut recorder = Recorder(SmallVec::new());
         key.hash(&mut recorder);
         Self(recorder.0)
     }
@@ -23,7 +28,7 @@ impl Hash for Recorded {
 }
 
 /// Keeps what it is given, the same on every platform, as [`KeyHasher`](crate::KeyHasher) takes it.
-struct Recorder(Vec<u8>);
+struct Recorder(SmallVec<[u8; SHORT]>);
 
 macro_rules! little_endian {
     ($($method:ident: $from:ty => $to:ty),+ $(,)?) => {
@@ -66,7 +71,7 @@ mod tests {
     fn what_hashes_alike_is_the_same_and_nothing_else() {
         let same = |one: &dyn Fn(&mut Recorder), other: &dyn Fn(&mut Recorder)| {
             let record = |hash: &dyn Fn(&mut Recorder)| {
-                let mut recorder = Recorder(Vec::new());
+                let mut recorder = Recorder(SmallVec::new());
                 hash(&mut recorder);
                 recorder.0
             };

@@ -46,7 +46,7 @@ where
     let capacity = (max_entries as u64).min(max_bytes);
     let average = max_bytes.checked_div(capacity).unwrap_or(1);
     let weigh = move |_: &K, value: &V| match archived_len(value, max_bytes.saturating_sub(OVERHEAD)) {
-        Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average),
+        Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average).min(capacity),
         Ok(None) => u64::MAX,
         // It can be kept nowhere but here.
         Err(_) => 1,

@@ -1,0 +1,44 @@
+//! The attributes `#[mcache]`, `#[bcache]`, `#[fcache]` and `#[ucache]`: each test says what they do for the functions
+//! under them. What they refuse is in `ui`.
+
+#![allow(
+    clippy::boxed_local,
+    clippy::needless_arbitrary_self_type,
+    clippy::needless_pass_by_value,
+    clippy::ptr_arg,
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_async,
+    clippy::unused_self,
+    reason = "functions as users may write them, each as small as it can be"
+)]
+
+mod asynchronous;
+mod attributes;
+mod companion;
+mod concurrency;
+mod consuming;
+mod free;
+mod generated;
+mod generics;
+mod keys;
+mod methods;
+mod names;
+mod options;
+mod persistence;
+mod results;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+/// Where the functions of this process keep their results: a directory for each module of tests.
+///
+/// A static is never dropped, so it stays, but where `cargo clean` finds it.
+fn dir(tests: &str) -> PathBuf {
+    static ROOT: LazyLock<TempDir> =
+        LazyLock::new(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory"));
+    ROOT.path().join(tests)
+}

@@ -1,0 +1,192 @@
+//! The names of persistent caches: two functions never share by accident.
+
+use std::path::PathBuf;
+
+use futures_lite::future::block_on;
+use twat_cache::{bcache, fcache, ucache};
+
+fn dir() -> PathBuf {
+    crate::dir("names")
+}
+
+/// Functions of the same names and the same tokens, which differ in what the names in them mean.
+macro_rules! twins {
+    ($($module:ident)+) => {
+        $(
+            mod $module {
+                use super::*;
+
+                const HERE: &str = stringify!($module);
+
+                #[bcache(dir = dir())]
+                pub(super) fn on_disk(n: u32) -> String {
+                    format!("{HERE}{n}")
+                }
+
+                #[fcache(dir = dir())]
+                pub(super) fn in_a_file(n: u32) -> String {
+                    format!("{HERE}{n}")
+                }
+
+                #[ucache(dir = dir())]
+                pub(super) fn wherever(n: u32) -> String {
+                    format!("{HERE}{n}")
+                }
+
+                #[bcache(dir = dir())]
+                pub(super) async fn eventually(n: u32) -> String {
+                    format!("{HERE}{n}")
+                }
+
+                pub(super) fn around() -> String {
+                    #[bcache(dir = dir())]
+                    fn inner(n: u32) -> String {
+                        format!("{HERE}{n}")
+                    }
+                    inner(1)
+                }
+
+                #[derive(Clone, PartialEq, Eq, Hash)]
+                pub(super) struct Type;
+
+                impl Type {
+                    #[bcache(dir = dir())]
+                    pub(super) fn method(&self, n: u32) -> String {
+                        format!("{HERE}{n}")
+                    }
+
+                    #[fcache(dir = dir())]
+                    pub(super) fn associated(n: u32) -> String {
+                        format!("{HERE}{n}")
+                    }
+
+                    #[bcache(dir = dir())]
+                    pub(super) async fn eventually(&self, n: u32) -> String {
+                        format!("{HERE}{n}")
+                    }
+                }
+
+                pub(super) trait Trait {
+                    fn of_trait(&self, n: u32) -> String;
+                }
+
+                // One type, two traits of the same name.
+                impl Trait for u8 {
+                    #[bcache(dir = dir())]
+                    fn of_trait(&self, n: u32) -> String {
+                        format!("{HERE}{n}")
+                    }
+                }
+            }
+        )+
+    };
+}
+
+twins!(one other);
+
+#[test]
+fn functions_of_the_same_name_in_two_modules_never_share() {
+    for _ in 0..2 {
+        assert_eq!((one::on_disk(1), other::on_disk(1)), ("one1".into(), "other1".into()));
+        assert_eq!((one::in_a_file(1), other::in_a_file(1)), ("one1".into(), "other1".into()));
+        assert_eq!((one::wherever(1), other::wherever(1)), ("one1".into(), "other1".into()));
+        let (one, other) = (block_on(one::eventually(1)), block_on(other::eventually(1)));
+        assert_eq!((one, other), ("one1".into(), "other1".into()));
+    }
+}
+
+#[test]
+fn functions_of_the_same_name_in_two_functions_never_share() {
+    assert_eq!((one::around(), other::around()), ("one1".into(), "other1".into()));
+}
+
+#[test]
+fn methods_of_the_same_name_of_two_types_never_share() {
+    for _ in 0..2 {
+        assert_eq!((one::Type.method(1), other::Type.method(1)), ("one1".into(), "other1".into()));
+        assert_eq!((one::Type::associated(1), other::Type::associated(1)), ("one1".into(), "other1".into()));
+        let (one, other) = (block_on(one::Type.eventually(1)), block_on(other::Type.eventually(1)));
+        assert_eq!((one, other), ("one1".into(), "other1".into()));
+    }
+}
+
+#[test]
+fn methods_of_the_same_name_of_two_traits_never_share() {
+    for _ in 0..2 {
+        assert_eq!(one::Trait::of_trait(&1, 1), "one1");
+        assert_eq!(other::Trait::of_trait(&1, 1), "other1");
+    }
+}
+
+/// One trait, two types, in modules where a name means different things.
+trait Named {
+    fn named(&self) -> String;
+}
+
+mod first {
+    use super::*;
+    const HERE: &str = "first";
+    impl Named for u16 {
+        #[bcache(dir = dir())]
+        fn named(&self) -> String {
+            HERE.to_owned()
+        }
+    }
+}
+
+mod second {
+    use super::*;
+    const HERE: &str = "second";
+    impl Named for i16 {
+        #[bcache(dir = dir())]
+        fn named(&self) -> String {
+            HERE.to_owned()
+        }
+    }
+}
+
+#[test]
+fn methods_of_one_trait_for_two_types_never_share() {
+    assert_eq!((1_u16.named(), 1_i16.named(), 1_u16.named()), ("first".into(), "second".into(), "first".into()));
+}
+
+#[test]
+fn types_of_the_same_name_in_two_functions_never_share() {
+    fn first() -> String {
+        const HERE: &str = "first";
+        struct Local;
+        impl Local {
+            #[bcache(dir = dir())]
+            fn associated(n: u32) -> String {
+                format!("{HERE}{n}")
+            }
+        }
+        Local::associated(1)
+    }
+    fn second() -> String {
+        const HERE: &str = "second";
+        struct Local;
+        impl Local {
+            #[bcache(dir = dir())]
+            fn associated(n: u32) -> String {
+                format!("{HERE}{n}")
+            }
+        }
+        Local::associated(1)
+    }
+    assert_eq!((first(), second()), ("first1".into(), "second1".into()));
+}
+
+#[fcache(dir = dir())]
+fn told(n: u32) -> u32 {
+    n
+}
+
+#[test]
+fn a_name_tells_the_package_the_path_and_the_function() {
+    told(1);
+    let path = told::store().primary().path().display().to_string();
+    for part in ["twat-cache", "decorators", "names", "told"] {
+        assert!(path.contains(part), "no {part} in {path}");
+    }
+}

@@ -1,0 +1,35 @@
+//! Functions of kinds that cannot be remembered.
+
+use twat_cache::mcache;
+
+#[mcache]
+const fn constant(n: u32) -> u32 {
+    n
+}
+
+#[mcache]
+unsafe fn dangerous(n: u32) -> u32 {
+    n
+}
+
+#[mcache]
+extern "C" fn foreign(n: u32) -> u32 {
+    n
+}
+
+#[mcache]
+fn generic<T: Clone, const N: usize>(n: [T; N]) -> usize {
+    n.len()
+}
+
+#[mcache]
+fn never(n: u32) -> ! {
+    panic!("{n}")
+}
+
+#[mcache]
+fn bool(n: u32) -> u32 {
+    n
+}
+
+fn main() {}

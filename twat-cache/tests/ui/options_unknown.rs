@@ -1,0 +1,30 @@
+//! Options that there are not, or not for this attribute.
+
+use twat_cache::{bcache, fcache, mcache, ucache};
+
+#[mcache(max_entrys = 3)]
+fn unknown(n: u32) -> u32 {
+    n
+}
+
+#[mcache(dir = "x")]
+fn memory_has_no_directory(n: u32) -> u32 {
+    n
+}
+
+#[bcache(max_entries = 3)]
+fn disk_has_no_entries(n: u32) -> u32 {
+    n
+}
+
+#[fcache(serde)]
+fn files_have_no_serde(n: u32) -> u32 {
+    n
+}
+
+#[ucache(access = 3)]
+fn not_for_ucache(n: u32) -> u32 {
+    n
+}
+
+fn main() {}
