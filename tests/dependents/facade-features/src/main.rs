@@ -8,6 +8,8 @@ mod bare;
 mod disk;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "macros")]
+mod macros;
 #[cfg(feature = "mem")]
 mod mem;
 #[cfg(all(feature = "disk", feature = "serde"))]
@@ -33,6 +35,8 @@ fn main() -> Result<(), twat_cache::Error> {
     serde::check(lasting)?;
     #[cfg(feature = "ucache")]
     ucache::check(lasting)?;
+    #[cfg(feature = "macros")]
+    macros::check(lasting)?;
     #[cfg(feature = "stats")]
     stats::check();
     // Not all of them ask for it.

@@ -1,0 +1,119 @@
+//! Attributes in a crate that forbids and denies what it can: none of what they write may be reported.
+
+#![forbid(unsafe_code)]
+#![deny(
+    warnings,
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic
+)]
+
+use std::env;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use renamed::{Backend, bcache, fcache, mcache, ucache};
+
+static COMPUTED: AtomicU32 = AtomicU32::new(0);
+
+/// Lengths.
+///
+/// # Errors
+///
+/// Of an empty text.
+#[bcache(crate = renamed)]
+pub fn length(text: &str, name: String, path: &Path, parts: &[u8]) -> Result<usize, String> {
+    COMPUTED.fetch_add(1, Ordering::Relaxed);
+    let extra = name.len() + path.as_os_str().len() + parts.len();
+    drop(name);
+    if text.is_empty() { Err("empty".into()) } else { Ok(text.len() + extra) }
+}
+
+#[fcache(crate = renamed)]
+async fn waves(n: u32, (a, b): (u32, u32)) -> Vec<f64> {
+    COMPUTED.fetch_add(1, Ordering::Relaxed);
+    std::future::ready(()).await;
+    (0..n + a + b).map(f64::from).collect()
+}
+
+/// A thing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Thing {
+    /// Its size.
+    pub size: u64,
+}
+
+impl Thing {
+    /// Made, which is remembered.
+    #[must_use]
+    #[mcache(crate = renamed)]
+    pub fn new(size: u64) -> Self {
+        Self { size }
+    }
+
+    /// So many times its size.
+    #[must_use]
+    #[ucache(crate = renamed, backend = Backend::Memory)]
+    pub fn times(&self, by: f64) -> u64 {
+        if by > 1.0 { self.size * 2 } else { self.size }
+    }
+
+    /// All together.
+    #[must_use]
+    #[mcache(crate = renamed)]
+    pub fn with(self, mut others: Vec<u64>) -> u64 {
+        others.push(self.size);
+        others.into_iter().sum()
+    }
+
+    /// A sum, for which there need be none.
+    #[must_use]
+    #[mcache(crate = renamed)]
+    pub fn sum(a: u64, b: u64) -> u64 {
+        a + b
+    }
+
+    #[mcache(crate = renamed, skip(self, log))]
+    async fn logged(&self, log: &mut Vec<String>, key: &str) -> Option<String> {
+        std::future::ready(()).await;
+        log.push(key.into());
+        Some(key.to_owned())
+    }
+}
+
+#[mcache(crate = renamed, key = (thing.size, &thing.size))]
+fn keyed(thing: &Thing) -> u64 {
+    thing.size
+}
+
+fn main() -> Result<(), renamed::Error> {
+    #[mcache(crate = renamed)]
+    fn nested<'a>(text: &'a str, number: f64) -> usize {
+        let whole: &'a str = text;
+        whole.len() + usize::from(number > 1.0)
+    }
+
+    let run = env::args().nth(1).unwrap_or_default();
+    let thing = Thing::new(3);
+    let mut log = Vec::new();
+    for _ in 0..2 {
+        assert_eq!(length("text", "name".into(), Path::new("a/b"), &[1]), Ok(12));
+        assert!(length("", String::new(), Path::new(""), &[]).is_err());
+        assert_eq!((thing.times(2.0), thing.clone().with(vec![1]), Thing::sum(1, 2)), (6, 4, 3));
+        assert_eq!((keyed(&thing), nested("a", 2.0)), (3, 2));
+        futures_lite::future::block_on(async {
+            assert_eq!(waves(3, (1, 2)).await.len(), 6);
+            assert_eq!(waves::view(3, (1, 2)).await.len(), 6);
+            assert_eq!(thing.logged(&mut log, "key").await.as_deref(), Some("key"));
+        });
+    }
+    assert_eq!(log, ["key"]);
+    assert_eq!(length::len()?, 1);
+    // Each error once more, and the two that last once in all.
+    let computed = COMPUTED.load(Ordering::Relaxed);
+    assert_eq!(computed, if run == "second" { 2 } else { 4 }, "in the run `{run}`");
+    Ok(())
+}
