@@ -19,7 +19,8 @@ use crate::store::DiskStore;
 ///
 /// Without options it is in the platform's cache directory, keeps up to 1 GiB of what is used most, for ever. Any string
 /// is a name. Caches of the same name and directory share their results, if they are of the same
-/// [`version`](DiskBuilder::version) and type of value.
+/// [`version`](DiskBuilder::version) and type of value. Arguments are known by what they hash, see
+/// [`KeyHash`](twat_cache_core::KeyHash).
 pub fn bcache(name: impl Into<String>) -> DiskBuilder {
     Options::new(name, 1 << 30).into()
 }

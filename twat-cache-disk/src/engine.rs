@@ -14,6 +14,7 @@ use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOpt
 use parking_lot::{Mutex, MutexGuard};
 use twat_cache_core::{Error, ErrorKind, WarnOnce, prepare_directory};
 
+use crate::debris::{is_well_formed, quarantine, remove_half_made};
 use crate::ledger::Ledger;
 use crate::manifests;
 use crate::sweep::Sweep;
@@ -90,8 +91,8 @@ pub(crate) struct Mended {
 
 impl Mended {
     pub(crate) fn warn(&self) {
-        let instead = format_args!("it was moved to {}, and a new one is made", self.aside.display());
-        WarnOnce::new().warn(&self.damage, instead);
+        let aside = self.aside.display();
+        WarnOnce::new().warn(&self.damage, format_args!("it was moved to {aside}, and a new one is made"));
     }
 }
 
@@ -234,80 +235,6 @@ fn is_circumstance(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || (cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
 }
 
-/// Whether a database is there as far as the engine does not look, or panics when it does.
-///
-/// It asserts that files are files, and a panic in the middle of opening aborts the process: its own cleaning up panics
-/// again. So nothing but files and the known directories may be there; links least of all. And without a journal it
-/// opens, but numbers its writes from the start, and takes them for older than what is there when it opens again.
-fn is_well_formed(dir: &Path) -> Result<(), Error> {
-    let known = |path: &Path| {
-        let inside = path.strip_prefix(dir).ok();
-        let parts: Vec<_> = inside.into_iter().flatten().map(|part| part.to_string_lossy()).collect();
-        match parts.iter().map(AsRef::as_ref).collect::<Vec<&str>>()[..] {
-            ["keyspaces"] => true,
-            ["keyspaces", number] => number.parse::<u64>().is_ok(),
-            ["keyspaces", _, inner] => inner == "tables" || inner == "blobs",
-            _ => false,
-        }
-    };
-    let corrupt = |what: String| Error::new(ErrorKind::Corrupt, "open the database").because(what);
-    let mut journals = 0;
-    let mut directories = vec![dir.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory)? {
-            let entry = entry?;
-            let (path, kind) = (entry.path(), entry.file_type()?);
-            journals += usize::from(path.extension().is_some_and(|extension| extension == "jnl"));
-            if kind.is_dir() && known(&path) {
-                directories.push(path);
-            } else if !kind.is_file() || known(&path) {
-                return Err(corrupt(format!("{} is not what it should be", path.display())));
-            }
-        }
-    }
-    if journals == 0 && dir.join("version").exists() {
-        return Err(corrupt("there is no journal".into()));
-    }
-    Ok(())
-}
-
-/// Removes what was left of a database whose making was cut short, by a kill or for want of room: the engine takes it for a
-/// damaged one. It writes `version` last, and only then is our keyspace made.
-fn remove_half_made(dir: &Path) -> Result<(), Error> {
-    let is_begun = match fs::symlink_metadata(dir.join("version")) {
-        Ok(version) => version.is_file() && version.len() == 0,
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    };
-    if !is_begun {
-        return Ok(());
-    }
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let is_file = entry.file_type()?.is_file();
-        match name.to_str() {
-            Some("CACHEDIR.TAG" | ".gitignore") => continue,
-            Some("version" | "lock" | "0.jnl") if is_file => {}
-            // The engine's own is number 0.
-            Some("keyspaces") if !is_file && is_absent(&entry.path().join("1")) => {}
-            // Damaged, or somebody's: not to be removed without a word.
-            _ => return Ok(()),
-        }
-        parts.push(entry);
-    }
-    for part in parts {
-        let (path, is_dir) = (part.path(), part.file_type()?.is_dir());
-        let removed = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(|error| Error::from(error).attempting("remove a database that was not finished"))?;
-    }
-    Ok(())
-}
-
-fn is_absent(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
 /// Takes the lock that stands for the directory, for as long as the file is open; the system takes it back from the dead.
 ///
 /// The engine has a lock of its own, inside. But it looks at other files first and takes them for damaged, and then we
@@ -332,15 +259,4 @@ impl Drop for Claim {
         // Closing the file is not enough: a process that is just being forked has it open, too, until it is another.
         let _ = self.file.unlock();
     }
-}
-
-/// Moves a damaged database out of the way, in place of the one that was moved before.
-fn quarantine(dir: &Path) -> io::Result<PathBuf> {
-    let aside = dir.with_extension("corrupt");
-    match fs::remove_dir_all(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    fs::rename(dir, &aside)?;
-    Ok(aside)
 }

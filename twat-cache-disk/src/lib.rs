@@ -29,6 +29,7 @@
 
 mod builder;
 mod database;
+mod debris;
 mod engine;
 mod entry;
 mod ledger;

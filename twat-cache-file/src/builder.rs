@@ -20,7 +20,8 @@ use crate::store::FileStore;
 ///
 /// Without options it is in the platform's cache directory, keeps up to 10 GiB of what is used most, for ever. Any string
 /// is a name. Caches of the same name and directory share their results, if they are of the same
-/// [`version`](FileBuilder::version) and type of value: in this process and in all others.
+/// [`version`](FileBuilder::version) and type of value: in this process and in all others. Arguments are known by what they
+/// hash, see [`KeyHash`](twat_cache_core::KeyHash).
 pub fn fcache(name: impl Into<String>) -> FileBuilder {
     Options::new(name, 10 << 30).into()
 }

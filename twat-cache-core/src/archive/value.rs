@@ -32,7 +32,7 @@ type Archiver<'a> = HighSerializer<IoWriter<&'a mut (dyn io::Write + 'a)>, Arena
     message = "`{Self}` cannot be kept on disk as it is",
     label = "not serialisable by rkyv",
     note = "derive `rkyv::Archive`, `rkyv::Serialize` and `rkyv::Deserialize` for it",
-    note = "or, for a type that only has serde, use `bcache` with `.serde()`"
+    note = "or, for a type that only has serde, use `bcache` with `.serde()`, or `#[bcache(serde)]`"
 )]
 pub trait RkyvValue:
     Archive<
@@ -46,6 +46,8 @@ pub trait RkyvValue:
 {
 }
 
+// What is missing is said of this trait, not of what it is made of.
+#[diagnostic::do_not_recommend]
 impl<V> RkyvValue for V where
     V: Archive<
             Archived: for<'a> CheckBytes<HighValidator<'a, rancor::Error>>
