@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use twat_cache::{Call, mcache};
-use twat_cache_benches::{Effort, Limit, Race, Report, over, sample};
+use twat_cache_benches::{Effort, Limit, Race, Report, in_threads, over, sample};
 
 const WRAPPED: &str = "`mcache().wrap(…)`";
 const DECORATED: &str = "**`#[mcache]`**";
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
     let mut report = Report::new(effort);
     hits_by_number(&mut report, effort);
     hits_by_pair(&mut report, effort);
+    hits_by_two_threads(&report, effort.with_turns(4));
     report.finish()
 }
 
@@ -141,4 +142,26 @@ fn hits_by_pair(report: &mut Report, effort: Effort) {
         let what = "a hit of `#[cached] fn(&str, u32) -> u64`, against `#[mcache]`";
         report.bound(what, outcome.ratio(CACHED, DECORATED).median, Limit::AtLeast(3.0));
     }
+}
+
+/// What becomes of it when somebody else is at it, too.
+fn hits_by_two_threads(report: &Report, effort: Effort) {
+    let keys = &sample::numbers(KEYS).into_iter().map(|key| (sample::text(key, 24), 7_u32)).collect::<Vec<_>>();
+    let mut race = Race::new(keys.len());
+    race.add(DECORATED, || {
+        for (text, number) in keys {
+            pair(text, *number);
+        }
+        in_threads(2, keys, |(text, number)| _ = black_box(pair(text, *number)))
+    });
+    #[cfg(feature = "peers")]
+    race.add(CACHED, || {
+        for (text, number) in keys {
+            peers::pair(text, *number);
+        }
+        in_threads(2, keys, |(text, number)| _ = black_box(peers::pair(text, *number)))
+    });
+    let outcome = race.run(effort);
+    report.section("Attributes: hits by two threads, `fn(&str, u32) -> u64`");
+    report.race(&outcome);
 }
