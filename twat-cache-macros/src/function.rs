@@ -55,7 +55,12 @@ impl Function {
     pub(crate) fn parse(options: &Options, tokens: proc_macro2::TokenStream) -> Result<Self> {
         let attribute = options.wrapper.name();
         let ItemFn { attrs, vis, sig, block } = syn::parse2(tokens).map_err(|error| {
-            Error::new(error.span(), format!("`#[{attribute}]` goes on a function with a body ({error})"))
+            Error::new(
+                error.span(),
+                format!(
+                    "`#[{attribute}]` goes on a function with a body; of a trait, on that of each `impl` ({error})"
+                ),
+            )
         })?;
         let mut errors = Errors::default();
         refuse::kinds(attribute, &sig, &mut errors);

@@ -165,7 +165,9 @@ enum Value {
 
 impl Parse for Given {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let name = Ident::parse_any(input)?;
+        let no_option =
+            |error: Error| Error::new(error.span(), "expected an option, as in `ttl = Duration::from_secs(60)`");
+        let name = Ident::parse_any(input).map_err(no_option)?;
         let value = if input.peek(syn::token::Paren) {
             let list;
             parenthesized!(list in input);
@@ -173,7 +175,13 @@ impl Parse for Given {
             Value::List(names.into_iter().collect())
         } else if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            if name == "crate" { Value::Path(Path::parse_mod_style(input)?) } else { Value::Expr(input.parse()?) }
+            if name == "crate" {
+                let no_path =
+                    |error: Error| Error::new(error.span(), "`crate` is a path, without quotes: `crate = renamed`");
+                Value::Path(Path::parse_mod_style(input).map_err(no_path)?)
+            } else {
+                Value::Expr(input.parse()?)
+            }
         } else {
             Value::None
         };
