@@ -25,8 +25,8 @@ use super::{Backend, UnifiedStore};
 /// ever. Any string is a name. Caches of the same name, directory, [`version`](UnifiedBuilder::version) and type of value
 /// share what is on disk, with a `bcache` or `fcache` of the same name, too.
 ///
-/// What one process forgets, another may still have in memory, until it is evicted or expires there; and what is
-/// forgotten in files, because the database was taken, is not forgotten in the database.
+/// What one memo forgets, another of that name, in this process or another, may still have in its memory, until it is evicted
+/// or expires there; and what is forgotten in files, because the database was taken, is not forgotten in the database.
 pub fn ucache(name: impl Into<String>) -> UnifiedBuilder {
     UnifiedBuilder { options: Options::new(name, 1 << 30), max_entries: 1024, backend: Backend::Auto }
 }
