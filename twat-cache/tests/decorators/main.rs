@@ -28,6 +28,7 @@ mod names;
 mod options;
 mod persistence;
 mod results;
+mod reviewed;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
