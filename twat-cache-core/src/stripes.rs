@@ -1,13 +1,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
 
 use crate::key::KeyHash;
+use crate::sync::PATIENCE;
 use crate::{Error, ErrorKind};
-
-/// Longer than a change takes. One that runs a value's own code may wait for us.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Locks by key, of which several keys share one, and a count of the changes under each.
 ///
@@ -43,7 +40,8 @@ impl Stripe {
 
     /// Waits until nobody else is at it, and lets those know who have looked before. An error if that takes too long.
     pub(crate) fn change(&self) -> Result<ReentrantMutexGuard<'_, ()>, Error> {
-        let busy = || Error::new(ErrorKind::Io, "change an entry").because("another thread has been at it for 10 s");
+        let busy =
+            || Error::new(ErrorKind::Io, "change an entry").because("another thread has been at it for too long");
         let guard = self.lock.try_lock_for(PATIENCE).ok_or_else(busy)?;
         self.changes.fetch_add(1, Ordering::AcqRel);
         Ok(guard)
@@ -52,5 +50,23 @@ impl Stripe {
     /// How many changes there have been.
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_does_not_wait_for_ever_for_another() {
+        let stripes = Stripes::new();
+        let stripe = &stripes.all()[0];
+        let changing = stripe.change().unwrap();
+        let kind = std::thread::scope(|scope| scope.spawn(|| stripe.change().unwrap_err().kind()).join());
+        assert_eq!(kind.unwrap(), ErrorKind::Io);
+        // But on its own thread it does not stand in its own way.
+        assert!(stripe.change().is_ok());
+        drop(changing);
+        std::thread::scope(|scope| scope.spawn(|| assert!(stripe.change().is_ok())).join()).unwrap();
     }
 }

@@ -3,6 +3,11 @@
 //! With `--cfg shuttle` the model checker's take their place, and `tests/model.rs` explores schedules. Everything that
 //! flights lock, wait on or count comes from here.
 
+/// How long to wait for a lock under which a value's own code may run: longer than any change takes. That code may wait for
+/// us, and would for ever: a `Clone` may call the memo, or need a lock that our caller has.
+pub(crate) const PATIENCE: std::time::Duration =
+    std::time::Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });
+
 #[cfg(not(shuttle))]
 pub(crate) use real::{Mutex, ReentrantMutex, Signal, atomic, thread_local};
 #[cfg(shuttle)]

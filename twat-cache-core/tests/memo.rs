@@ -271,3 +271,20 @@ fn errors_say_what_was_attempted_on_what_and_why() {
     assert_eq!(own.to_string(), "cannot use the cache: the moon is in the wrong phase");
     assert_eq!(own.chain().to_string(), own.to_string());
 }
+
+#[test]
+fn who_waits_for_an_async_function_does_not_begin_it() {
+    let begun = Counter::new();
+    let memo = Memo::new(LruStore::new(10), ());
+    let compute = || {
+        begun.count();
+        async {
+            futures_lite::future::yield_now().await;
+            Ok::<_, ()>(1)
+        }
+    };
+    let both =
+        futures_lite::future::zip(memo.try_call_with_async("key", compute), memo.try_call_with_async("key", compute));
+    assert_eq!(futures_lite::future::block_on(both), (Ok(1), Ok(1)));
+    assert_eq!(begun.get(), 1);
+}

@@ -327,6 +327,21 @@ mod tests {
     }
 
     #[test]
+    fn a_result_is_not_waited_with_for_ever_while_another_is_stored() {
+        let flights = Flights::new();
+        let digest = flights.digest("key");
+        let [storing, other] = [flights.begin(digest), flights.begin(digest)];
+        storing.keep(|| {
+            // As by a value's `Clone` that waits for them.
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert!(other.keep(|| ()).is_none(), "it is given up"));
+                scope.spawn(|| drop(flights.outdate(digest)));
+            });
+        });
+        assert!(flights.begin(digest).keep(|| ()).is_some());
+    }
+
+    #[test]
     fn what_is_outdated_is_neither_kept_nor_waited_for() {
         let flights = Flights::new();
         let digest = flights.digest("key");

@@ -4,17 +4,13 @@
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::key::{ByDigest, KeyHash};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, ReentrantMutex};
+use crate::sync::{Mutex, PATIENCE, ReentrantMutex};
 
 use super::patience::Patience;
-
-/// Longer than storing takes. A value's own code that runs meanwhile may wait for us, and would for ever: its `Clone` may call
-/// the memo, or need a lock that our caller has.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The keys that something is being computed for, and how many times.
 #[derive(Default)]

@@ -46,3 +46,19 @@ fn name(Target { package, program }: Target, path: &str) -> String {
     let path = path.trim_end_matches("::{{closure}}");
     [package, program, Some(path)].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_and_the_program_of_a_package_have_names_of_their_own() {
+        struct Companion;
+        let library = Target { package: Some("package"), program: None };
+        let program = Target { program: Some("package"), ..library };
+        let [ours, theirs] = [library, program].map(name_of::<Companion>);
+        assert!(ours.starts_with("package ") && ours.ends_with("::Companion"), "{ours}");
+        assert_ne!(ours, theirs);
+        assert!(!name_around(library, &|| ()).contains("closure"));
+    }
+}

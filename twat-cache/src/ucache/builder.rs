@@ -17,8 +17,8 @@ use super::{Backend, UnifiedStore};
 /// assert_eq!(square.call(&12), 144); // computed once, and not again by the next run of the program
 /// ```
 ///
-/// That is the database of `bcache`; or, if another process has that open, the files of `fcache`; or, if there is no place
-/// for either, memory alone. With fewer of them compiled in (features `disk` and `file`), it chooses among fewer; what
+/// That is the database of `bcache`; or, if another process has that open, the files of `fcache`; or, as long as neither can be
+/// opened, or the database cannot for a reason that may pass, such as a full disk, memory alone. With fewer of them compiled in (features `disk` and `file`), it chooses among fewer; what
 /// arguments and values need is the same in any case. Why something serves in another's place is one line in the log.
 ///
 /// Without options it keeps 1024 results in memory and up to 1 GiB of them on disk, in the platform's cache directory, for

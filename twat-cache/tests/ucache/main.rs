@@ -180,6 +180,21 @@ fn a_value_over_the_limit_is_returned_and_kept_nowhere() {
 }
 
 #[test]
+fn a_value_that_is_nearly_the_limit_is_kept() {
+    let dir = dir();
+    let computed = Counter::new();
+    let sized = ucache("sized").dir(dir.path()).max_bytes(1999).backend(Backend::Memory);
+    let sized = sized.wrap(|len: &usize| {
+        computed.count();
+        vec![1_u8; *len]
+    });
+    for _ in 0..3 {
+        assert_eq!(sized.call(&1500).len(), 1500);
+    }
+    assert_eq!(computed.get(), 1);
+}
+
+#[test]
 fn large_results_do_not_fill_memory() {
     let dir = dir();
     let large = ucache("large").dir(dir.path()).max_bytes(100_000).backend(Backend::Memory);

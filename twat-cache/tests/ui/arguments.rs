@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use twat_cache::mcache;
+use twat_cache::{bcache, mcache};
 
 #[mcache]
 fn opaque(text: impl AsRef<str>) -> usize {
@@ -33,6 +33,11 @@ fn all_at_once(one: &mut u32, other: impl Copy) -> &str {
 #[mcache]
 fn conditional(n: u32, #[cfg(any())] other: u32) -> u32 {
     n
+}
+
+#[bcache]
+fn address(f: fn(u32) -> u32) -> u32 {
+    f(1)
 }
 
 fn main() {}
