@@ -97,14 +97,27 @@ impl fmt::Debug for KeyHasher {
     }
 }
 
-macro_rules! little_endian {
-    ($($method:ident: $from:ty => $to:ty),+ $(,)?) => {
+/// The methods of a [`Hasher`] that takes integers as the same bytes on every platform.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __little_endian {
+    (|$self:ident, $bytes:ident| $take:expr) => {
+        $crate::__little_endian! {
+            |$self, $bytes| $take,
+            write_u8: u8 => u8, write_u16: u16 => u16, write_u32: u32 => u32, write_u64: u64 => u64,
+            write_u128: u128 => u128, write_usize: usize => u64,
+            write_i8: i8 => i8, write_i16: i16 => i16, write_i32: i32 => i32, write_i64: i64 => i64,
+            write_i128: i128 => i128, write_isize: isize => i64,
+        }
+    };
+    (|$self:ident, $bytes:ident| $take:expr, $($method:ident: $from:ty => $to:ty),+ $(,)?) => {
         $(
             #[inline]
             // Widening: `usize` has at most 64 bits on every platform that Rust supports.
             #[allow(clippy::cast_possible_truncation, clippy::cast_lossless, trivial_numeric_casts)]
-            fn $method(&mut self, value: $from) {
-                self.0.write(&(value as $to).to_le_bytes());
+            fn $method(&mut $self, value: $from) {
+                let $bytes = &(value as $to).to_le_bytes();
+                $take;
             }
         )+
     };
@@ -125,12 +138,7 @@ impl Hasher for KeyHasher {
         self.finish128().0 as u64
     }
 
-    little_endian! {
-        write_u8: u8 => u8, write_u16: u16 => u16, write_u32: u32 => u32, write_u64: u64 => u64,
-        write_u128: u128 => u128, write_usize: usize => u64,
-        write_i8: i8 => i8, write_i16: i16 => i16, write_i32: i32 => i32, write_i64: i64 => i64,
-        write_i128: i128 => i128, write_isize: isize => i64,
-    }
+    crate::__little_endian!(|self, bytes| self.0.write(bytes));
 }
 
 /// Hashes a part of a key. For who trusts a digest, of a path its length as well.

@@ -30,19 +30,6 @@ impl Hash for Recorded {
 /// Keeps what it is given, the same on every platform, as [`KeyHasher`](crate::KeyHasher) takes it.
 struct Recorder(SmallVec<[u8; SHORT]>);
 
-macro_rules! little_endian {
-    ($($method:ident: $from:ty => $to:ty),+ $(,)?) => {
-        $(
-            #[inline]
-            // Widening: `usize` has at most 64 bits on every platform that Rust supports.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_lossless, trivial_numeric_casts)]
-            fn $method(&mut self, value: $from) {
-                self.0.extend_from_slice(&(value as $to).to_le_bytes());
-            }
-        )+
-    };
-}
-
 impl Hasher for Recorder {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
@@ -50,12 +37,7 @@ impl Hasher for Recorder {
         self.write_usize(bytes.len());
     }
 
-    little_endian! {
-        write_u8: u8 => u8, write_u16: u16 => u16, write_u32: u32 => u32, write_u64: u64 => u64,
-        write_u128: u128 => u128, write_usize: usize => u64,
-        write_i8: i8 => i8, write_i16: i16 => i16, write_i32: i32 => i32, write_i64: i64 => i64,
-        write_i128: i128 => i128, write_isize: isize => i64,
-    }
+    twat_cache_core::__little_endian!(|self, bytes| self.0.extend_from_slice(bytes));
 
     // Never asked for.
     fn finish(&self) -> u64 {
