@@ -51,7 +51,8 @@ fn no_more_is_removed_than_need_be_while_others_store() {
             .map(|part| scope.spawn(move || insert_all(&open(), part * 1_000_000..part * 1_000_000 + 3000)));
         let watching = scope.spawn(|| {
             let store = open();
-            let lens = std::iter::repeat_with(|| store.len().unwrap());
+            // A listing misses what is stored behind it while it goes on, some dozens on a busy machine; so of two the larger.
+            let lens = std::iter::repeat_with(|| store.len().unwrap().max(store.len().unwrap()));
             lens.take_while(|_| !done.load(Ordering::Relaxed)).min()
         });
         for thread in storing {
@@ -59,9 +60,8 @@ fn no_more_is_removed_than_need_be_while_others_store() {
         }
         done.store(true, Ordering::Relaxed);
         let fewest = watching.join().unwrap().unwrap();
-        // 1800 by the tenth of room. A listing misses what is stored behind it while it goes on, which can be some dozens on a
-        // busy machine; if two made room for the same bytes, 1600 were left.
-        assert!(fewest >= 1650, "{fewest} of 2000 were left");
+        // 1800 by the tenth of room, and what is just being replaced or looked at.
+        assert!(fewest >= 1750, "{fewest} of 2000 were left");
     });
 }
 
