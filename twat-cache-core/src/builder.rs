@@ -22,6 +22,20 @@ macro_rules! __lifetime_setters {
     };
 }
 
+/// The setter of a builder with a field of type `Option<Duration>` for the patience of the memo, at the given place.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __patience_setter {
+    ($($patience:ident).+) => {
+        /// How long a caller waits for another's computation of the same result before it computes by itself; see
+        /// [`Memo::patience`]($crate::Memo::patience).
+        pub fn patience(mut self, patience: ::std::time::Duration) -> Self {
+            self.$($patience).+ = Some(patience);
+            self
+        }
+    };
+}
+
 /// The setters of a builder with a field `options` of type `Options`.
 #[doc(hidden)]
 #[macro_export]
@@ -52,15 +66,24 @@ macro_rules! __option_setters {
             self
         }
 
+        /// Whose cache directories are used; [`Trust::Owner`]($crate::Trust::Owner) by default. Any other is left alone:
+        /// one warning names the path, and memory serves.
+        pub fn trust(mut self, trust: $crate::Trust) -> Self {
+            self.options.trust = trust;
+            self
+        }
+
         $crate::__lifetime_setters!(options.lifetime);
+        $crate::__patience_setter!(options.patience);
     };
 }
 
-/// The four ways to make a memo of a builder: in a store of this type, that this method makes.
+/// The four ways to make a memo of a builder: in a store of this type, that this method makes, with the patience in this
+/// field.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wraps {
-    ($(#[$note:meta])* $store:ty, by $open:ident, where $($bounds:tt)*) => {
+    ($(#[$note:meta])* $store:ty, by $open:ident, patience $($patience:ident).+, where $($bounds:tt)*) => {
         /// A memo of `function`, for [`Memo::call`]($crate::Memo::call). This never fails.
         $(#[$note])*
         pub fn wrap<A, V, F>(self, function: F) -> $crate::Memo<$store, F>
@@ -68,7 +91,8 @@ macro_rules! __wraps {
             F: $crate::Function<A, V>,
             $($bounds)*
         {
-            $crate::Memo::new(self.$open(), function)
+            let patience = self.$($patience).+;
+            $crate::Memo::new(self.$open(), function).with_patience(patience)
         }
 
         /// A memo of a function that can fail, for [`Memo::try_call`]($crate::Memo::try_call). Only `Ok` is kept.
@@ -77,25 +101,28 @@ macro_rules! __wraps {
             F: $crate::Function<A, ::std::result::Result<V, E>>,
             $($bounds)*
         {
-            $crate::Memo::new(self.$open(), function)
+            let patience = self.$($patience).+;
+            $crate::Memo::new(self.$open(), function).with_patience(patience)
         }
 
         /// A memo of an async function, for [`Memo::call_async`]($crate::Memo::call_async).
-        pub fn wrap_async<A, V, F>(self, function: F) -> $crate::Memo<$store, F>
+        pub fn wrap_async<A, V, F>(self, function: F) -> $crate::Memo<$store, F, $crate::Async>
         where
             F: $crate::AsyncFunction<A, V>,
             $($bounds)*
         {
-            $crate::Memo::new(self.$open(), function)
+            let patience = self.$($patience).+;
+            $crate::Memo::new_async(self.$open(), function).with_patience(patience)
         }
 
         /// A memo of an async function that can fail, for [`Memo::try_call_async`]($crate::Memo::try_call_async).
-        pub fn try_wrap_async<A, V, E, F>(self, function: F) -> $crate::Memo<$store, F>
+        pub fn try_wrap_async<A, V, E, F>(self, function: F) -> $crate::Memo<$store, F, $crate::Async>
         where
             F: $crate::AsyncFunction<A, ::std::result::Result<V, E>>,
             $($bounds)*
         {
-            $crate::Memo::new(self.$open(), function)
+            let patience = self.$($patience).+;
+            $crate::Memo::new_async(self.$open(), function).with_patience(patience)
         }
     };
 }

@@ -9,6 +9,20 @@ use etcetera::BaseStrategy;
 
 use crate::{Error, ErrorKind};
 
+/// Whose cache directories are used.
+///
+/// A directory that others can write to is not used in any case, unless it is said here: what they put there would be
+/// given out as results of this program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Those that this user owns and nobody else can write to; the default.
+    #[default]
+    Owner,
+    /// Also those that the members of their group can write to.
+    Group,
+}
+
 /// The directory that a cache without `.dir(…)` uses: `$TWAT_CACHE_DIR`, or else `twat-cache/<program name>` in the
 /// platform's directory for caches.
 pub fn default_directory() -> Result<PathBuf, Error> {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::key::{KeyHash, Namespace};
 use crate::warn::WarnOnce;
-use crate::{Claim, Error, Found, KeyedStore, Store, ViewStore};
+use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
 
 /// A store that can fail, and one that steps in for it.
 ///
@@ -276,6 +276,36 @@ where
     }
 
     fn insert_for(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
+        self.put(key, value, time, |primary| primary.insert_for(key, value, time).map(|()| true)).map(drop)
+    }
+
+    fn begin(&self, key: &K) -> Ticket {
+        if self.has_switched() { Ticket::default() } else { self.primary.begin(key) }
+    }
+
+    fn insert_begun(&self, key: &K, value: &P::Value, ticket: Ticket) -> Result<bool, Error> {
+        self.put(key, value, None, |primary| primary.insert_begun(key, value, ticket))
+    }
+
+    fn claim(&self, key: &K, patience: Duration) -> Claim {
+        if self.has_switched() { Claim::free() } else { self.primary.claim(key, patience) }
+    }
+}
+
+impl<P, S> Fallback<P, S> {
+    /// Stores a value in the primary by `insert`, or else in the secondary; says whether it is current.
+    fn put<K>(
+        &self,
+        key: &K,
+        value: &P::Value,
+        time: Option<Duration>,
+        insert: impl FnOnce(&P) -> Result<bool, Error>,
+    ) -> Result<bool, Error>
+    where
+        K: Hash + ?Sized,
+        P: KeyedStore<K>,
+        S: KeyedStore<K, Value = P::Value>,
+    {
         if !self.has_switched() {
             // Where nothing of it is trusted, it must be rid of everything before it takes something new.
             let cleared = if self.state() & DISTRUST_ALL == 0 { Ok(()) } else { self.primary.clear() };
@@ -283,15 +313,16 @@ where
                 if self.state() & DISTRUST_ALL != 0 {
                     self.trust_all();
                 }
-                self.primary.insert_for(key, value, time)
+                insert(&self.primary)
             });
             match inserted {
-                Ok(()) => {
+                Ok(false) => return Ok(false),
+                Ok(true) => {
                     self.trust(|| self.namespace.digest(key));
                     if self.state() & LENT != 0 {
                         self.secondary.remove(key)?;
                     }
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(error) if self.failed(&error) => {}
                 // What the primary has for this key, if anything, is old now.
@@ -301,11 +332,7 @@ where
         }
         self.set(LENT);
         // What is lent must not outlive what it stands in for, whatever the secondary's own TTL.
-        self.secondary.insert_for(key, value, time.into_iter().chain(self.primary.ttl()).min())
-    }
-
-    fn claim(&self, key: &K, patience: Duration) -> Claim {
-        if self.has_switched() { Claim::free() } else { self.primary.claim(key, patience) }
+        self.secondary.insert_for(key, value, time.into_iter().chain(self.primary.ttl()).min()).map(|()| true)
     }
 }
 

@@ -45,6 +45,7 @@ mod lru;
 mod memo;
 #[cfg(feature = "persist")]
 mod options;
+mod sharing;
 mod stats;
 mod store;
 mod stripes;
@@ -58,10 +59,12 @@ pub use args::{Args, Call};
 pub use claim::Claim;
 pub use clock::{Clock, ManualClock};
 #[cfg(feature = "persist")]
-pub use directory::{default_directory, prepare_directory};
+pub use directory::{Trust, default_directory, prepare_directory};
 pub use error::{Error, ErrorKind};
 pub use fallback::Fallback;
-pub use function::{AsyncFunction, Function};
+#[doc(hidden)]
+pub use function::kind;
+pub use function::{AsyncFunction, Function, Takes};
 #[doc(hidden)]
 pub use key::hash_part;
 pub use key::{KeyHash, KeyHasher, Namespace};
@@ -70,8 +73,9 @@ pub use lru::LruStore;
 pub use memo::Memo;
 #[cfg(feature = "persist")]
 pub use options::Options;
+pub use sharing::{Async, Mode, OwnErrors, SharedErrors, SharesErrors, Sharing};
 #[cfg(feature = "stats")]
 pub use stats::Stats;
-pub use store::{Found, KeyedStore, Store, ViewStore};
+pub use store::{Found, KeyedStore, Store, Ticket, ViewStore};
 pub use tiered::Tiered;
 pub use warn::WarnOnce;

@@ -2,7 +2,7 @@ use std::hash::Hash;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{KeyHash, Lifetime, Namespace, default_directory};
+use crate::{KeyHash, Lifetime, Namespace, Trust, default_directory};
 
 /// What every cache can be told that outlives the process. All values are legal.
 ///
@@ -26,12 +26,24 @@ pub struct Options {
     pub max_bytes: u64,
     /// How long entries live.
     pub lifetime: Lifetime,
+    /// Whose cache directories are used.
+    pub trust: Trust,
+    /// How long a caller waits for another's computation, see [`Memo::patience`](crate::Memo::patience).
+    pub patience: Option<Duration>,
 }
 
 impl Options {
     /// Under this name and limit, in the default directory, for ever.
     pub fn new(name: impl Into<String>, max_bytes: u64) -> Self {
-        Self { name: name.into(), dir: None, version: None, max_bytes, lifetime: Lifetime::default() }
+        Self {
+            name: name.into(),
+            dir: None,
+            version: None,
+            max_bytes,
+            lifetime: Lifetime::default(),
+            trust: Trust::default(),
+            patience: None,
+        }
     }
 
     /// Sets results apart that were made in another way.

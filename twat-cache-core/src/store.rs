@@ -86,6 +86,16 @@ pub trait Store: Send + Sync {
 /// A value, and the time that it has left in its store; `None` is for ever. Or nothing at all.
 pub type Found<V> = Option<(V, Option<Duration>)>;
 
+/// When a computation began: what [`KeyedStore::begin`] gives, and [`KeyedStore::insert_begun`] gets back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticket {
+    /// What the store tells the order of beginnings by.
+    pub number: u64,
+    /// Whether the result is to replace all that began earlier, stored or not: it is of a
+    /// [`refresh`](crate::Memo::refresh).
+    pub is_refresh: bool,
+}
+
 /// A store whose entries are found by arguments of type `K`.
 ///
 /// The trait is dyn-compatible, and `&S`, `Box<S>` and `Arc<S>` of a store are stores.
@@ -125,6 +135,23 @@ pub trait KeyedStore<K: ?Sized>: Store {
             None => self.insert(key, value),
             Some(_) => self.remove(key).map(drop),
         }
+    }
+
+    /// Notes that a computation of this key's result begins, before the function runs.
+    ///
+    /// The default is for stores that no other process can see: within one process, [`Memo`](crate::Memo) knows.
+    fn begin(&self, _key: &K) -> Ticket {
+        Ticket::default()
+    }
+
+    /// As [`insert`](Self::insert), for the result of a computation that began with `ticket`; says whether the result is
+    /// current.
+    ///
+    /// A result is outdated, is not kept, and leaves what is there as it is, if meanwhile, in any process, the entry was
+    /// removed or cleared, or was stored by a [refresh](Ticket::is_refresh) that began later. The default is for stores
+    /// that no other process can see.
+    fn insert_begun(&self, key: &K, value: &Self::Value, _ticket: Ticket) -> Result<bool, Error> {
+        self.insert(key, value).map(|()| true)
     }
 
     /// Asks whether another process is computing this result, before it is computed here; the wait for it ends after
@@ -211,6 +238,16 @@ macro_rules! forward {
                 #[inline]
                 fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
                     (**self).insert_for(key, value, time)
+                }
+
+                #[inline]
+                fn begin(&self, key: &K) -> Ticket {
+                    (**self).begin(key)
+                }
+
+                #[inline]
+                fn insert_begun(&self, key: &K, value: &Self::Value, ticket: Ticket) -> Result<bool, Error> {
+                    (**self).insert_begun(key, value, ticket)
                 }
 
                 #[inline]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::key::Namespace;
 use crate::stripes::{Stripe, Stripes};
-use crate::{Claim, Error, Found, KeyedStore, Store};
+use crate::{Claim, Error, Found, KeyedStore, Store, Ticket};
 
 /// A fast store in front of a lasting one.
 ///
@@ -115,6 +115,18 @@ where
         // The copy in front must not outlive the entry, whatever the front's own TTL.
         let time = time.into_iter().chain(self.back.ttl()).min();
         back.and(self.put_in_front(key, value, time))
+    }
+
+    fn begin(&self, key: &K) -> Ticket {
+        self.back.begin(key)
+    }
+
+    fn insert_begun(&self, key: &K, value: &F::Value, ticket: Ticket) -> Result<bool, Error> {
+        let _locked = self.stripes.of(self.namespace.digest(key)).change()?;
+        if self.back.insert_begun(key, value, ticket)? {
+            return self.put_in_front(key, value, self.back.ttl()).map(|()| true);
+        }
+        self.front.remove(key).map(|_| false)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

@@ -1,8 +1,7 @@
-use std::hash::Hash;
 use std::marker::PhantomData;
 
 use twat_cache_core::archive::{Codec, Functions, Rkyv};
-use twat_cache_core::{Error, Fallback, LruStore, Options};
+use twat_cache_core::{Args, Error, Fallback, LruStore, Options};
 
 use crate::store::DiskStore;
 
@@ -60,8 +59,8 @@ impl<C> DiskBuilder<C> {
     twat_cache_core::__wraps! {
         ///
         /// The database is opened at the first call. If that fails, or later the database itself, memory takes over.
-        DiskFallback<V>, by with_memory,
-        where A: Hash + ?Sized, C: Codec<V>, V: Clone + Send + Sync
+        DiskFallback<V>, by with_memory, patience options.patience,
+        where A: Args + ?Sized, C: Codec<V>, V: Clone + Send + Sync
     }
 
     /// The bare store, opened now, without anything to step in: an error if it cannot be opened.

@@ -1,7 +1,5 @@
-use std::hash::Hash;
-
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Error, Fallback, Options};
+use twat_cache_core::{Args, Error, Fallback, Options};
 
 use crate::memory::MemoryStore;
 use crate::store::FileStore;
@@ -93,8 +91,8 @@ impl FileBuilder {
         ///
         /// [`Memo::view`](twat_cache_core::Memo::view) lends the result instead, and so do its kin. The directory is opened at
         /// the first call. Where it cannot be used, memory takes over.
-        FileFallback<V>, by with_memory,
-        where A: Hash + ?Sized, V: RkyvValue
+        FileFallback<V>, by with_memory, patience options.patience,
+        where A: Args + ?Sized, V: RkyvValue
     }
 
     /// The bare store, opened now, without anything to step in: an error if it cannot be opened.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use twat_cache_core::{Args, Lifetime};
 
 use crate::MemStore;
@@ -14,7 +16,7 @@ use crate::weigher::{Unweighed, Weigher, Weighing};
 ///
 /// Without options it holds the 1024 entries that are used most, for as long as it lives.
 pub fn mcache() -> MemBuilder {
-    MemBuilder { max_entries: 1024, lifetime: Lifetime::default(), weighing: Unweighed }
+    MemBuilder { max_entries: 1024, lifetime: Lifetime::default(), patience: None, weighing: Unweighed }
 }
 
 /// The options of [`mcache`]. All values are legal.
@@ -23,6 +25,7 @@ pub fn mcache() -> MemBuilder {
 pub struct MemBuilder<W = Unweighed> {
     max_entries: usize,
     lifetime: Lifetime,
+    patience: Option<Duration>,
     weighing: W,
 }
 
@@ -38,9 +41,10 @@ impl<W> MemBuilder<W> {
     }
 
     twat_cache_core::__lifetime_setters!(lifetime);
+    twat_cache_core::__patience_setter!(patience);
 
     twat_cache_core::__wraps! {
-        MemStore<A::Owned, V>, by open,
+        MemStore<A::Owned, V>, by open, patience patience,
         where A: Args + ?Sized, W: Weighing<A::Owned, V>, V: Clone + Send + Sync
     }
 
@@ -77,7 +81,7 @@ impl MemBuilder {
         max_weight: u64,
         weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static,
     ) -> MemBuilder<Weigher<K, V>> {
-        let Self { max_entries, lifetime, weighing: Unweighed } = self;
-        MemBuilder { max_entries, lifetime, weighing: Weigher::new(max_weight, weigh) }
+        let Self { max_entries, lifetime, patience, weighing: Unweighed } = self;
+        MemBuilder { max_entries, lifetime, patience, weighing: Weigher::new(max_weight, weigh) }
     }
 }

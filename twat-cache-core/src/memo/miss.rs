@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::flight::{Computation, Driver, Turn, Waited};
 use crate::stats::Counters;
-use crate::{Claim, Error, ErrorKind, KeyHash, KeyedStore, Memo};
+use crate::{Claim, Error, ErrorKind, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The form in which a caller wants a value: its own, or lent by the store.
 pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
@@ -37,7 +37,7 @@ impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
     }
 }
 
-impl<S, F> Memo<S, F> {
+impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub(super) fn hit<T>(&self, found: T) -> T {
         self.counters.hit();
@@ -50,6 +50,7 @@ impl<S, F> Memo<S, F> {
         form: &M,
         key: &K,
         error: Option<Error>,
+        _sharing: Sharing<E>,
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<M::Output, E>
     where
@@ -82,9 +83,9 @@ impl<S, F> Memo<S, F> {
         if are_others && let Some(found) = self.look(form, key) {
             return Ok(found);
         }
-        let computation = self.begin(digest);
+        let (computation, ticket) = (self.begin(digest), self.store.begin(key));
         let value = compute()?;
-        computation.keep(|| self.keep(key, &value));
+        computation.keep(|| self.keep(key, &value, ticket));
         Ok(M::of(&self.store, key, value))
     }
 
@@ -94,6 +95,7 @@ impl<S, F> Memo<S, F> {
         form: &M,
         key: &K,
         error: Option<Error>,
+        _sharing: Sharing<E>,
         compute: impl Future<Output = Result<V, E>>,
     ) -> Result<M::Output, E>
     where
@@ -122,9 +124,9 @@ impl<S, F> Memo<S, F> {
         if are_others && let Some(found) = turn.during(|| self.look(form, key)) {
             return Ok(found);
         }
-        let computation = self.begin(digest);
+        let (computation, ticket) = (self.begin(digest), turn.during(|| self.store.begin(key)));
         let value = turn.drive(compute).await?;
-        turn.during(|| computation.keep(|| self.keep(key, &value)));
+        turn.during(|| computation.keep(|| self.keep(key, &value, ticket)));
         Ok(turn.during(|| M::of(&self.store, key, value)))
     }
 
@@ -137,9 +139,9 @@ impl<S, F> Memo<S, F> {
         // If nobody leads, we do, so that who misses meanwhile waits for us.
         let turn = self.flights.join(digest, Driver::Thread).at_once();
         let _leading = turn.enter();
-        let computation = self.begin(digest);
+        let (computation, ticket) = (self.begin(digest), Ticket { is_refresh: true, ..self.store.begin(key) });
         let value = compute()?;
-        computation.keep_as_newest(|| self.keep(key, &value));
+        computation.keep_as_newest(|| self.keep(key, &value, ticket));
         Ok(value)
     }
 
@@ -155,9 +157,10 @@ impl<S, F> Memo<S, F> {
     {
         let digest = self.flights.digest(key);
         let turn = self.flights.join(digest, Driver::Task).at_once();
+        let ticket = Ticket { is_refresh: true, ..turn.during(|| self.store.begin(key)) };
         let computation = self.begin(digest);
         let value = turn.drive(compute).await?;
-        turn.during(|| computation.keep_as_newest(|| self.keep(key, &value)));
+        turn.during(|| computation.keep_as_newest(|| self.keep(key, &value, ticket)));
         Ok(value)
     }
 
@@ -187,13 +190,13 @@ impl<S, F> Memo<S, F> {
         turn.claim_patience().map_or_else(Claim::free, |patience| self.store.claim(key, patience))
     }
 
-    fn keep<K, V>(&self, key: &K, value: &V)
+    fn keep<K, V>(&self, key: &K, value: &V, ticket: Ticket)
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         // The caller is about to get its result, and must not lose it to a panic of the value's `Clone`, say.
-        let kept = catch_unwind(AssertUnwindSafe(|| self.store.insert(key, value)));
+        let kept = catch_unwind(AssertUnwindSafe(|| self.store.insert_begun(key, value, ticket).map(drop)));
         let Err(error) = kept.unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, "store a result"))) else {
             return;
         };

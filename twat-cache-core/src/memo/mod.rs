@@ -4,12 +4,15 @@ mod with;
 
 use std::fmt;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use std::time::Duration;
 
 use crate::flight::Flights;
 use crate::stats::Counters;
 use crate::warn::WarnOnce;
-use crate::{Error, KeyedStore, Store};
+use crate::{Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesErrors, Store, Takes, Ticket};
 
 /// A function that remembers its results in a store.
 ///
@@ -46,9 +49,12 @@ use crate::{Error, KeyedStore, Store};
 ///   unless it is stopped, or this call is itself part of a computation.
 /// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh), no computation that began
 ///   before is stored.
-pub struct Memo<S, F> {
+///
+/// `P` says what becomes of the function's errors, see [`share_errors`](Self::share_errors), and whether it is async.
+pub struct Memo<S, F, P = OwnErrors> {
     store: S,
     function: F,
+    mode: PhantomData<fn() -> P>,
     flights: Flights,
     warned: WarnOnce,
     counters: Counters,
@@ -57,7 +63,55 @@ pub struct Memo<S, F> {
 impl<S, F> Memo<S, F> {
     /// Remembers the results of `function` in `store`.
     pub fn new(store: S, function: F) -> Self {
-        Self { store, function, flights: Flights::new(), warned: WarnOnce::new(), counters: Counters::default() }
+        let (flights, warned, counters) = (Flights::new(), WarnOnce::new(), Counters::default());
+        Self { store, function, mode: PhantomData, flights, warned, counters }
+    }
+
+    /// Gives the error of a failed computation to all callers that waited for it, too. The error type needs `Clone`.
+    ///
+    /// Without this, an error belongs to the caller whose computation failed, and each waiter computes by itself.
+    ///
+    /// ```
+    /// use twat_cache_core::{LruStore, Memo};
+    ///
+    /// let parse = Memo::new(LruStore::new(100), |text: &str| text.parse::<u64>()).share_errors();
+    /// assert!(parse.try_call("no number").is_err());
+    /// ```
+    pub fn share_errors(self) -> Memo<S, F, SharedErrors> {
+        self.with_mode()
+    }
+}
+
+impl<S, F> Memo<S, F, Async> {
+    /// Remembers the results of an async function in `store`.
+    pub fn new_async(store: S, function: F) -> Self {
+        Memo::new(store, function).with_mode()
+    }
+
+    /// As [`Memo::share_errors`].
+    pub fn share_errors(self) -> Memo<S, F, Async<SharedErrors>> {
+        self.with_mode()
+    }
+}
+
+impl<S, F, P> Memo<S, F, P> {
+    fn with_mode<Q>(self) -> Memo<S, F, Q> {
+        let Self { store, function, flights, warned, counters, .. } = self;
+        Memo { store, function, mode: PhantomData, flights, warned, counters }
+    }
+
+    /// How long a caller waits for another's computation of the same result before it computes by itself.
+    ///
+    /// Without this, a caller waits for at most 10 s as long as no computation has ended yet, and for 8 times the longest one,
+    /// and at least 2 s, from then on. Each wait in vain halves that, whatever it is, and a wait that was worth it restores it.
+    pub fn patience(self, patience: Duration) -> Self {
+        self.with_patience(Some(patience))
+    }
+
+    /// As [`patience`](Self::patience); `None` leaves it as it is.
+    #[doc(hidden)]
+    pub fn with_patience(self, _patience: Option<Duration>) -> Self {
+        self
     }
 
     /// The store, and through it the engine.
@@ -72,7 +126,7 @@ impl<S, F> Memo<S, F> {
 }
 
 /// Calls.
-impl<S, F> Memo<S, F> {
+impl<S, F, P> Memo<S, F, P> {
     /// The function's result for `key`: remembered, or computed and stored.
     #[inline]
     pub fn call<K, V>(&self, key: &K) -> V
@@ -91,6 +145,7 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> Result<V, E>,
+        P: SharesErrors<E>,
     {
         self.try_call_with(key, || (self.function)(key))
     }
@@ -113,6 +168,7 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> Result<V, E>,
+        P: SharesErrors<E>,
     {
         self.try_call_with_async(key, async || (self.function)(key).await).await
     }
@@ -159,27 +215,43 @@ impl<S, F> Memo<S, F> {
 }
 
 /// Everything that does not run the function.
-impl<S, F> Memo<S, F> {
+impl<S, F, P> Memo<S, F, P> {
     /// What is remembered for `key`, without ever running the function.
     ///
-    /// A number needs its type here and in [`forget`](Self::forget), as in `peek(&40_u64)`: there is no function to tell
-    /// it from, a bare `40` is an `i32`, and to a store that goes by digests that is another key.
-    pub fn peek<K, V>(&self, key: &K) -> Result<Option<V>, Error>
+    /// It takes what the function takes, as [`forget`](Self::forget) and [`insert`](Self::insert) do.
+    pub fn peek<K, R, V, Kind>(&self, key: &K) -> Result<Option<V>, Error>
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
+        P: Mode<Kind>,
+        F: Takes<K, R, Kind>,
     {
         self.store.get(key)
     }
 
     /// Forgets the result for `key`; says whether there was one.
-    pub fn forget<K>(&self, key: &K) -> Result<bool, Error>
+    pub fn forget<K, R, Kind>(&self, key: &K) -> Result<bool, Error>
     where
         K: Hash + ?Sized,
         S: KeyedStore<K>,
+        P: Mode<Kind>,
+        F: Takes<K, R, Kind>,
     {
         let _outdated = self.flights.outdate(self.flights.digest(key));
         self.store.remove(key)
+    }
+
+    /// Remembers `value` for `key`, as if the function had just returned it.
+    pub fn insert<K, R, V, Kind>(&self, key: &K, value: &V) -> Result<(), Error>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        P: Mode<Kind>,
+        F: Takes<K, R, Kind>,
+    {
+        let ticket = Ticket { is_refresh: true, ..self.store.begin(key) };
+        let _outdated = self.flights.outdate(self.flights.digest(key));
+        self.store.insert_begun(key, value, ticket).map(drop)
     }
 
     /// Forgets everything.
@@ -217,7 +289,7 @@ impl<S, F> Memo<S, F> {
 }
 
 #[cfg(feature = "stats")]
-impl<S: Store, F> Memo<S, F> {
+impl<S: Store, F, P> Memo<S, F, P> {
     /// What this memo has done since it was made.
     pub fn stats(&self) -> crate::Stats {
         self.counters.stats(self.store.survived())
@@ -225,7 +297,7 @@ impl<S: Store, F> Memo<S, F> {
 }
 
 #[cfg(feature = "testing")]
-impl<S, F> Memo<S, F> {
+impl<S, F, P> Memo<S, F, P> {
     /// How many callers wait for another's computation right now, for tests that must not guess.
     pub fn waiting(&self) -> usize {
         self.flights.waiting()
@@ -233,10 +305,10 @@ impl<S, F> Memo<S, F> {
 }
 
 // A panic leaves nothing half-done in here: leaders land, and what is counted is counted back.
-impl<S: UnwindSafe, F: UnwindSafe> UnwindSafe for Memo<S, F> {}
-impl<S: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for Memo<S, F> {}
+impl<S: UnwindSafe, F: UnwindSafe, P> UnwindSafe for Memo<S, F, P> {}
+impl<S: RefUnwindSafe, F: RefUnwindSafe, P> RefUnwindSafe for Memo<S, F, P> {}
 
-impl<S: fmt::Debug, F> fmt::Debug for Memo<S, F> {
+impl<S: fmt::Debug, F, P> fmt::Debug for Memo<S, F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memo").field("store", &self.store).finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use super::miss::{Form, unfailing};
-use crate::{Error, Memo, ViewStore};
+use crate::{Error, Memo, SharesErrors, Sharing, ViewStore};
 
 /// A view that the store lends.
 struct Lent;
@@ -28,7 +28,7 @@ impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Lent {
 /// Calls that give a view of the result where the store keeps it, instead of the result itself.
 ///
 /// A value without a form to be viewed in (that is, one whose own serialisation fails) is all that can make them panic.
-impl<S, F> Memo<S, F> {
+impl<S, F, P> Memo<S, F, P> {
     /// A view of the function's result for `key`: remembered, or computed and stored.
     #[inline]
     pub fn view<K, V, W>(&self, key: &K) -> W
@@ -37,7 +37,7 @@ impl<S, F> Memo<S, F> {
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> V,
     {
-        unfailing(self.try_view_with(key, || Ok((self.function)(key))))
+        unfailing(self.try_view_sharing(key, Sharing::none(), || Ok((self.function)(key))))
     }
 
     /// As [`view`](Self::view), for a function that can fail. Only `Ok` is stored; the error is the function's own.
@@ -47,6 +47,7 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> Result<V, E>,
+        P: SharesErrors<E>,
     {
         self.try_view_with(key, || (self.function)(key))
     }
@@ -59,7 +60,7 @@ impl<S, F> Memo<S, F> {
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> V,
     {
-        unfailing(self.try_view_with_async(key, async || Ok((self.function)(key).await)).await)
+        unfailing(self.try_view_sharing_async(key, Sharing::none(), async || Ok((self.function)(key).await)).await)
     }
 
     /// As [`try_view`](Self::try_view), for an async function.
@@ -69,6 +70,7 @@ impl<S, F> Memo<S, F> {
         K: Hash + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> Result<V, E>,
+        P: SharesErrors<E>,
     {
         self.try_view_with_async(key, async || (self.function)(key).await).await
     }
@@ -79,10 +81,27 @@ impl<S, F> Memo<S, F> {
     where
         K: Hash + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
+        P: SharesErrors<E>,
+    {
+        self.try_view_sharing(key, P::sharing(), compute)
+    }
+
+    /// As [`try_view_with`](Self::try_view_with), with what becomes of errors chosen at the call.
+    #[doc(hidden)]
+    #[inline]
+    pub fn try_view_sharing<K, V, W, E>(
+        &self,
+        key: &K,
+        sharing: Sharing<E>,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<W, E>
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
     {
         match self.store.view(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
-            missed => self.miss(&Lent, key, missed.err(), compute),
+            missed => self.miss(&Lent, key, missed.err(), sharing, compute),
         }
     }
 
@@ -96,10 +115,27 @@ impl<S, F> Memo<S, F> {
     where
         K: Hash + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
+        P: SharesErrors<E>,
+    {
+        self.try_view_sharing_async(key, P::sharing(), compute).await
+    }
+
+    /// As [`try_view_with_async`](Self::try_view_with_async), with what becomes of errors chosen at the call.
+    #[doc(hidden)]
+    #[inline]
+    pub async fn try_view_sharing_async<K, V, W, E>(
+        &self,
+        key: &K,
+        sharing: Sharing<E>,
+        compute: impl AsyncFnOnce() -> Result<V, E>,
+    ) -> Result<W, E>
+    where
+        K: Hash + ?Sized,
+        S: ViewStore<K, Value = V, View = W>,
     {
         match self.store.view(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
-            missed => Box::pin(self.miss_async(&Lent, key, missed.err(), async { compute().await })).await,
+            missed => Box::pin(self.miss_async(&Lent, key, missed.err(), sharing, async { compute().await })).await,
         }
     }
 }

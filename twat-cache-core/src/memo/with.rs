@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use super::miss::{Owned, unfailing};
-use crate::{KeyedStore, Memo};
+use crate::{KeyedStore, Memo, SharesErrors, Sharing};
 
 /// Calls that compute by a function given with the call: for one that needs more than the key, or gives something away that
 /// can be used only once.
@@ -15,7 +15,7 @@ use crate::{KeyedStore, Memo};
 /// let connection = String::from("a connection");
 /// assert_eq!(memo.call_with("key", || connection.len()), 12);
 /// ```
-impl<S, F> Memo<S, F> {
+impl<S, F, P> Memo<S, F, P> {
     /// As [`call`](Self::call), with this function in place of the memo's own.
     #[inline]
     pub fn call_with<K, V>(&self, key: &K, compute: impl FnOnce() -> V) -> V
@@ -25,7 +25,7 @@ impl<S, F> Memo<S, F> {
     {
         match self.store().get(key) {
             Ok(Some(value)) => self.hit(value),
-            missed => unfailing(self.miss(&Owned, key, missed.err(), || Ok(compute()))),
+            missed => unfailing(self.miss(&Owned, key, missed.err(), Sharing::none(), || Ok(compute()))),
         }
     }
 
@@ -35,10 +35,27 @@ impl<S, F> Memo<S, F> {
     where
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
+        P: SharesErrors<E>,
+    {
+        self.try_call_sharing(key, P::sharing(), compute)
+    }
+
+    /// As [`try_call_with`](Self::try_call_with), with what becomes of errors chosen at the call.
+    #[doc(hidden)]
+    #[inline]
+    pub fn try_call_sharing<K, V, E>(
+        &self,
+        key: &K,
+        sharing: Sharing<E>,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
     {
         match self.store().get(key) {
             Ok(Some(value)) => Ok(self.hit(value)),
-            missed => self.miss(&Owned, key, missed.err(), compute),
+            missed => self.miss(&Owned, key, missed.err(), sharing, compute),
         }
     }
 
@@ -53,7 +70,7 @@ impl<S, F> Memo<S, F> {
             Ok(Some(value)) => self.hit(value),
             missed => {
                 let compute = async { Ok(compute().await) };
-                unfailing(Box::pin(self.miss_async(&Owned, key, missed.err(), compute)).await)
+                unfailing(Box::pin(self.miss_async(&Owned, key, missed.err(), Sharing::none(), compute)).await)
             }
         }
     }
@@ -68,10 +85,27 @@ impl<S, F> Memo<S, F> {
     where
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
+        P: SharesErrors<E>,
+    {
+        self.try_call_sharing_async(key, P::sharing(), compute).await
+    }
+
+    /// As [`try_call_with_async`](Self::try_call_with_async), with what becomes of errors chosen at the call.
+    #[doc(hidden)]
+    #[inline]
+    pub async fn try_call_sharing_async<K, V, E>(
+        &self,
+        key: &K,
+        sharing: Sharing<E>,
+        compute: impl AsyncFnOnce() -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
     {
         match self.store().get(key) {
             Ok(Some(value)) => Ok(self.hit(value)),
-            missed => Box::pin(self.miss_async(&Owned, key, missed.err(), async { compute().await })).await,
+            missed => Box::pin(self.miss_async(&Owned, key, missed.err(), sharing, async { compute().await })).await,
         }
     }
 

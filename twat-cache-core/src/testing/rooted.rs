@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Claim, Error, Found, KeyedStore, Store, ViewStore};
+use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
 
 /// A store, and what must stay as long as it: its directory, say.
 #[derive(Debug)]
@@ -57,6 +57,14 @@ impl<K: ?Sized, S: KeyedStore<K>, D: Send + Sync> KeyedStore<K> for Rooted<S, D>
 
     fn insert_for(&self, key: &K, value: &S::Value, time: Option<Duration>) -> Result<(), Error> {
         self.store.insert_for(key, value, time)
+    }
+
+    fn begin(&self, key: &K) -> Ticket {
+        self.store.begin(key)
+    }
+
+    fn insert_begun(&self, key: &K, value: &S::Value, ticket: Ticket) -> Result<bool, Error> {
+        self.store.insert_begun(key, value, ticket)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

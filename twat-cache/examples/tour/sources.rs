@@ -10,7 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::progress;
 
 /// A file, as far as one can tell without reading it. These three are what its signature is remembered under.
-#[derive(Clone, Debug, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
     pub(crate) size: u64,

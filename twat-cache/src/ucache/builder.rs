@@ -67,7 +67,7 @@ impl UnifiedBuilder {
     twat_cache_core::__wraps! {
         ///
         /// The backend is chosen and opened at the first call.
-        UnifiedStore<A::Owned, V>, by build,
+        UnifiedStore<A::Owned, V>, by build, patience options.patience,
         where A: Args + ?Sized, V: RkyvValue + Clone + Send + Sync
     }
 

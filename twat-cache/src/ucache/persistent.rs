@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyedStore, Options, Store, WarnOnce};
+use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyedStore, Options, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -240,6 +240,14 @@ impl<K: Hash + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         self.with(|store| store.insert_for(key, value, time))
+    }
+
+    fn begin(&self, key: &K) -> Ticket {
+        self.with(|store| Ok(store.begin(key))).unwrap_or_default()
+    }
+
+    fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
+        self.with(|store| store.insert_begun(key, value, ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

@@ -3,7 +3,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use twat_cache_core::archive::{RkyvValue, archived_len};
-use twat_cache_core::{Args, Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Tiered};
+use twat_cache_core::{Args, Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Ticket, Tiered};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
@@ -158,6 +158,14 @@ where
 
     fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
         self.tiers.insert_for(key, value, time)
+    }
+
+    fn begin(&self, key: &A) -> Ticket {
+        self.tiers.begin(key)
+    }
+
+    fn insert_begun(&self, key: &A, value: &V, ticket: Ticket) -> Result<bool, Error> {
+        self.tiers.insert_begun(key, value, ticket)
     }
 
     fn claim(&self, key: &A, patience: Duration) -> Claim {
