@@ -9,9 +9,12 @@ pub(crate) const PATIENCE: std::time::Duration =
     std::time::Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });
 
 #[cfg(not(shuttle))]
-pub(crate) use real::{Mutex, ReentrantMutex, Signal, Timer, atomic, thread_local};
+pub(crate) use real::{Mutex, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
 #[cfg(shuttle)]
-pub(crate) use simulated::{Mutex, ReentrantMutex, Signal, Timer, atomic, thread_local};
+#[doc(hidden)]
+pub use simulated::mutate;
+#[cfg(shuttle)]
+pub(crate) use simulated::{Mutex, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
 
 #[cfg(not(shuttle))]
 mod real {
@@ -27,6 +30,11 @@ mod real {
 
     use event_listener::{Event, Listener};
     use futures_timer::Delay;
+
+    /// Mistakes are for the model.
+    pub(crate) const fn is_mutant(_: &str) -> bool {
+        false
+    }
 
     /// Something that happens once, for threads and tasks to wait for.
     pub(crate) struct Signal(Event);
@@ -126,6 +134,20 @@ mod simulated {
 
     use std::task::{Poll, Waker};
 
+    std::thread_local! {
+        static MUTANT: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+    }
+
+    /// Makes a mistake, by its name, which the tests on this thread must find.
+    pub fn mutate(mistake: &'static str) {
+        MUTANT.set(mistake);
+    }
+
+    /// Whether the tests on this thread run with this mistake. The model's threads share one.
+    pub(crate) fn is_mutant(mistake: &str) -> bool {
+        MUTANT.get() == mistake
+    }
+
     /// The model has no time, and never waits for it to pass.
     pub(crate) struct Timer;
 
@@ -149,6 +171,10 @@ mod simulated {
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
             // parking_lot's do not poison either.
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<shuttle::sync::MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
         }
 
         /// The model has no time.
