@@ -132,6 +132,7 @@ mod simulated {
     pub(crate) use shuttle::sync::atomic;
     pub(crate) use shuttle::thread_local;
 
+    use std::future::Future;
     use std::task::{Poll, Waker};
 
     std::thread_local! {
@@ -152,7 +153,7 @@ mod simulated {
     pub(crate) struct Timer;
 
     impl Timer {
-        pub(crate) fn new(_: std::time::Duration) -> shuttle::future::YieldNow {
+        pub(crate) fn new(_: std::time::Duration) -> impl Future<Output = ()> {
             shuttle::future::yield_now()
         }
 

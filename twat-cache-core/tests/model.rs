@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError};
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::{future, thread};
-use twat_cache_core::{Error, KeyedStore, Memo, Store};
+use twat_cache_core::{Error, KeyedStore, Memo, Store, Tiered, mutate};
 
 /// The plainest store, with locks that the checker knows.
 struct Map(shuttle::sync::Mutex<HashMap<u64, u64>>);
@@ -53,11 +53,20 @@ impl KeyedStore<u64> for Map {
     }
 }
 
-/// Explores so many random schedules, and as many with priorities that find rare orders (PCT).
+const SCHEDULES: usize = 10_000;
+
+/// Explores that many random schedules, and as many with priorities that find rare orders (PCT).
 fn explore(test: impl Fn() + Send + Sync + Clone + 'static) {
-    const SCHEDULES: usize = 10_000;
     shuttle::check_random(test.clone(), SCHEDULES);
     shuttle::check_pct(test, SCHEDULES, 3);
+}
+
+/// Makes a mistake, which a test must find.
+fn must_find(mistake: &'static str, test: impl Fn() + Send + Sync + Clone + 'static) {
+    mutate(mistake);
+    let found = catch_unwind(AssertUnwindSafe(|| explore(test)));
+    mutate("");
+    assert!(found.is_err(), "no schedule shows that the library {mistake}");
 }
 
 fn spawn_all<T: Send + 'static>(count: usize, body: impl Fn() -> T + Clone + Send + 'static) -> Vec<T> {
@@ -202,4 +211,111 @@ fn a_panic_leaves_nothing_locked() {
         let results = spawn_all(3, move || catch_unwind(AssertUnwindSafe(|| memo.call(&1))).ok());
         assert_eq!(results.iter().flatten().count(), 2);
     });
+}
+
+/// What makes a memo forget.
+#[derive(Clone, Copy)]
+enum Change {
+    Forget,
+    Clear,
+    Refresh,
+}
+
+/// Every thread changes the world, makes the memo forget, and calls: it must not be given a world from before that.
+fn nothing_older_is_given<S>(store: fn() -> S, changes: &'static [Change])
+where
+    S: KeyedStore<u64, Value = u64> + 'static,
+{
+    let world = Arc::new(AtomicUsize::new(0));
+    let seen = world.clone();
+    let memo = Arc::new(Memo::new(store(), move |_: &u64| seen.load(Ordering::SeqCst) as u64));
+    let threads: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            let (memo, world) = (memo.clone(), world.clone());
+            thread::spawn(move || {
+                let now = world.fetch_add(1, Ordering::SeqCst) as u64 + 1;
+                match change {
+                    Change::Forget => drop(memo.forget(&1).unwrap()),
+                    Change::Clear => memo.clear().unwrap(),
+                    Change::Refresh => assert!(memo.refresh(&1) >= now),
+                }
+                let given = memo.call(&1);
+                assert!(given >= now, "{given} after {now}");
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+fn tiers() -> Tiered<Map, Map> {
+    Tiered::new(Map::new(), Map::new())
+}
+
+#[test]
+fn after_any_two_changes_nothing_older_is_given() {
+    use Change::{Clear, Forget, Refresh};
+    explore(|| nothing_older_is_given(Map::new, &[Forget, Refresh, Forget]));
+    explore(|| nothing_older_is_given(Map::new, &[Clear, Refresh, Clear]));
+    explore(|| nothing_older_is_given(Map::new, &[Refresh, Refresh, Refresh]));
+    must_find("lets an outdated refresh leave what is there", || {
+        nothing_older_is_given(Map::new, &[Clear, Refresh, Clear]);
+    });
+    must_find("lets the refresh win that ends first", || {
+        nothing_older_is_given(Map::new, &[Refresh, Refresh, Refresh])
+    });
+}
+
+#[test]
+fn what_is_inserted_is_not_replaced_by_a_computation_that_began_earlier() {
+    explore(|| {
+        let world = Arc::new(AtomicUsize::new(0));
+        let seen = world.clone();
+        let memo = Arc::new(Memo::new(Map::new(), move |_: &u64| seen.load(Ordering::SeqCst) as u64));
+        let caller = {
+            let memo = memo.clone();
+            thread::spawn(move || memo.call(&1))
+        };
+        world.store(1, Ordering::SeqCst);
+        memo.insert(&1, &1).unwrap();
+        assert_eq!(memo.call(&1), 1);
+        caller.join().unwrap();
+        assert_eq!(memo.call(&1), 1);
+    });
+}
+
+#[test]
+fn tiers_give_nothing_older_either() {
+    use Change::{Clear, Forget, Refresh};
+    explore(|| nothing_older_is_given(tiers, &[Forget, Forget]));
+    explore(|| nothing_older_is_given(tiers, &[Clear, Refresh]));
+    explore(|| nothing_older_is_given(tiers, &[Refresh, Forget, Refresh]));
+}
+
+/// A lookup beside a change, and another after it.
+fn a_lookup_beside_a_change_leaves_nothing_old_in_front() {
+    let tiers = Arc::new(tiers());
+    tiers.back().insert(&1, &10).unwrap();
+    let reader = {
+        let tiers = tiers.clone();
+        thread::spawn(move || tiers.get(&1).unwrap())
+    };
+    let writer = {
+        let tiers = tiers.clone();
+        thread::spawn(move || tiers.insert(&1, &11).unwrap())
+    };
+    tiers.remove(&1).unwrap();
+    let seen = tiers.get(&1).unwrap();
+    assert!(seen.is_none_or(|value| value == 11), "{seen:?}");
+    reader.join().unwrap();
+    writer.join().unwrap();
+    // Whatever came last: the front has what the back has, or nothing.
+    let front = tiers.front().get(&1).unwrap();
+    assert!(front.is_none() || front == tiers.back().get(&1).unwrap());
+}
+
+#[test]
+fn the_front_of_tiers_has_what_the_back_has_or_nothing() {
+    explore(a_lookup_beside_a_change_leaves_nothing_old_in_front);
+    must_find("looks during a change", a_lookup_beside_a_change_leaves_nothing_old_in_front);
 }

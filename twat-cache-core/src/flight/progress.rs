@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::key::{ByDigest, KeyHash};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, PATIENCE, ReentrantMutex};
+use crate::sync::{Mutex, PATIENCE, ReentrantMutex, is_mutant};
 use crate::{Error, ErrorKind};
 
 /// The keys that something is being computed for, and how many times.
@@ -83,20 +83,33 @@ pub(crate) struct Computation<'a> {
 }
 
 impl Computation<'_> {
-    /// Stores the result, unless it is outdated. That of a refresh outdates those of all computations that began earlier,
-    /// and does not replace that of one that began later.
+    /// Lets the result be stored, unless it is outdated. That of a refresh outdates those of all computations that began
+    /// earlier, and does not replace that of one that began later.
     ///
-    /// An error if it cannot be known to be current, because another result is being stored for too long.
-    pub(crate) fn keep<T>(&self, is_refresh: bool, store: impl FnOnce() -> T) -> Result<Option<T>, Error> {
+    /// An outdated refresh is to remove what is there: the change that outdated it may not have come so far, and nobody may
+    /// find anything older after it has returned.
+    ///
+    /// An error if it cannot be known whether it is current, because another result is being stored for too long.
+    pub(crate) fn keep<T>(
+        &self,
+        is_refresh: bool,
+        store: impl FnOnce() -> T,
+        remove: impl FnOnce() -> T,
+    ) -> Result<Option<T>, Error> {
         let _storing = self.progress.storing.try_lock_for(PATIENCE).ok_or_else(busy)?;
         let Progress { outdated, stored, .. } = &*self.progress;
         let latest = stored.fetch_max(self.number, Ordering::SeqCst);
-        let is_outdated = if is_refresh {
-            outdated.fetch_max(self.number, Ordering::SeqCst).max(latest) >= self.number
-        } else {
-            outdated.load(Ordering::SeqCst) >= self.number
-        };
-        Ok((!is_outdated).then(store))
+        if !is_refresh {
+            return Ok((outdated.load(Ordering::SeqCst) < self.number).then(store));
+        }
+        let is_outdated = outdated.fetch_max(self.number, Ordering::SeqCst) >= self.number;
+        let is_replaced = latest > self.number || latest > 0 && is_mutant("lets the refresh win that ends first");
+        let is_outdated = is_outdated && !is_mutant("lets an outdated refresh leave what is there");
+        Ok(match (is_outdated, is_replaced) {
+            (true, _) => Some(remove()),
+            (false, true) => None,
+            (false, false) => Some(store()),
+        })
     }
 }
 

@@ -246,37 +246,46 @@ impl<S, F, P> Memo<S, F, P> {
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        // The caller is about to get its result, and must not lose it to a panic of the value's `Clone`, say.
-        let kept = computation.keep(ticket.is_refresh, || {
-            if let Err(error) = guard("store a result", || self.store.insert_begun(key, value, ticket)) {
-                self.not_kept(key, &error);
-            }
-        });
-        if let Err(error) = kept {
-            self.counters.store_error();
-            self.warned.warn(&error, "the result is returned, not remembered");
+        if let Err(error) = self.put(computation, key, value, ticket) {
+            self.failed(&error, "the result is returned, not remembered");
         }
     }
 
-    #[cold]
-    fn not_kept<K>(&self, key: &K, error: &Error)
+    /// Stores a result that is current. What is there otherwise is not older than the last change.
+    pub(super) fn put<K, V>(
+        &self,
+        computation: &Computation<'_>,
+        key: &K,
+        value: &V,
+        ticket: Ticket,
+    ) -> Result<(), Error>
     where
         K: ?Sized,
-        S: KeyedStore<K>,
+        S: KeyedStore<K, Value = V>,
     {
+        let remove = || guard("remove an older result", || self.store.remove(key)).map(drop);
+        let store = || match guard("store a result", || self.store.insert_begun(key, value, ticket)) {
+            Ok(is_current) if is_current || !ticket.is_refresh => Ok(()),
+            Ok(_) => remove(),
+            Err(error) => {
+                if let Err(error) = remove() {
+                    self.failed(&error, "an older result may still be remembered");
+                }
+                Err(error)
+            }
+        };
+        computation.keep(ticket.is_refresh, store, remove)?.unwrap_or(Ok(()))
+    }
+
+    #[cold]
+    fn failed(&self, error: &Error, instead: &str) {
         self.counters.store_error();
-        self.warned.warn(error, "the result is returned, not remembered");
-        // What is there now is older. If it cannot be removed either, the store has failed at all that it can do.
-        if let Err(error) = guard("remove an older result", || self.store.remove(key)) {
-            self.counters.store_error();
-            self.warned.warn(&error, "an older result may still be remembered");
-        }
+        self.warned.warn(error, instead);
     }
 
     fn warn_of(&self, error: Option<Error>) {
         if let Some(error) = error {
-            self.counters.store_error();
-            self.warned.warn(&error, "computing instead");
+            self.failed(&error, "computing instead");
         }
     }
 }

@@ -255,16 +255,7 @@ impl<S, F, P> Memo<S, F, P> {
         F: Takes<K, R, Kind>,
     {
         let (computation, ticket) = self.begin(self.flights.digest(key), key, true);
-        let stored = computation.keep(true, || guard("store a result", || self.store.insert_begun(key, value, ticket)));
-        match stored? {
-            Some(Err(error)) => {
-                // What is there is older.
-                let _ = guard("remove an older result", || self.store.remove(key));
-                Err(error)
-            }
-            // It was outdated at once: by what was forgotten or stored meanwhile.
-            Some(Ok(_)) | None => Ok(()),
-        }
+        self.put(&computation, key, value, ticket)
     }
 
     /// Forgets everything.
