@@ -39,9 +39,10 @@ use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, Signal, Timer};
 use crate::{Claim, Error};
 
-use patience::{Patience, in_vain};
+use patience::{Patience, Timing, in_vain};
 pub(crate) use progress::Computation;
 use progress::InProgress;
+pub(crate) use stack::Running;
 use stall::Pulse;
 use waits::Edge;
 
@@ -60,10 +61,12 @@ pub(crate) struct Flights {
     patience: Patience,
 }
 
-/// One computation under way.
+/// One computation under way. What its leader needs while it computes is here, and not on the stack: functions recur.
 struct Flight {
     id: u64,
+    digest: KeyHash,
     state: AtomicU8,
+    timing: Timing,
     signal: Signal,
     /// What the leader's error was, for those who can share it.
     error: OnceLock<Shared>,
@@ -92,15 +95,15 @@ impl Flights {
     }
 
     /// Says what a caller that missed is to do.
-    pub(crate) fn join(&self, digest: KeyHash, caller: Driver) -> Turn<'_> {
+    pub(crate) fn join(&self, digest: KeyHash, caller: Driver) -> Joined<'_> {
         let flight = {
             let mut table = self.table.lock();
             match table.entry(digest) {
                 Entry::Occupied(entry) if entry.get().is_flying() => entry.get().clone(),
                 entry => {
-                    let flight = Arc::new(Flight::new(caller));
+                    let flight = Arc::new(Flight::new(digest, caller));
                     entry.insert_entry(flight.clone());
-                    return Turn::Lead(Lead { flights: self, digest, flight, is_computing: false, taken: None });
+                    return Joined::Turn(Turn(Some(Lead { flights: self, flight })));
                 }
             }
         };
@@ -109,11 +112,11 @@ impl Flights {
             Driver::Task => !Timer::is_available(),
         };
         if must_not_wait || stack::contains(flight.id) {
-            return Turn::Alone;
+            return Joined::Turn(Turn(None));
         }
         match waits::enter(flight.id) {
-            Some(edge) => Turn::Wait(Wait { flights: self, flight, begun: Instant::now(), _edge: edge }),
-            None => Turn::Alone,
+            Some(edge) => Joined::Wait(Wait { flights: self, flight, begun: Instant::now(), _edge: edge }),
+            None => Joined::Turn(Turn(None)),
         }
     }
 
@@ -168,11 +171,13 @@ impl Drop for Outdated {
 }
 
 impl Flight {
-    fn new(driver: Driver) -> Self {
+    fn new(digest: KeyHash, driver: Driver) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            digest,
             state: AtomicU8::new(FLYING),
+            timing: Timing::default(),
             signal: Signal::new(),
             error: OnceLock::new(),
             pulse: (driver == Driver::Task).then(Pulse::new),
@@ -191,14 +196,11 @@ impl Flight {
     }
 }
 
-/// What to do about a miss. Held until the result is stored.
-pub(crate) enum Turn<'a> {
-    /// Compute; others wait for it.
-    Lead(Lead<'a>),
+/// What to do about a miss.
+pub(crate) enum Joined<'a> {
+    Turn(Turn<'a>),
     /// Wait first.
     Wait(Wait<'a>),
-    /// Compute without waiting for, or holding up, anybody.
-    Alone,
 }
 
 /// What to do after a wait.
@@ -211,19 +213,22 @@ pub(crate) enum Waited<'a, E> {
     Again,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> Joined<'a> {
     pub(crate) fn is_wait(&self) -> bool {
-        matches!(self, Turn::Wait(_))
+        matches!(self, Joined::Wait(_))
     }
 
-    /// The same turn without the wait, for those who compute in any case.
-    pub(crate) fn at_once(self) -> Self {
-        if let Turn::Wait(_) = self { Turn::Alone } else { self }
+    /// The turn of a caller that computes in any case.
+    pub(crate) fn at_once(self) -> Turn<'a> {
+        if let Joined::Turn(turn) = self { turn } else { Turn(None) }
     }
 
     /// Waits if somebody else is computing.
     pub(crate) fn block<E>(self, sharing: Sharing<E>) -> Waited<'a, E> {
-        let Turn::Wait(wait) = &self else { return Waited::Over(self) };
+        let wait = match self {
+            Joined::Turn(turn) => return Waited::Over(turn),
+            Joined::Wait(wait) => wait,
+        };
         while !wait.flight.signal.block_until(|| wait.deadline(), || !wait.flight.is_flying()) {
             wait.give_up_if_due();
         }
@@ -232,16 +237,25 @@ impl<'a> Turn<'a> {
 
     /// As [`block`](Self::block), for tasks.
     pub(crate) async fn until<E>(self, sharing: Sharing<E>) -> Waited<'a, E> {
-        let Turn::Wait(wait) = &self else { return Waited::Over(self) };
+        let wait = match self {
+            Joined::Turn(turn) => return Waited::Over(turn),
+            Joined::Wait(wait) => wait,
+        };
         while !wait.flight.signal.until(|| wait.deadline(), || !wait.flight.is_flying()).await {
             wait.give_up_if_due();
         }
         wait.aftermath(sharing)
     }
+}
 
+/// A caller's turn to compute: as the leader for whom others wait, or without holding up anybody. Held until the result is
+/// stored.
+pub(crate) struct Turn<'a>(Option<Lead<'a>>);
+
+impl Turn<'_> {
     /// Marks this thread as the one that computes, until the guard is dropped: whatever code runs then, the store's
     /// included, must not wait for this flight.
-    pub(crate) fn enter(&self) -> Option<stack::Running> {
+    pub(crate) fn enter(&self) -> Option<Running> {
         self.leading().map(|flight| stack::enter(flight.id))
     }
 
@@ -251,67 +265,58 @@ impl<'a> Turn<'a> {
         work()
     }
 
-    /// Waits for something as part of this task's computation.
-    pub(crate) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let value = self.run_async(work).await;
-        if let Turn::Lead(lead) = self {
-            lead.taken = None;
-        }
-        value
-    }
-
-    /// Computes as part of this task.
-    pub(crate) async fn run_async<T>(&mut self, compute: impl Future<Output = T>) -> T {
-        let Turn::Lead(Lead { flight, is_computing, taken, .. }) = self else { return compute.await };
-        let Some(pulse) = flight.pulse.as_ref() else { return compute.await };
+    /// Computes, or waits for other processes, as part of this task.
+    pub(crate) async fn drive<T>(&self, compute: impl Future<Output = T>) -> T {
+        let leading = self.leading().and_then(|flight| Some((flight, flight.pulse.as_ref()?)));
+        let Some((flight, pulse)) = leading else { return compute.await };
         let waker = Waker::from(flight.clone());
-        let begun = Instant::now();
-        let mut was_held_up = false;
         let mut compute = pin!(compute);
-        *is_computing = true;
+        flight.timing.begin();
         // The computation runs on whatever thread polls it, for as long as the poll lasts.
         let value = std::future::poll_fn(|cx| {
             let _running = stack::enter(flight.id);
             let _polled = pulse.poll(cx.waker());
             let before = in_vain();
             let polled = compute.as_mut().poll(&mut Context::from_waker(&waker));
-            was_held_up |= before != in_vain();
+            flight.timing.note_since(before);
             polled
         })
         .await;
-        (*is_computing, *taken) = (false, (!was_held_up).then(|| begun.elapsed()));
+        flight.timing.end();
         value
     }
 
     /// Computes on this thread, which has been [entered](Self::enter).
     #[inline]
-    pub(crate) fn run<T>(&mut self, compute: impl FnOnce() -> T) -> T {
-        let Turn::Lead(lead) = self else { return compute() };
-        let (begun, before) = (Instant::now(), in_vain());
+    pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
+        let Some(flight) = self.leading() else { return compute() };
+        let before = in_vain();
+        flight.timing.begin();
         let value = compute();
-        lead.taken = (before == in_vain()).then(|| begun.elapsed());
+        flight.timing.note_since(before);
+        flight.timing.end();
         value
     }
 
     /// Leaves the error of the computation to those who wait for it.
     #[cold]
     pub(crate) fn share<E>(&self, error: &E, sharing: Sharing<E>) {
-        if let Turn::Lead(lead) = self
+        if let Some(flight) = self.leading()
             && let Some(error) = sharing.put(error)
         {
-            let _ = lead.flight.error.set(error);
+            let _ = flight.error.set(error);
         }
     }
 
     /// How long a leader may wait for other processes; `None` if we do not lead, and wait for nobody.
     pub(crate) fn claim_patience(&self) -> Option<Duration> {
-        let Turn::Lead(lead) = self else { return None };
-        Some(lead.flights.patience.current())
+        self.0.as_ref().map(|lead| lead.flights.patience.current())
     }
 
     /// Notes what came of waiting for other processes.
     pub(crate) fn note_claim(&self, granted: &Claim) {
-        let Turn::Lead(lead) = self else { return };
+        let Some(lead) = &self.0 else { return };
+        lead.flight.timing.forget();
         if granted.is_free() {
             patience::held_up();
             lead.flights.waited_in_vain();
@@ -321,40 +326,32 @@ impl<'a> Turn<'a> {
     }
 
     fn leading(&self) -> Option<&Arc<Flight>> {
-        match self {
-            Turn::Lead(lead) => Some(&lead.flight),
-            Turn::Wait(_) | Turn::Alone => None,
-        }
+        self.0.as_ref().map(|lead| &lead.flight)
     }
 }
 
 /// A leader's place in the table. Its flight ends when this is dropped, however that comes about.
 pub(crate) struct Lead<'a> {
     flights: &'a Flights,
-    digest: KeyHash,
     flight: Arc<Flight>,
-    /// A task's computation is under way: dropped now, it is cancelled.
-    is_computing: bool,
-    /// How long the computation took, if it has ended and nothing held it up.
-    taken: Option<Duration>,
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         // Out of the table first: a caller that comes now looks into the store again, and leads if it finds nothing.
         let mut table = self.flights.table.lock();
-        if table.get(&self.digest).is_some_and(|flight| flight.id == self.flight.id) {
-            table.remove(&self.digest);
+        if table.get(&self.flight.digest).is_some_and(|flight| flight.id == self.flight.id) {
+            table.remove(&self.flight.digest);
         }
         drop(table);
         // The waiters have it from the table, and nobody else will. If only we have it, there is nobody to tell, which
         // would cost an allocation.
         let has_waiters = Arc::strong_count(&self.flight) > 1;
         // One waiter leads next after a cancellation. A panic each of them is to meet by itself.
-        let is_cancelled = self.is_computing && !std::thread::panicking();
+        let is_cancelled = self.flight.pulse.is_some() && self.flight.timing.is_running() && !std::thread::panicking();
         let state = if is_cancelled { GIVEN_UP } else { ENDED };
         let by_itself = if has_waiters { self.flight.end(state) } else { self.flight.is_flying() } && !is_cancelled;
-        if by_itself && let Some(taken) = self.taken {
+        if by_itself && let Some(taken) = self.flight.timing.taken() {
             self.flights.patience.learn(taken);
         }
         if by_itself && has_waiters {
@@ -398,6 +395,101 @@ impl<'a> Wait<'a> {
             return Waited::Again;
         }
         let error = self.flight.error.get().and_then(|error| sharing.take(error));
-        error.map_or(Waited::Over(Turn::Alone), Waited::Failed)
+        error.map_or(Waited::Over(Turn(None)), Waited::Failed)
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    fn leads(joined: &Joined<'_>) -> bool {
+        matches!(joined, Joined::Turn(Turn(Some(_))))
+    }
+
+    #[test]
+    fn a_thread_never_waits_for_a_task_but_a_task_for_a_thread() {
+        let flights = Flights::new(None);
+        let digest = flights.digest("key");
+        let led_by_task = flights.join(digest, Driver::Task);
+        assert!(leads(&led_by_task));
+        assert!(matches!(flights.join(digest, Driver::Thread), Joined::Turn(Turn(None))));
+        assert!(flights.join(digest, Driver::Task).is_wait());
+        drop(led_by_task);
+        let led_by_thread = flights.join(digest, Driver::Thread);
+        assert!(leads(&led_by_thread));
+        assert!(flights.join(digest, Driver::Task).is_wait());
+        assert!(flights.join(digest, Driver::Thread).is_wait());
+        drop(led_by_thread);
+        assert!(flights.table.lock().is_empty(), "a flight that has ended leaves nothing behind");
+    }
+
+    fn keep(computation: &Computation<'_>, is_refresh: bool) -> Option<&'static str> {
+        computation.keep(is_refresh, || "stored", || "removed").unwrap()
+    }
+
+    #[test]
+    fn a_wait_for_a_result_that_is_being_stored_has_an_end() {
+        let flights = Flights::new(None);
+        let digest = flights.digest("key");
+        let [storing, other] = [flights.begin(digest), flights.begin(digest)];
+        let store = || {
+            // As by a value's `Clone` that waits for them.
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert!(other.keep(false, || (), || ()).is_err()));
+                scope.spawn(|| assert!(flights.outdate(digest).1.is_err(), "it may still be stored"));
+            });
+        };
+        storing.keep(false, store, || ()).unwrap();
+        assert_eq!(keep(&flights.begin(digest), false), Some("stored"));
+    }
+
+    #[test]
+    fn what_is_outdated_is_neither_kept_nor_waited_for() {
+        let flights = Flights::new(None);
+        let digest = flights.digest("key");
+        let leading = flights.join(digest, Driver::Thread);
+        let [old, refresh] = [flights.begin(digest), flights.begin(digest)];
+        let neighbour = flights.begin(flights.digest("other key"));
+        drop(flights.outdate(digest));
+        assert_eq!(keep(&old, false), None);
+        assert_eq!(keep(&refresh, true), Some("removed"), "what is there may be older");
+        assert_eq!(keep(&neighbour, false), Some("stored"), "other keys are not touched");
+        let successor = flights.join(digest, Driver::Thread);
+        assert!(leads(&successor));
+        assert_eq!(keep(&flights.begin(digest), false), Some("stored"));
+        // The old leader's end does not take the new one out of the table.
+        drop(leading);
+        assert!(flights.join(digest, Driver::Thread).is_wait());
+        drop((old, refresh, neighbour, successor));
+        assert!(flights.computations.is_empty());
+    }
+
+    #[test]
+    fn of_overlapping_computations_the_refresh_that_began_last_stays() {
+        let flights = Flights::new(None);
+        let digest = flights.digest("key");
+        let [call, first, second] = [(); 3].map(|()| flights.begin(digest));
+        assert_eq!(keep(&second, true), Some("stored"));
+        assert_eq!(keep(&first, true), None);
+        assert_eq!(keep(&call, false), None);
+        let [refresh, call] = [(); 2].map(|()| flights.begin(digest));
+        assert_eq!(keep(&call, false), Some("stored"));
+        assert_eq!(keep(&refresh, true), None);
+    }
+
+    #[test]
+    fn nothing_is_learnt_from_a_computation_that_was_given_up_or_held_up() {
+        let flights = Flights::new(None);
+        let digest = flights.digest("key");
+        let run = |compute: &dyn Fn()| {
+            let Joined::Turn(turn) = flights.join(digest, Driver::Thread) else { panic!("somebody else leads") };
+            turn.run(compute);
+        };
+        run(&|| drop(flights.outdate(digest)));
+        run(&patience::held_up);
+        assert_eq!(flights.patience.current(), Duration::from_secs(10), "as long as nothing is known");
+        run(&|| ());
+        assert_eq!(flights.patience.current(), Duration::from_secs(2));
     }
 }

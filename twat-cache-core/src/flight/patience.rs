@@ -11,9 +11,11 @@
 //! that was worth it pays back a thousandth, so that a memo that lives for long recovers from some unlucky ones.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
+// Not the model's: what these say changes no schedule.
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, thread_local};
 
 /// As long as nothing is known about a function, it may be slow.
@@ -46,8 +48,7 @@ struct Shares {
 const WHOLE: u32 = 1024;
 
 thread_local! {
-    /// How many waits have been in vain on this thread: a computation that contains one was held up, and its duration says
-    /// nothing.
+    /// How many waits have been in vain on this thread.
     static IN_VAIN: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -59,6 +60,56 @@ pub(super) fn in_vain() -> u64 {
 /// Notes one more.
 pub(super) fn held_up() {
     let _ = IN_VAIN.try_with(|count| count.set(count.get() + 1));
+}
+
+/// The time of a computation. One that contains a wait in vain was held up, and its duration says nothing.
+#[derive(Default)]
+pub(super) struct Timing {
+    /// When it began, by [`now`]; 0 if it is not running.
+    begun: AtomicU64,
+    /// How long it took; 0 if it has not ended, or was held up.
+    taken: AtomicU64,
+    held_up: AtomicBool,
+}
+
+impl Timing {
+    pub(super) fn begin(&self) {
+        self.begun.store(now(), Ordering::Relaxed);
+    }
+
+    /// Notes whether it was held up in a part of it that ran on this thread, since there were that many waits in vain.
+    pub(super) fn note_since(&self, before: u64) {
+        if before != in_vain() {
+            self.held_up.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn end(&self) {
+        let begun = self.begun.swap(0, Ordering::Relaxed);
+        if !self.held_up.load(Ordering::Relaxed) {
+            self.taken.store((now() - begun).max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// What ran was no computation.
+    pub(super) fn forget(&self) {
+        self.taken.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn taken(&self) -> Option<Duration> {
+        let taken = self.taken.load(Ordering::Relaxed);
+        (taken != 0).then(|| Duration::from_nanos(taken))
+    }
+}
+
+/// Nanoseconds since the first computation; never 0.
+pub(super) fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 impl Patience {

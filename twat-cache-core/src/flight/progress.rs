@@ -16,12 +16,15 @@ pub(super) struct InProgress(Mutex<ByDigest<(usize, Arc<Progress>)>>);
 
 /// What the computations of one key share. They are numbered in the order in which they begin.
 struct Progress {
+    digest: KeyHash,
     /// The number of the last one.
     begun: AtomicU64,
-    /// Results up to this number are outdated.
-    outdated: AtomicU64,
-    /// The latest one that was stored. A call inside another for the same key begins later and is stored earlier: the outer
-    /// one's result stays.
+    /// All up to this one began before the key was last forgotten.
+    forgotten: AtomicU64,
+    /// The latest refresh that was stored, or is being stored.
+    refreshed: AtomicU64,
+    /// The latest of all that was stored, or is being stored. A call inside another for the same key begins later and is
+    /// stored earlier, and the outer one's result stays.
     stored: AtomicU64,
     /// Held while a result is stored. It must be: a thread that stopped between its check and its store would bring back
     /// what was forgotten meanwhile. Reentrant, because a store may run the user's code, which may use the memo.
@@ -32,8 +35,10 @@ impl InProgress {
     pub(super) fn begin(&self, digest: KeyHash) -> Computation<'_> {
         let mut table = self.0.lock();
         let new = || Progress {
+            digest,
             begun: AtomicU64::new(0),
-            outdated: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
+            refreshed: AtomicU64::new(0),
             stored: AtomicU64::new(0),
             storing: ReentrantMutex::new(()),
         };
@@ -41,7 +46,7 @@ impl InProgress {
         *count += 1;
         let progress = progress.clone();
         let number = progress.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        Computation { table: self, digest, progress, number }
+        Computation { table: self, progress, number }
     }
 
     /// Outdates the computations of this key. Waits for one that is being stored.
@@ -65,7 +70,7 @@ impl InProgress {
 impl Progress {
     fn outdate(&self) -> Result<(), Error> {
         let stored = self.storing.try_lock_for(PATIENCE);
-        self.outdated.fetch_max(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.forgotten.fetch_max(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
         stored.map(drop).ok_or_else(busy)
     }
 }
@@ -77,17 +82,16 @@ fn busy() -> Error {
 /// A computation under way.
 pub(crate) struct Computation<'a> {
     table: &'a InProgress,
-    digest: KeyHash,
     progress: Arc<Progress>,
     number: u64,
 }
 
 impl Computation<'_> {
-    /// Lets the result be stored, unless it is outdated. That of a refresh outdates those of all computations that began
-    /// earlier, and does not replace that of one that began later.
+    /// Lets the result be stored, unless the key was forgotten or refreshed by a computation that began later. A refresh
+    /// does not replace what any computation has stored that began later.
     ///
-    /// An outdated refresh is to remove what is there: the change that outdated it may not have come so far, and nobody may
-    /// find anything older after it has returned.
+    /// If the key was forgotten during a refresh, what is there is removed: the one that forgets may not have come so far, and
+    /// nobody may find anything older after the refresh has returned.
     ///
     /// An error if it cannot be known whether it is current, because another result is being stored for too long.
     pub(crate) fn keep<T>(
@@ -97,25 +101,31 @@ impl Computation<'_> {
         remove: impl FnOnce() -> T,
     ) -> Result<Option<T>, Error> {
         let _storing = self.progress.storing.try_lock_for(PATIENCE).ok_or_else(busy)?;
-        let Progress { outdated, stored, .. } = &*self.progress;
-        let latest = stored.fetch_max(self.number, Ordering::SeqCst);
-        if !is_refresh {
-            return Ok((outdated.load(Ordering::SeqCst) < self.number).then(store));
+        let Progress { forgotten, refreshed, stored, .. } = &*self.progress;
+        let [forgotten, replaced, latest] = [forgotten, refreshed, stored].map(|number| number.load(Ordering::SeqCst));
+        let is_forgotten = forgotten >= self.number;
+        let is_replaced = if is_refresh {
+            latest > forgotten.max(self.number) || latest > 0 && is_mutant("lets the refresh win that ends first")
+        } else {
+            replaced > self.number
+        };
+        if is_replaced || is_forgotten && (!is_refresh || is_mutant("lets an outdated refresh leave what is there")) {
+            return Ok(None);
         }
-        let is_outdated = outdated.fetch_max(self.number, Ordering::SeqCst) >= self.number;
-        let is_replaced = latest > self.number || latest > 0 && is_mutant("lets the refresh win that ends first");
-        let is_outdated = is_outdated && !is_mutant("lets an outdated refresh leave what is there");
-        Ok(match (is_outdated, is_replaced) {
-            (true, _) => Some(remove()),
-            (false, true) => None,
-            (false, false) => Some(store()),
-        })
+        if is_forgotten {
+            return Ok(Some(remove()));
+        }
+        stored.fetch_max(self.number, Ordering::SeqCst);
+        if is_refresh {
+            refreshed.store(self.number, Ordering::SeqCst);
+        }
+        Ok(Some(store()))
     }
 }
 
 impl Drop for Computation<'_> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut entry) = self.table.0.lock().entry(self.digest) {
+        if let Entry::Occupied(mut entry) = self.table.0.lock().entry(self.progress.digest) {
             entry.get_mut().0 -= 1;
             if entry.get().0 == 0 {
                 entry.remove();

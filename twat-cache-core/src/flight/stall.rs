@@ -5,14 +5,15 @@
 //! everybody else would wait for a computation that does not go on. So those who wait look at its pulse: a leader that
 //! was woken, and not polled for [`LIMIT`], is given up.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Flight;
+use super::patience::now;
 
 /// How long a runnable leader may go unpolled. An executor that is busier than this computes twice, that is all.
 pub(super) const LIMIT: Duration = Duration::from_millis(500);
@@ -21,7 +22,7 @@ pub(super) const LIMIT: Duration = Duration::from_millis(500);
 pub(super) struct Pulse {
     /// Who polls the leader, and is passed on what wakes its computation.
     outer: Mutex<Option<Waker>>,
-    /// When the computation asked to be polled, in milliseconds of [`now`]; 0 if it has been polled since.
+    /// When the computation asked to be polled, by [`now`]; 0 if it has been polled since.
     asked: AtomicU64,
     /// A poll is under way: no stall, however long it takes.
     polling: AtomicBool,
@@ -49,9 +50,7 @@ impl Pulse {
 
     pub(super) fn is_stalled(&self) -> bool {
         let asked = self.asked.load(Ordering::SeqCst);
-        asked != 0
-            && !self.polling.load(Ordering::SeqCst)
-            && u128::from(now().saturating_sub(asked)) >= LIMIT.as_millis()
+        asked != 0 && !self.polling.load(Ordering::SeqCst) && Duration::from_nanos(now().saturating_sub(asked)) >= LIMIT
     }
 }
 
@@ -82,11 +81,4 @@ impl Wake for Flight {
             outer.wake();
         }
     }
-}
-
-/// Milliseconds since the first flight of a task; never 0.
-fn now() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let elapsed = START.get_or_init(Instant::now).elapsed().as_millis();
-    u64::try_from(elapsed).unwrap_or(u64::MAX).saturating_add(1)
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::Hash;
 
 use crate::error::guard;
-use crate::flight::{Computation, Driver, Turn, Waited};
+use crate::flight::{Computation, Driver, Running, Turn, Waited};
 use crate::stats::Counters;
 use crate::{Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
@@ -37,6 +37,23 @@ impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
     }
 }
 
+/// What came of a miss before the function runs.
+enum Before<'a, T> {
+    /// The result is there.
+    Over(T),
+    Compute(Leading<'a>),
+}
+
+/// What a computation holds while it is under way. The fields are dropped in this order.
+struct Leading<'a> {
+    computation: Computation<'a>,
+    ticket: Ticket,
+    claim: Claim,
+    #[expect(dead_code, reason = "it is kept for its `Drop`")]
+    running: Option<Running>,
+    turn: Turn<'a>,
+}
+
 impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub(super) fn hit<T>(&self, found: T) -> T {
@@ -58,22 +75,45 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
+        // What happens before and after the function runs is apart, and not on the stack while it does: functions recur.
+        match self.before(form, key, error, sharing) {
+            Before::Over(result) => result,
+            Before::Compute(mut leading) => {
+                let result = leading.turn.run(compute);
+                self.after(form, key, &mut leading, result, sharing)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn before<M, K, V, E, O>(
+        &self,
+        form: &M,
+        key: &K,
+        error: Option<Error>,
+        sharing: Sharing<E>,
+    ) -> Before<'_, Result<O, E>>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        M: Form<S, K, Output = O>,
+    {
         let digest = self.missed(key, error);
         let mut waits = Waits::of(&self.counters);
-        let mut turn = loop {
-            let turn = self.flights.join(digest, Driver::Thread);
-            waits.note(turn.is_wait());
-            match turn.block(sharing) {
+        let turn = loop {
+            let joined = self.flights.join(digest, Driver::Thread);
+            waits.note(joined.is_wait());
+            match joined.block(sharing) {
                 Waited::Over(turn) => break turn,
-                Waited::Failed(error) => return Err(error),
+                Waited::Failed(error) => return Before::Over(Err(error)),
                 // What was waited for has been given up: somebody else is to lead.
                 Waited::Again => {}
             }
         };
-        let _leading = turn.enter();
+        let running = turn.enter();
         // Somebody may have stored it while we waited, or between our look and our turn.
         if let Some(found) = self.look(form, key) {
-            return Ok(found);
+            return Before::Over(Ok(found));
         }
         // Other processes may compute it, or have computed it since.
         let claim = loop {
@@ -90,20 +130,37 @@ impl<S, F, P> Memo<S, F, P> {
             // All that waited look at once, and not one after the other: to check a large value takes long.
             drop(granted);
             if let Some(found) = self.look(form, key) {
-                return Ok(found);
+                return Before::Over(Ok(found));
             }
         };
         if !claim.is_free()
             && let Some(found) = self.look(form, key)
         {
-            return Ok(found);
+            return Before::Over(Ok(found));
         }
         let (computation, ticket) = self.begin(digest, key, false);
         self.counters.computation();
-        let result = turn.run(compute);
-        let value = result.inspect_err(|error| turn.share(error, sharing))?;
-        self.keep(&computation, key, &value, ticket);
-        drop((computation, claim));
+        Before::Compute(Leading { computation, ticket, claim, running, turn })
+    }
+
+    #[inline(never)]
+    fn after<M, K, V, E, O>(
+        &self,
+        _form: &M,
+        key: &K,
+        leading: &mut Leading<'_>,
+        result: Result<V, E>,
+        sharing: Sharing<E>,
+    ) -> Result<O, E>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        M: Form<S, K, Output = O>,
+    {
+        let value = result.inspect_err(|error| leading.turn.share(error, sharing))?;
+        self.keep(&leading.computation, key, &value, leading.ticket);
+        // Other processes may look by now.
+        leading.claim = Claim::free();
         Ok(M::of(&self.store, key, value))
     }
 
@@ -123,10 +180,10 @@ impl<S, F, P> Memo<S, F, P> {
     {
         let digest = self.missed(key, error);
         let mut waits = Waits::of(&self.counters);
-        let mut turn = loop {
-            let turn = self.flights.join(digest, Driver::Task);
-            waits.note(turn.is_wait());
-            match turn.until(sharing).await {
+        let turn = loop {
+            let joined = self.flights.join(digest, Driver::Task);
+            waits.note(joined.is_wait());
+            match joined.until(sharing).await {
                 Waited::Over(turn) => break turn,
                 Waited::Failed(error) => return Err(error),
                 Waited::Again => {}
@@ -159,7 +216,7 @@ impl<S, F, P> Memo<S, F, P> {
         }
         let (computation, ticket) = turn.during(|| self.begin(digest, key, false));
         self.counters.computation();
-        let result = turn.run_async(compute).await;
+        let result = turn.drive(compute).await;
         let value = result.inspect_err(|error| turn.share(error, sharing))?;
         turn.during(|| self.keep(&computation, key, &value, ticket));
         drop((computation, claim));
@@ -173,7 +230,7 @@ impl<S, F, P> Memo<S, F, P> {
     {
         let digest = self.flights.digest(key);
         // If nobody leads, we do, so that callers that miss meanwhile wait for us.
-        let mut turn = self.flights.join(digest, Driver::Thread).at_once();
+        let turn = self.flights.join(digest, Driver::Thread).at_once();
         let _leading = turn.enter();
         let (computation, ticket) = self.begin(digest, key, true);
         self.counters.computation();
@@ -193,10 +250,10 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
-        let mut turn = self.flights.join(digest, Driver::Task).at_once();
+        let turn = self.flights.join(digest, Driver::Task).at_once();
         let (computation, ticket) = turn.during(|| self.begin(digest, key, true));
         self.counters.computation();
-        let value = turn.run_async(compute).await?;
+        let value = turn.drive(compute).await?;
         turn.during(|| self.keep(&computation, key, &value, ticket));
         Ok(value)
     }
