@@ -5,11 +5,10 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::key::{KeyHash, Namespace};
+use crate::sync::Mutex;
 use crate::warn::WarnOnce;
-use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
+use crate::{Claim, Error, Found, KeyedStore, Process, Store, Ticket, ViewStore};
 
 /// A store that can fail, and one that steps in for it.
 ///
@@ -34,6 +33,7 @@ use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
 /// assert_eq!(square.call(&12), 144);
 /// ```
 pub struct Fallback<P, S> {
+    process: Process,
     primary: P,
     secondary: S,
     /// What is out of the ordinary, as bits; 0 as long as the primary works.
@@ -61,6 +61,7 @@ impl<P, S> Fallback<P, S> {
     /// Uses `primary`, and `secondary` where that fails.
     pub fn new(primary: P, secondary: S) -> Self {
         Self {
+            process: Process::this(),
             primary,
             secondary,
             state: AtomicU8::new(0),
@@ -114,30 +115,33 @@ impl<P, S> Fallback<P, S> {
     }
 
     fn distrust(&self, digest: KeyHash) {
-        let mut distrusted = self.distrusted.lock();
-        if distrusted.len() < MAX_DISTRUSTED {
-            distrusted.insert(digest);
-            self.set(DISTRUST);
-        } else {
-            self.set(DISTRUST_ALL);
+        match self.process.lock(&self.distrusted) {
+            Some(mut distrusted) if distrusted.len() < MAX_DISTRUSTED => {
+                distrusted.insert(digest);
+                self.set(DISTRUST);
+            }
+            _ => self.set(DISTRUST_ALL),
         }
     }
 
-    fn distrusts(&self, state: u8, digest: impl FnOnce() -> KeyHash) -> bool {
-        state & DISTRUST_ALL != 0 || state & DISTRUST != 0 && self.distrusted.lock().contains(&digest())
+    fn distrusts(&self, state: u8, digest: impl Fn() -> KeyHash) -> bool {
+        let is_one = || self.process.lock(&self.distrusted).is_none_or(|distrusted| distrusted.contains(&digest()));
+        state & DISTRUST_ALL != 0 || state & DISTRUST != 0 && is_one()
     }
 
     /// The primary's entry is what it should be again.
     fn trust(&self, digest: impl FnOnce() -> KeyHash) {
-        if self.state() & DISTRUST != 0 {
-            self.distrusted.lock().remove(&digest());
+        if self.state() & DISTRUST != 0
+            && let Some(mut distrusted) = self.process.lock(&self.distrusted)
+        {
+            distrusted.remove(&digest());
         }
     }
 
     /// The primary has nothing old any more.
     fn trust_all(&self) {
         // Under the lock, as in `distrust`: of a key that is added meanwhile, the bit must stay.
-        let mut distrusted = self.distrusted.lock();
+        let Some(mut distrusted) = self.process.lock(&self.distrusted) else { return };
         distrusted.clear();
         self.state.fetch_and(!(DISTRUST | DISTRUST_ALL), Ordering::AcqRel);
     }
@@ -217,7 +221,7 @@ where
 
     fn clear(&self) -> Result<(), Error> {
         let secondary = self.secondary.clear();
-        self.dropped(|primary| primary.clear(), || self.set(DISTRUST_ALL))?;
+        self.dropped(P::clear, || self.set(DISTRUST_ALL))?;
         self.trust_all();
         secondary
     }

@@ -45,6 +45,7 @@ mod lru;
 mod memo;
 #[cfg(feature = "persist")]
 mod options;
+mod process;
 mod sharing;
 mod stats;
 mod store;
@@ -75,6 +76,8 @@ pub use lru::LruStore;
 pub use memo::Memo;
 #[cfg(feature = "persist")]
 pub use options::Options;
+#[doc(hidden)]
+pub use process::Process;
 pub use sharing::{Async, Mode, OwnErrors, SharedErrors, SharesErrors, Sharing};
 #[cfg(feature = "stats")]
 pub use stats::Stats;

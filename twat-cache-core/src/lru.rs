@@ -3,13 +3,13 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lru::LruCache;
-use parking_lot::Mutex;
-
 use crate::clock::Clock;
 use crate::error::guard;
+use crate::flight::forked;
 use crate::key::{KeyHash, Namespace};
-use crate::{Error, Found, KeyedStore, Store};
+use crate::sync::{Mutex, MutexGuard};
+use crate::{Error, Found, KeyedStore, Process, Store};
+use lru::LruCache;
 
 /// Results in memory, least recently used first out: the store of last resort, always compiled in.
 ///
@@ -25,12 +25,15 @@ use crate::{Error, Found, KeyedStore, Store};
 /// assert_eq!(double.call(&21), 42);
 /// ```
 pub struct LruStore<V> {
+    process: Process,
     namespace: Namespace,
-    entries: Mutex<LruCache<KeyHash, Entry<V>>>,
+    entries: Mutex<Entries<V>>,
     max_entries: usize,
     ttl: Option<Duration>,
     clock: Clock,
 }
+
+type Entries<V> = LruCache<KeyHash, Entry<V>>;
 
 struct Entry<V> {
     // Shared, so that values are cloned and dropped outside the lock: both are the user's code.
@@ -42,6 +45,7 @@ impl<V> LruStore<V> {
     /// A store for this many entries; 0 keeps nothing. They never expire.
     pub fn new(max_entries: usize) -> Self {
         Self {
+            process: Process::this(),
             namespace: Namespace::process(),
             // Bounded by `insert`: a bounded `LruCache` allocates for all its entries at once.
             entries: Mutex::new(LruCache::unbounded()),
@@ -63,19 +67,23 @@ impl<V> LruStore<V> {
         self
     }
 
-    fn entry(&self, digest: KeyHash) -> Option<(Arc<V>, Option<Duration>)> {
-        let mut entries = self.entries.lock();
-        let entry = entries.get(&digest)?;
+    fn lock(&self) -> Result<MutexGuard<'_, Entries<V>>, Error> {
+        self.process.lock(&self.entries).ok_or_else(forked)
+    }
+
+    fn entry(&self, digest: KeyHash) -> Result<Found<Arc<V>>, Error> {
+        let mut entries = self.lock()?;
+        let Some(entry) = entries.get(&digest) else { return Ok(None) };
         let Some(deadline) = entry.deadline else {
-            return Some((entry.value.clone(), None));
+            return Ok(Some((entry.value.clone(), None)));
         };
         if let Some(left) = self.clock.remaining(deadline) {
-            return Some((entry.value.clone(), Some(left)));
+            return Ok(Some((entry.value.clone(), Some(left))));
         }
         let expired = entries.pop(&digest);
         drop(entries);
         drop(expired);
-        None
+        Ok(None)
     }
 }
 
@@ -83,11 +91,11 @@ impl<V: Send + Sync> Store for LruStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        Ok(self.entries.lock().len())
+        Ok(self.lock()?.len())
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let cleared = std::mem::replace(&mut *self.entries.lock(), LruCache::unbounded());
+        let cleared = std::mem::replace(&mut *self.lock()?, LruCache::unbounded());
         drop(cleared);
         Ok(())
     }
@@ -112,7 +120,7 @@ impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let digest = self.namespace.digest(key);
-        let removed = self.entries.lock().pop(&digest);
+        let removed = self.lock()?.pop(&digest);
         let lives = |deadline| self.clock.remaining(deadline).is_some();
         Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(lives)))
     }
@@ -120,7 +128,7 @@ impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
         // A value whose `Clone` panics is as good as none: the function can still give it.
         guard("copy a value", || {
-            let found = self.entry(self.namespace.digest(key));
+            let found = self.entry(self.namespace.digest(key))?;
             Ok(found.map(|(value, left)| (V::clone(&value), left)))
         })
     }
@@ -129,13 +137,13 @@ impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
         let digest = self.namespace.digest(key);
         let ttl = self.ttl.into_iter().chain(time).min();
         if self.max_entries == 0 || ttl == Some(Duration::ZERO) {
-            let replaced = self.entries.lock().pop(&digest);
+            let replaced = self.lock()?.pop(&digest);
             drop(replaced);
             return Ok(());
         }
         let deadline = ttl.and_then(|_| self.clock.deadline(ttl));
         let entry = Entry { value: Arc::new(value.clone()), deadline };
-        let mut entries = self.entries.lock();
+        let mut entries = self.lock()?;
         let replaced = entries.put(digest, entry);
         let evicted = if entries.len() > self.max_entries { entries.pop_lru() } else { None };
         drop(entries);

@@ -111,16 +111,16 @@ mod tests {
     fn a_wait_for_the_front_has_an_end() {
         let stripes = Stripes::new();
         let stripe = stripes.of(KeyHash::from_bytes([0; 16]));
-        let change = stripe.change();
-        change
-            .see_to_front(|is_alone| {
-                assert!(is_alone);
-                let other = || stripe.change().see_to_front(|_| Ok(())).unwrap_err().kind();
-                assert_eq!(std::thread::scope(|scope| scope.spawn(other).join()).unwrap(), ErrorKind::Io);
-                // On its own thread it does not stand in its own way.
-                stripe.change().see_to_front(|is_alone| Ok(assert!(!is_alone)))
-            })
-            .unwrap();
-        stripe.change().see_to_front(|is_alone| Ok(assert!(is_alone))).unwrap();
+        let is_alone = |change: Change<'_>| change.see_to_front(Ok).unwrap();
+        let holding = stripe.change().see_to_front(|began_alone| {
+            assert!(began_alone);
+            let other = || stripe.change().see_to_front(Ok).unwrap_err().kind();
+            assert_eq!(std::thread::scope(|scope| scope.spawn(other).join()).unwrap(), ErrorKind::Io);
+            // On its own thread it does not stand in its own way.
+            assert!(!is_alone(stripe.change()));
+            Ok(())
+        });
+        holding.unwrap();
+        assert!(is_alone(stripe.change()));
     }
 }

@@ -9,16 +9,16 @@ pub(crate) const PATIENCE: std::time::Duration =
     std::time::Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });
 
 #[cfg(not(shuttle))]
-pub(crate) use real::{Mutex, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
+pub(crate) use real::{Mutex, MutexGuard, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
 #[cfg(shuttle)]
 #[doc(hidden)]
 pub use simulated::mutate;
 #[cfg(shuttle)]
-pub(crate) use simulated::{Mutex, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
+pub(crate) use simulated::{Mutex, MutexGuard, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
 
 #[cfg(not(shuttle))]
 mod real {
-    pub(crate) use parking_lot::{Mutex, ReentrantMutex};
+    pub(crate) use parking_lot::{Mutex, MutexGuard, ReentrantMutex};
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread_local;
 
@@ -161,6 +161,8 @@ mod simulated {
             true
         }
     }
+
+    pub(crate) use shuttle::sync::MutexGuard;
 
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 

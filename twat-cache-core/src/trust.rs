@@ -9,6 +9,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use crate::process::Process;
 use crate::{Error, Trust};
 
 /// Where a directory is, as seen from the cache.
@@ -229,27 +230,4 @@ pub fn fits(len: u64) -> io::Result<()> {
     }
     let why = format!("this process may write files of {most} bytes (`ulimit -f`), and this needs {len}");
     Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
-}
-
-/// A process, to find out later that this is another one, made from it by `fork`: there, threads that hold locks are
-/// missing, and what it has locked or written is its parent's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Process(u32);
-
-impl Process {
-    /// The process that calls.
-    pub fn this() -> Self {
-        Self(std::process::id())
-    }
-
-    /// Whether the process that calls is another one. It costs a system call.
-    pub fn is_forked(self) -> bool {
-        self != Self::this()
-    }
-}
-
-impl Default for Process {
-    fn default() -> Self {
-        Self::this()
-    }
 }

@@ -37,11 +37,11 @@ use crate::key::{ByDigest, KeyHash, Namespace};
 use crate::sharing::{Shared, Sharing};
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, Signal, Timer};
-use crate::{Claim, Error};
+use crate::{Claim, Error, Process};
 
 use patience::{Patience, Timing, in_vain};
-pub(crate) use progress::Computation;
 use progress::InProgress;
+pub(crate) use progress::{Computation, forked};
 pub(crate) use stack::Running;
 use stall::Pulse;
 use waits::Edge;
@@ -55,6 +55,7 @@ pub(crate) enum Driver {
 
 /// The flights of one memo.
 pub(crate) struct Flights {
+    process: Process,
     namespace: Namespace,
     table: Mutex<ByDigest<Arc<Flight>>>,
     computations: InProgress,
@@ -83,9 +84,10 @@ const GIVEN_UP: u8 = 2;
 impl Flights {
     pub(crate) fn new(patience: Option<Duration>) -> Self {
         Self {
+            process: Process::this(),
             namespace: Namespace::process(),
             table: Mutex::default(),
-            computations: InProgress::default(),
+            computations: InProgress::new(),
             patience: Patience::new(patience),
         }
     }
@@ -96,8 +98,9 @@ impl Flights {
 
     /// Says what a caller that missed is to do.
     pub(crate) fn join(&self, digest: KeyHash, caller: Driver) -> Joined<'_> {
+        let alone = Joined::Turn(Turn(None));
         let flight = {
-            let mut table = self.table.lock();
+            let Some(mut table) = self.process.lock(&self.table) else { return alone };
             match table.entry(digest) {
                 Entry::Occupied(entry) if entry.get().is_flying() => entry.get().clone(),
                 entry => {
@@ -111,17 +114,18 @@ impl Flights {
             Driver::Thread => flight.pulse.is_some(),
             Driver::Task => !Timer::is_available(),
         };
-        if must_not_wait || stack::contains(flight.id) {
-            return Joined::Turn(Turn(None));
+        // In a forked process nobody goes on with what its parent has begun.
+        if must_not_wait || stack::contains(flight.id) || self.process.is_forked() {
+            return alone;
         }
         match waits::enter(flight.id) {
             Some(edge) => Joined::Wait(Wait { flights: self, flight, begun: Instant::now(), _edge: edge }),
-            None => Joined::Turn(Turn(None)),
+            None => alone,
         }
     }
 
-    /// Notes that a computation begins.
-    pub(crate) fn begin(&self, digest: KeyHash) -> Computation<'_> {
+    /// Notes that a computation begins; `None` in a forked process, where it cannot be noted and its result not be kept.
+    pub(crate) fn begin(&self, digest: KeyHash) -> Option<Computation<'_>> {
         self.computations.begin(digest)
     }
 
@@ -130,14 +134,14 @@ impl Flights {
     /// None that was already being stored is still under way after that, or it is an error. The waiters go on when the
     /// guard is dropped, which should be when the store has nothing old either.
     pub(crate) fn outdate(&self, digest: KeyHash) -> (Outdated, Result<(), Error>) {
-        let flight = self.table.lock().remove(&digest);
+        let flight = self.process.lock(&self.table).and_then(|mut table| table.remove(&digest));
         let outdated = self.computations.outdate(digest);
         (Outdated(flight.into_iter().collect()), outdated)
     }
 
     /// Declares everything that is being computed now outdated.
     pub(crate) fn outdate_all(&self) -> (Outdated, Result<(), Error>) {
-        let flights = std::mem::take(&mut *self.table.lock());
+        let flights = self.process.lock(&self.table).map(|mut table| std::mem::take(&mut *table)).unwrap_or_default();
         let outdated = self.computations.outdate_all();
         (Outdated(flights.into_values().collect()), outdated)
     }
@@ -339,7 +343,7 @@ pub(crate) struct Lead<'a> {
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         // Out of the table first: a caller that comes now looks into the store again, and leads if it finds nothing.
-        let mut table = self.flights.table.lock();
+        let Some(mut table) = self.flights.process.lock(&self.flights.table) else { return };
         if table.get(&self.flight.digest).is_some_and(|flight| flight.id == self.flight.id) {
             table.remove(&self.flight.digest);
         }
@@ -347,6 +351,10 @@ impl Drop for Lead<'_> {
         // The waiters have it from the table, and nobody else will. If only we have it, there is nobody to tell, which
         // would cost an allocation.
         let has_waiters = Arc::strong_count(&self.flight) > 1;
+        // Those who wait for what a forked process was made within are in its parent.
+        if has_waiters && self.flights.process.is_forked() {
+            return;
+        }
         // One waiter leads next after a cancellation. A panic each of them is to meet by itself.
         let is_cancelled = self.flight.pulse.is_some() && self.flight.timing.is_running() && !std::thread::panicking();
         let state = if is_cancelled { GIVEN_UP } else { ENDED };
@@ -432,7 +440,7 @@ mod tests {
     fn a_wait_for_a_result_that_is_being_stored_has_an_end() {
         let flights = Flights::new(None);
         let digest = flights.digest("key");
-        let [storing, other] = [flights.begin(digest), flights.begin(digest)];
+        let [storing, other] = [(); 2].map(|()| flights.begin(digest).unwrap());
         let store = || {
             // As by a value's `Clone` that waits for them.
             std::thread::scope(|scope| {
@@ -441,7 +449,7 @@ mod tests {
             });
         };
         storing.keep(false, store, || ()).unwrap();
-        assert_eq!(keep(&flights.begin(digest), false), Some("stored"));
+        assert_eq!(keep(&flights.begin(digest).unwrap(), false), Some("stored"));
     }
 
     #[test]
@@ -449,15 +457,15 @@ mod tests {
         let flights = Flights::new(None);
         let digest = flights.digest("key");
         let leading = flights.join(digest, Driver::Thread);
-        let [old, refresh] = [flights.begin(digest), flights.begin(digest)];
-        let neighbour = flights.begin(flights.digest("other key"));
+        let [old, refresh] = [(); 2].map(|()| flights.begin(digest).unwrap());
+        let neighbour = flights.begin(flights.digest("other key")).unwrap();
         drop(flights.outdate(digest));
         assert_eq!(keep(&old, false), None);
         assert_eq!(keep(&refresh, true), Some("removed"), "what is there may be older");
         assert_eq!(keep(&neighbour, false), Some("stored"), "other keys are not touched");
         let successor = flights.join(digest, Driver::Thread);
         assert!(leads(&successor));
-        assert_eq!(keep(&flights.begin(digest), false), Some("stored"));
+        assert_eq!(keep(&flights.begin(digest).unwrap(), false), Some("stored"));
         // The old leader's end does not take the new one out of the table.
         drop(leading);
         assert!(flights.join(digest, Driver::Thread).is_wait());
@@ -469,11 +477,11 @@ mod tests {
     fn of_overlapping_computations_the_refresh_that_began_last_stays() {
         let flights = Flights::new(None);
         let digest = flights.digest("key");
-        let [call, first, second] = [(); 3].map(|()| flights.begin(digest));
+        let [call, first, second] = [(); 3].map(|()| flights.begin(digest).unwrap());
         assert_eq!(keep(&second, true), Some("stored"));
         assert_eq!(keep(&first, true), None);
         assert_eq!(keep(&call, false), None);
-        let [refresh, call] = [(); 2].map(|()| flights.begin(digest));
+        let [refresh, call] = [(); 2].map(|()| flights.begin(digest).unwrap());
         assert_eq!(keep(&call, false), Some("stored"));
         assert_eq!(keep(&refresh, true), None);
     }

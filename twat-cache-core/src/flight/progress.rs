@@ -8,11 +8,13 @@ use std::sync::Arc;
 use crate::key::{ByDigest, KeyHash};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, PATIENCE, ReentrantMutex, is_mutant};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Process};
 
 /// The keys that something is being computed for, and how many times.
-#[derive(Default)]
-pub(super) struct InProgress(Mutex<ByDigest<(usize, Arc<Progress>)>>);
+pub(super) struct InProgress {
+    process: Process,
+    table: Mutex<ByDigest<(usize, Arc<Progress>)>>,
+}
 
 /// What the computations of one key share. They are numbered in the order in which they begin.
 struct Progress {
@@ -32,8 +34,12 @@ struct Progress {
 }
 
 impl InProgress {
-    pub(super) fn begin(&self, digest: KeyHash) -> Computation<'_> {
-        let mut table = self.0.lock();
+    pub(super) fn new() -> Self {
+        Self { process: Process::this(), table: Mutex::default() }
+    }
+
+    pub(super) fn begin(&self, digest: KeyHash) -> Option<Computation<'_>> {
+        let mut table = self.process.lock(&self.table)?;
         let new = || Progress {
             digest,
             begun: AtomicU64::new(0),
@@ -46,24 +52,28 @@ impl InProgress {
         *count += 1;
         let progress = progress.clone();
         let number = progress.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        Computation { table: self, progress, number }
+        Some(Computation { table: self, progress, number })
     }
 
     /// Outdates the computations of this key. Waits for one that is being stored.
     pub(super) fn outdate(&self, digest: KeyHash) -> Result<(), Error> {
-        let progress = self.0.lock().get(&digest).map(|(_, progress)| progress.clone());
+        let table = self.process.lock(&self.table).ok_or_else(forked)?;
+        let progress = table.get(&digest).map(|(_, progress)| progress.clone());
+        drop(table);
         progress.map_or(Ok(()), |progress| progress.outdate())
     }
 
     /// Outdates all computations.
     pub(super) fn outdate_all(&self) -> Result<(), Error> {
-        let all: Vec<_> = self.0.lock().values().map(|(_, progress)| progress.clone()).collect();
+        let table = self.process.lock(&self.table).ok_or_else(forked)?;
+        let all: Vec<_> = table.values().map(|(_, progress)| progress.clone()).collect();
+        drop(table);
         all.iter().map(|progress| progress.outdate()).fold(Ok(()), Result::and)
     }
 
     #[cfg(all(test, not(shuttle)))]
     pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
+        self.table.lock().is_empty()
     }
 }
 
@@ -73,6 +83,12 @@ impl Progress {
         self.forgotten.fetch_max(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
         stored.map(drop).ok_or_else(busy)
     }
+}
+
+/// Why a forked process cannot take part.
+pub(crate) fn forked() -> Error {
+    Error::new(ErrorKind::Io, "change what is remembered")
+        .because("this process was forked from the one that remembers")
 }
 
 fn busy() -> Error {
@@ -125,7 +141,8 @@ impl Computation<'_> {
 
 impl Drop for Computation<'_> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut entry) = self.table.0.lock().entry(self.progress.digest) {
+        let Some(mut table) = self.table.process.lock(&self.table.table) else { return };
+        if let Entry::Occupied(mut entry) = table.entry(self.progress.digest) {
             entry.get_mut().0 -= 1;
             if entry.get().0 == 0 {
                 entry.remove();

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::Hash;
 
 use crate::error::guard;
-use crate::flight::{Computation, Driver, Running, Turn, Waited};
+use crate::flight::{Computation, Driver, Running, Turn, Waited, forked};
 use crate::stats::Counters;
 use crate::{Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
@@ -46,7 +46,7 @@ enum Before<'a, T> {
 
 /// What a computation holds while it is under way. The fields are dropped in this order.
 struct Leading<'a> {
-    computation: Computation<'a>,
+    computation: Option<Computation<'a>>,
     ticket: Ticket,
     claim: Claim,
     #[expect(dead_code, reason = "it is kept for its `Drop`")]
@@ -158,7 +158,7 @@ impl<S, F, P> Memo<S, F, P> {
         M: Form<S, K, Output = O>,
     {
         let value = result.inspect_err(|error| leading.turn.share(error, sharing))?;
-        self.keep(&leading.computation, key, &value, leading.ticket);
+        self.keep(leading.computation.as_ref(), key, &value, leading.ticket);
         // Other processes may look by now.
         leading.claim = Claim::free();
         Ok(M::of(&self.store, key, value))
@@ -218,7 +218,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.counters.computation();
         let result = turn.drive(compute).await;
         let value = result.inspect_err(|error| turn.share(error, sharing))?;
-        turn.during(|| self.keep(&computation, key, &value, ticket));
+        turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
         drop((computation, claim));
         Ok(turn.during(|| M::of(&self.store, key, value)))
     }
@@ -235,7 +235,7 @@ impl<S, F, P> Memo<S, F, P> {
         let (computation, ticket) = self.begin(digest, key, true);
         self.counters.computation();
         let value = turn.run(compute)?;
-        self.keep(&computation, key, &value, ticket);
+        self.keep(computation.as_ref(), key, &value, ticket);
         Ok(value)
     }
 
@@ -254,7 +254,7 @@ impl<S, F, P> Memo<S, F, P> {
         let (computation, ticket) = turn.during(|| self.begin(digest, key, true));
         self.counters.computation();
         let value = turn.drive(compute).await?;
-        turn.during(|| self.keep(&computation, key, &value, ticket));
+        turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
         Ok(value)
     }
 
@@ -265,7 +265,7 @@ impl<S, F, P> Memo<S, F, P> {
     }
 
     /// Notes that a computation begins, here and in the store: in this order, or a change between the two would not be seen.
-    pub(super) fn begin<K, V>(&self, digest: KeyHash, key: &K, is_refresh: bool) -> (Computation<'_>, Ticket)
+    pub(super) fn begin<K, V>(&self, digest: KeyHash, key: &K, is_refresh: bool) -> (Option<Computation<'_>>, Ticket)
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
@@ -298,7 +298,7 @@ impl<S, F, P> Memo<S, F, P> {
     }
 
     /// Stores a result, as far as that is possible.
-    fn keep<K, V>(&self, computation: &Computation<'_>, key: &K, value: &V, ticket: Ticket)
+    fn keep<K, V>(&self, computation: Option<&Computation<'_>>, key: &K, value: &V, ticket: Ticket)
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
@@ -311,7 +311,7 @@ impl<S, F, P> Memo<S, F, P> {
     /// Stores a result that is current. What is there otherwise is not older than the last change.
     pub(super) fn put<K, V>(
         &self,
-        computation: &Computation<'_>,
+        computation: Option<&Computation<'_>>,
         key: &K,
         value: &V,
         ticket: Ticket,
@@ -331,7 +331,7 @@ impl<S, F, P> Memo<S, F, P> {
                 Err(error)
             }
         };
-        computation.keep(ticket.is_refresh, store, remove)?.unwrap_or(Ok(()))
+        computation.ok_or_else(forked)?.keep(ticket.is_refresh, store, remove)?.unwrap_or(Ok(()))
     }
 
     #[cold]

@@ -255,7 +255,7 @@ impl<S, F, P> Memo<S, F, P> {
         F: Takes<K, R, Kind>,
     {
         let (computation, ticket) = self.begin(self.flights.digest(key), key, true);
-        self.put(&computation, key, value, ticket)
+        self.put(computation.as_ref(), key, value, ticket)
     }
 
     /// Forgets everything.
