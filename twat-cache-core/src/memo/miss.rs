@@ -323,7 +323,7 @@ impl<S, F, P> Memo<S, F, P> {
         let remove = || guard("remove an older result", || self.store.remove(key)).map(drop);
         let store = || match guard("store a result", || self.store.insert_begun(key, value, ticket)) {
             Ok(is_current) if is_current || !ticket.is_refresh => Ok(()),
-            Ok(_) => remove(),
+            Ok(_) => remove().or(Ok(())),
             Err(error) => {
                 if let Err(error) = remove() {
                     self.failed(&error, "an older result may still be remembered");
@@ -331,7 +331,9 @@ impl<S, F, P> Memo<S, F, P> {
                 Err(error)
             }
         };
-        computation.ok_or_else(forked)?.keep(ticket.is_refresh, store, remove)?.unwrap_or(Ok(()))
+        // The one that forgets the key meanwhile meets the same error, and reports it.
+        let forget = || remove().or(Ok(()));
+        computation.ok_or_else(forked)?.keep(ticket.is_refresh, store, forget)?.unwrap_or(Ok(()))
     }
 
     #[cold]
