@@ -38,16 +38,15 @@ use crate::{Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesError
 /// # What cannot go wrong
 ///
 /// - A store that fails is logged at `warn`, once per kind of error, and the call computes.
-/// - A function that fails or panics does so to its caller only; whoever waited computes by itself, at once.
-/// - A future that is dropped half-way leaves nothing locked. One that is kept and not polled holds others up for half a
-///   second after it could have gone on.
+/// - A function that fails or panics does so to its caller. Each caller that waited computes by itself, at once, or takes
+///   the same error, see [`share_errors`](Self::share_errors).
+/// - A future that is dropped half-way leaves nothing locked: one of those that waited computes. One that is kept and not
+///   polled holds others up for half a second after it could have gone on.
 /// - A function that calls its own memo, for other keys or the same one, does not deadlock, nor do several that call
 ///   each other.
-/// - Nobody waits for ever. What a function needs of the threads that wait for it, such as a lock that they hold, a
-///   place in their `rayon` pool or a runtime that they block, cannot be seen from here. So a wait ends after 8 times
-///   the longest computation so far, and at least 2 s (10 s as long as there was none); then another caller computes,
-///   and the next wait for that key is twice as long. Another process, where a store asks it, is waited for at least 60 s,
-///   unless it is stopped, or this call is itself part of a computation.
+/// - Every wait has an end. What a function needs of the threads that wait for it, such as a lock that they hold, a
+///   place in their `rayon` pool or a runtime that they block, cannot be seen from here. So a caller waits for a limited time,
+///   see [`patience`](Self::patience), and waits in vain take at most twice that altogether.
 /// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh), no computation that began
 ///   before is stored.
 ///
@@ -101,10 +100,14 @@ impl<S, F, P> Memo<S, F, P> {
         Memo { store, function, mode: PhantomData, flights, warned, counters }
     }
 
-    /// How long a caller waits for another's computation of the same result before it computes by itself.
+    /// How long a caller waits for another's computation of the same result before it computes by itself. Zero is no wait.
     ///
-    /// Without this, a caller waits for at most 10 s as long as no computation has ended yet, and for 8 times the longest one,
-    /// and at least 2 s, from then on. Each wait in vain halves that, whatever it is, and a wait that was worth it restores it.
+    /// Without this, a caller waits for at most 10 s as long as no computation has ended yet. Later it waits for at most 8
+    /// times the longest one, and at least 2 s. The same holds for computations in other processes, where a store asks for
+    /// them.
+    ///
+    /// A wait in vain halves the patience of the memo, down to 10 ms, and a wait that was worth it restores it. All waits in
+    /// vain together take at most twice the patience; a thousandth of it comes back with each wait that was worth it.
     pub fn patience(self, patience: Duration) -> Self {
         self.with_patience(Some(patience))
     }
