@@ -65,21 +65,23 @@ fn child_at_work() {
     };
     // Not all that there can be is kept.
     let wrapper = kind_of_child().open(&task.dir, 400 << 10, Box::new(function));
-    let (wrong, acts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let wrong = AtomicUsize::new(0);
     thread::scope(|scope| {
         for thread in 0..4 {
-            let (wrapper, wrong, acts) = (&*wrapper, &wrong, &acts);
+            let (wrapper, wrong) = (&*wrapper, &wrong);
             scope.spawn(move || {
                 let mut random = Random(seed * 10 + thread);
-                while Instant::now() < until {
+                // On a machine that is busy with something else, it takes longer.
+                for acts in 0.. {
+                    if acts >= 20 && Instant::now() >= until {
+                        break;
+                    }
                     wrong.fetch_add(usize::from(!act(wrapper, &mut random)), Ordering::Relaxed);
-                    acts.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
     drop(wrapper);
-    assert!(acts.into_inner() > 50, "hardly anything is done");
     let warnings = record_logs().warnings(&task.dir.display().to_string());
     Round { wrong: wrong.into_inner(), computed: computed.get(), warnings }.tell(&task);
 }
