@@ -38,7 +38,7 @@ pub struct Stats {
 #[derive(Default)]
 pub(crate) struct Counters {
     #[cfg(feature = "stats")]
-    hits: AtomicU64,
+    hits: hits::Hits,
     #[cfg(feature = "stats")]
     misses: AtomicU64,
     #[cfg(feature = "stats")]
@@ -52,7 +52,6 @@ pub(crate) struct Counters {
 macro_rules! count {
     ($($name:ident => $counter:ident;)+) => {
         $(
-            #[inline]
             pub(crate) fn $name(&self) {
                 #[cfg(feature = "stats")]
                 self.$counter.fetch_add(1, Ordering::Relaxed);
@@ -62,8 +61,13 @@ macro_rules! count {
 }
 
 impl Counters {
+    #[inline]
+    pub(crate) fn hit(&self) {
+        #[cfg(feature = "stats")]
+        self.hits.count();
+    }
+
     count! {
-        hit => hits;
         miss => misses;
         computation => computations;
         wait => waits;
@@ -73,9 +77,98 @@ impl Counters {
     /// `survived` are errors that the store has dealt with by itself.
     #[cfg(feature = "stats")]
     pub(crate) fn stats(&self, survived: u64) -> Stats {
-        let [hits, misses, computations, waits, store_errors] =
-            [&self.hits, &self.misses, &self.computations, &self.waits, &self.store_errors]
+        let [misses, computations, waits, store_errors] =
+            [&self.misses, &self.computations, &self.waits, &self.store_errors]
                 .map(|counter| counter.load(Ordering::Relaxed));
-        Stats { hits, misses, computations, waits, store_errors: store_errors + survived }
+        Stats { hits: self.hits.sum(), misses, computations, waits, store_errors: store_errors + survived }
+    }
+}
+
+/// A count that several threads can raise at once for next to nothing. Each has a cache line of its own, by a number that
+/// no other living thread has, so it need not add atomically.
+#[cfg(feature = "stats")]
+mod hits {
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use parking_lot::Mutex;
+
+    /// At most so many threads have a line each. What others count is added atomically.
+    const THREADS: usize = 32;
+
+    pub(super) struct Hits {
+        by_thread: Box<[Line; THREADS]>,
+        others: AtomicU64,
+    }
+
+    /// As many bytes as processors fetch at once.
+    #[derive(Default)]
+    #[repr(align(128))]
+    struct Line(AtomicU64);
+
+    impl Default for Hits {
+        fn default() -> Self {
+            Self { by_thread: Box::new(std::array::from_fn(|_| Line::default())), others: AtomicU64::new(0) }
+        }
+    }
+
+    impl Hits {
+        #[inline]
+        pub(super) fn count(&self) {
+            match self.by_thread.get(NUMBER.get()) {
+                // Nobody else writes here.
+                Some(Line(count)) => count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+                None => self.count_first(),
+            }
+        }
+
+        /// The first hit of a thread, or a hit of one without a line.
+        #[cold]
+        fn count_first(&self) {
+            // Fails while the thread ends.
+            if NUMBER.get() == NONE && HELD.try_with(|_| take_number()).is_ok() && NUMBER.get() < THREADS {
+                self.count();
+            } else {
+                self.others.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        pub(super) fn sum(&self) -> u64 {
+            let others = self.others.load(Ordering::Relaxed);
+            self.by_thread.iter().fold(others, |sum, Line(count)| sum + count.load(Ordering::Relaxed))
+        }
+    }
+
+    const NONE: usize = usize::MAX;
+
+    thread_local! {
+        /// This thread's number. Apart from what gives it back, so that reading it needs no check.
+        static NUMBER: Cell<usize> = const { Cell::new(NONE) };
+        static HELD: Held = const { Held };
+    }
+
+    /// The numbers that were given back, and the next one.
+    static FREE: Mutex<(BTreeSet<usize>, usize)> = Mutex::new((BTreeSet::new(), 0));
+
+    /// Gives the thread's number back when the thread ends, for another one.
+    struct Held;
+
+    fn take_number() {
+        // If the lock is taken, this hit is counted with the others, and the next one tries again.
+        if let Some(mut numbers) = FREE.try_lock() {
+            let (free, next) = &mut *numbers;
+            NUMBER.set(free.pop_first().unwrap_or(*next));
+            *next = (*next).max(NUMBER.get() + 1);
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let number = NUMBER.replace(NONE);
+            if number != NONE {
+                FREE.lock().0.insert(number);
+            }
+        }
     }
 }

@@ -36,7 +36,7 @@ fn a_store_that_does_not_say_what_it_is_is_a_store() {
 
 #[cfg(feature = "stats")]
 mod counts {
-    use std::sync::Barrier;
+    use std::sync::{Barrier, LazyLock};
     use std::thread;
 
     use futures_lite::future::block_on;
@@ -112,6 +112,56 @@ mod counts {
         let stats = memo.stats();
         assert_eq!(stats.hits + stats.misses, 40_000);
         assert_eq!(stats.computations, 500);
+    }
+
+    #[test]
+    fn threads_that_come_and_go_and_many_at_once_lose_no_hit() {
+        let memo = Memo::new(LruStore::new(10), |n: &u64| *n);
+        memo.call(&1);
+        for _ in 0..20 {
+            thread::scope(|scope| {
+                (0..5).for_each(|_| drop(scope.spawn(|| (0..10).for_each(|_| assert_eq!(memo.call(&1), 1)))));
+            });
+        }
+        assert_eq!(memo.stats().hits, 1000);
+        let all_there = Barrier::new(200);
+        thread::scope(|scope| {
+            for _ in 0..200 {
+                scope.spawn(|| {
+                    memo.call(&1);
+                    all_there.wait();
+                    (0..9).for_each(|_| assert_eq!(memo.call(&1), 1));
+                });
+            }
+        });
+        assert_eq!(memo.stats().hits, 3000);
+    }
+
+    #[test]
+    fn memos_count_apart_in_the_same_threads() {
+        let memos: Vec<_> = (0..10).map(|_| Memo::new(LruStore::new(10), |n: &u64| *n)).collect();
+        for (number, memo) in memos.iter().enumerate() {
+            (0..=number).for_each(|_| assert_eq!(memo.call(&1), 1));
+        }
+        assert!(memos.iter().zip(0..).all(|(memo, number)| memo.stats().hits == number));
+    }
+
+    #[test]
+    fn what_a_thread_counts_while_it_ends_is_counted() {
+        type Same = Memo<LruStore<u64>, fn(&u64) -> u64>;
+        static MEMO: LazyLock<Same> = LazyLock::new(|| Memo::new(LruStore::new(10), |n| *n));
+        struct Last;
+        impl Drop for Last {
+            fn drop(&mut self) {
+                MEMO.call(&1);
+            }
+        }
+        thread_local!(static LAST: Last = const { Last });
+        MEMO.call(&1);
+        // Whichever of the two thread-locals is dropped first.
+        thread::spawn(|| LAST.with(|_| MEMO.call(&1))).join().unwrap();
+        thread::spawn(|| (MEMO.call(&1), LAST.with(|_| ()))).join().unwrap();
+        assert_eq!(MEMO.stats().hits, 4);
     }
 
     #[test]

@@ -32,9 +32,8 @@ pub struct MemBuilder<W = Unweighed> {
 impl<W> MemBuilder<W> {
     /// Keeps at most this many entries; 1024 by default, and 0 means to compute every time.
     ///
-    /// The engine divides a store of 256 entries or more into shards and lets each have its part of the limit plus a
-    /// sixteenth, because arguments do not spread evenly. So the store may come to hold up to 6 % more than this, and
-    /// may evict an entry when it is nearly full; where every entry matters, ask for double. A [`weigher`](MemBuilder::weigher) takes the place of this limit.
+    /// So many different keys are all kept. A store of 256 entries or more is divided into shards, and may hold up to a
+    /// tenth more. A [`weigher`](MemBuilder::weigher) takes the place of this limit.
     pub fn max_entries(mut self, max_entries: usize) -> Self {
         self.max_entries = max_entries;
         self

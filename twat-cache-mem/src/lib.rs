@@ -46,10 +46,17 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod engine;
+mod key;
+mod limits;
+mod shards;
 mod store;
 mod weigher;
 
 pub use builder::{MemBuilder, mcache};
-pub use store::{Evictions, MemStore, Timed};
+pub use engine::Engine;
+pub use key::{Hashed, Key};
+pub use shards::{Evictions, Shard, Shards};
+pub use store::{MemStore, Timed};
 pub use twat_cache_core::{Args, Call, Clock, Error, ErrorKind, KeyHash, KeyedStore, ManualClock, Memo, Store};
 pub use weigher::{StoredWeight, Unweighed, Weigher, Weighing};

@@ -1,46 +1,60 @@
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder};
-use twat_cache_core::{Args, Error, Found, KeyedStore, Lifetime, Store};
+use quick_cache::UnitWeighter;
+use twat_cache_core::{Args, Error, ErrorKind, Found, KeyedStore, Lifetime, Store};
 
+use crate::engine::Engine;
+use crate::key::Lookup;
+use crate::limits::Limits;
+use crate::shards::{Patience, Shards};
 use crate::weigher::{StoredWeight, Weigher};
 
-/// Results in memory, in a [`quick_cache`] cache.
+/// Results in memory, in [`quick_cache`] caches.
 ///
 /// Made by [`mcache`](crate::mcache)`().open()` and by its `wrap`s. Keys are compared exactly; arguments are owned only
 /// when a result is stored. What is used is kept: the engine's eviction is S3-FIFO-like, and all operations but `clear`
 /// take constant time, amortised.
 ///
-/// The engine clones values for hits, and drops them for `clear`, under the lock of a shard. A `Clone` or `Drop` that
-/// uses the same cache would wait for itself there.
+/// # Code in keys and values
+///
+/// Keys are compared, and values cloned for hits, under the lock of a shard. An `Eq`, `Hash`, `Clone` or `Drop` may call
+/// the same memo all the same, because every wait for a lock ends. After 0.1 s a lookup is a miss, and a result is
+/// returned and not stored. After 0.5 s [`remove`](KeyedStore::remove) and [`clear`](Store::clear) return an error. A panic
+/// in such code is an error of this store, which a [`Memo`](crate::Memo) logs before it computes.
+///
+/// # Expired entries
+///
+/// They are removed when a miss, a removal, storing, or a hit of an entry with a deadline finds that the last look for them
+/// was 30 s ago, or a TTL ago if that is shorter, but at least 1 s.
 pub struct MemStore<K, V> {
-    cache: Engine<K, V>,
+    /// Entries without deadline and weight. Used until there is an entry with one of them.
+    bare: Bare<K, V>,
+    /// Entries with a deadline or a weight. Once it is made, all entries are here.
+    timed: OnceLock<TimedShards<K, V>>,
+    limits: Limits,
     lifetime: Lifetime,
     weigher: Option<Weigher<K, V>>,
     /// Whether anything is kept at all.
     keeps: bool,
+    start: Instant,
+    /// When to look for expired entries, in seconds from the start.
+    due: AtomicU64,
 }
 
-type Engine<K, V> = Cache<K, Timed<V>, StoredWeight, DefaultHashBuilder, Evictions>;
+type Bare<K, V> = Shards<K, V, UnitWeighter>;
+type TimedShards<K, V> = Shards<K, Timed<V>, StoredWeight>;
 
-/// Collects what an insert evicts, to be dropped when the engine has let go of its lock: dropping a value may run code
-/// that uses the cache.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Evictions;
+/// Nothing will expire.
+const NEVER: u64 = u64::MAX;
 
-impl<K, V> Lifecycle<K, V> for Evictions {
-    type RequestState = Vec<(K, V)>;
-
-    fn on_evict(&self, evicted: &mut Self::RequestState, key: K, value: V) {
-        evicted.push((key, value));
-    }
-}
-
-/// A value as the engine has it: with its deadline, if it has one, and its weight.
+/// A value with its deadline, if it has one, and its weight.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Timed<V> {
     value: V,
@@ -54,9 +68,8 @@ impl<V> Timed<V> {
         self.deadline
     }
 
-    /// The value itself.
-    pub fn into_value(self) -> V {
-        self.value
+    fn has_expired(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 
@@ -68,68 +81,33 @@ impl<V> Deref for Timed<V> {
     }
 }
 
-/// The engine adds weights up without looking for overflow.
-const MAX_WEIGHT: u64 = u64::MAX / 4;
-/// Shards are locked one by one; smaller ones than this fill too unevenly.
-const MIN_SHARD: u64 = 128;
-
 impl<K, V> MemStore<K, V>
 where
     K: Hash + Eq,
-    V: Clone,
 {
     pub(crate) fn new(max_entries: usize, lifetime: Lifetime, weigher: Option<Weigher<K, V>>) -> Self {
-        let limit = weigher.as_ref().map_or(max_entries as u64, |weigher| weigher.max_weight).min(MAX_WEIGHT);
-        let keeps = limit > 0 && lifetime.ttl != Some(Duration::ZERO);
-        let cache = if weigher.is_some() { weighed(limit) } else { counted(limit) };
-        Self { cache, lifetime, weigher, keeps }
+        let limits = match &weigher {
+            Some(weigher) => Limits::by_weight(weigher.max_weight),
+            None => Limits::by_number(max_entries),
+        };
+        let is_bare = weigher.is_none() && lifetime.ttl.is_none();
+        Self {
+            bare: Shards::new(if is_bare { limits } else { Limits::by_number(0) }),
+            timed: if is_bare { OnceLock::new() } else { Shards::new(limits).into() },
+            limits,
+            keeps: limits.total > 0 && lifetime.ttl != Some(Duration::ZERO),
+            start: lifetime.clock.now(),
+            due: AtomicU64::new(NEVER),
+            lifetime,
+            weigher,
+        }
     }
-}
-
-/// An engine for so many entries.
-fn counted<K: Hash + Eq, V: Clone>(max_entries: u64) -> Engine<K, V> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    // What the engine itself would take, unless that makes them too small. It wants a power of two.
-    let most = (processors * 4).next_power_of_two();
-    let shards = (max_entries / MIN_SHARD + 1).next_power_of_two() / 2;
-    let shards = shards.clamp(1, most);
-    // A shard's part of the keys varies; a sixteenth more room keeps what would fit if they spread evenly.
-    let capacity = if shards == 1 { max_entries } else { max_entries + max_entries / 16 };
-    engine(shards, 0.97, capacity)
-}
-
-/// An engine for so much weight: in one shard, of which all may be one item's. What is "hot" may fill it too, for the
-/// engine takes nothing that is heavier than that part.
-fn weighed<K: Hash + Eq, V: Clone>(max_weight: u64) -> Engine<K, V> {
-    engine(1, 1.0, max_weight)
-}
-
-fn engine<K: Hash + Eq, V: Clone>(shards: u64, hot: f64, capacity: u64) -> Engine<K, V> {
-    // The estimate bounds how many evicted keys are remembered; they cost memory, so no more than a million.
-    let estimate = usize::try_from(capacity).unwrap_or(usize::MAX).min(1 << 20);
-    let options = OptionsBuilder::new()
-        .shards(usize::try_from(shards).unwrap_or(1))
-        .hot_allocation(hot)
-        .estimated_items_capacity(estimate)
-        .weight_capacity(capacity)
-        .build()
-        .expect("both capacities are set, and nothing else is checked");
-    Cache::with_options(options, StoredWeight, DefaultHashBuilder::default(), Evictions)
 }
 
 impl<K, V> MemStore<K, V> {
-    /// The engine. Values in it are [`Timed`].
-    pub fn cache(&self) -> &Cache<K, Timed<V>, StoredWeight, DefaultHashBuilder, Evictions> {
-        &self.cache
-    }
-
-    /// Whether this entry may still be given out. Reads the clock only if it has a deadline.
-    #[inline]
-    fn lives(&self, entry: &Timed<V>) -> bool {
-        match entry.deadline {
-            None => true,
-            Some(deadline) => self.lifetime.clock.now() < deadline,
-        }
+    /// The engine.
+    pub fn cache(&self) -> Engine<'_, K, V> {
+        self.timed.get().map_or(Engine::Bare(&self.bare), Engine::Timed)
     }
 }
 
@@ -138,21 +116,116 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
 {
-    #[cold]
-    fn expire<A: Args<Owned = K> + ?Sized>(&self, key: &A) {
-        // Looked at again under the engine's lock: somebody may have stored a new one.
-        self.cache.remove_if(&Lookup(key), |entry| !self.lives(entry));
+    /// The entry for `key`, and when it expires.
+    #[inline]
+    fn entry<A: Args<Owned = K> + ?Sized>(&self, key: &A) -> Option<(V, Option<Instant>)> {
+        let key = self.bare.lookup(key);
+        match self.timed.get() {
+            None => self.bare.get(&key, V::clone).map(|value| (value, None)),
+            Some(timed) => self.timed_entry(timed, &key),
+        }
     }
 
-    #[inline]
-    fn entry<A: Args<Owned = K> + ?Sized>(&self, key: &A) -> Option<Timed<V>> {
-        let entry = self.cache.get(&Lookup(key))?;
-        if self.lives(&entry) {
-            return Some(entry);
+    // Not inlined, to keep the hit of a bare value short.
+    #[inline(never)]
+    fn timed_entry<A: Args<Owned = K> + ?Sized>(
+        &self,
+        timed: &TimedShards<K, V>,
+        key: &Lookup<'_, A>,
+    ) -> Option<(V, Option<Instant>)> {
+        let found = timed.get(key, |entry| (entry.value.clone(), entry.deadline));
+        match found {
+            Some((_, None)) => found,
+            Some((_, Some(deadline))) => {
+                let now = self.lifetime.clock.now();
+                self.sweep(timed, now);
+                if now < deadline {
+                    return found;
+                }
+                // Looked at again under the lock: somebody may have stored a new one.
+                let _ = timed.remove_if(key, Patience::SHORT, |entry| entry.has_expired(now));
+                None
+            }
+            None => {
+                if self.due.load(Ordering::Relaxed) != NEVER {
+                    self.sweep(timed, self.lifetime.clock.now());
+                }
+                None
+            }
         }
-        self.expire(key);
-        None
     }
+
+    /// Removes what has expired, if it is time to look for it.
+    fn sweep(&self, timed: &TimedShards<K, V>, now: Instant) {
+        if self.seconds(now) >= self.due.load(Ordering::Relaxed) {
+            self.sweep_now(timed, now);
+        }
+    }
+
+    #[cold]
+    fn sweep_now(&self, timed: &TimedShards<K, V>, now: Instant) {
+        // One thread only. What is stored from here on makes a sweep due again.
+        if self.due.swap(NEVER, Ordering::AcqRel) == NEVER {
+            return;
+        }
+        let left = timed.sweep(|entry| entry.has_expired(now), |entry| entry.deadline.is_some());
+        if left.unwrap_or(true) {
+            self.sweep_later(now);
+        }
+    }
+
+    fn sweep_later(&self, now: Instant) {
+        let ttl = self.lifetime.ttl.map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+        self.due.fetch_min(self.seconds(now).saturating_add(ttl), Ordering::AcqRel);
+    }
+
+    fn seconds(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_secs()
+    }
+
+    fn insert_timed<A>(&self, key: &A, value: &V, ttl: Option<Duration>, timed: &TimedShards<K, V>) -> Result<(), Error>
+    where
+        A: Args<Owned = K> + ?Sized,
+    {
+        let owned = key.to_key();
+        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value));
+        // The engine's shard holds as much as the largest entry may weigh.
+        let weight = match weight {
+            Ok(weight) if weight <= timed.limit() => weight,
+            unfit => {
+                timed.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?;
+                return unfit.map(drop);
+            }
+        };
+        let now = ttl.map(|_| self.lifetime.clock.now());
+        let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
+        timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
+        if let Some(now) = now {
+            self.sweep(timed, now);
+            self.sweep_later(now);
+        }
+        Ok(())
+    }
+
+    /// The first entry with a deadline in a store without a TTL. The entries so far are dropped, once.
+    #[cold]
+    fn begin_to_time(&self) -> &TimedShards<K, V> {
+        let timed = self.timed.get_or_init(|| Shards::new(self.limits));
+        // Nothing looks there any more, so one that cannot be removed does no harm.
+        let _ = self.bare.clear();
+        timed
+    }
+}
+
+/// Makes a panic of the user's code an error.
+#[inline]
+fn caught<T>(what: &'static str, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked(what)))
+}
+
+#[cold]
+fn panicked(what: &'static str) -> Error {
+    Error::new(ErrorKind::Panicked, what)
 }
 
 impl<K, V> Store for MemStore<K, V>
@@ -163,12 +236,14 @@ where
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        Ok(self.cache.len())
+        Ok(self.cache().len())
     }
 
     fn clear(&self) -> Result<(), Error> {
-        self.cache.clear();
-        Ok(())
+        caught("clear the memory", || {
+            let timed = self.timed.get().map_or(Ok(()), Shards::clear);
+            self.bare.clear().and(timed)
+        })
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -188,7 +263,7 @@ where
 {
     #[inline]
     fn get(&self, key: &A) -> Result<Option<V>, Error> {
-        Ok(self.entry(key).map(Timed::into_value))
+        caught("look up a result", || Ok(self.entry(key).map(|(value, _)| value)))
     }
 
     fn insert(&self, key: &A, value: &V) -> Result<(), Error> {
@@ -196,31 +271,45 @@ where
     }
 
     fn remove(&self, key: &A) -> Result<bool, Error> {
-        Ok(self.cache.remove(&Lookup(key)).is_some_and(|(_, entry)| self.lives(&entry)))
+        caught("remove a result", || {
+            let Some(timed) = self.timed.get() else {
+                return Ok(self.bare.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?.is_some());
+            };
+            let removed = timed.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?;
+            let Some((_, Timed { deadline: Some(deadline), .. })) = removed else { return Ok(removed.is_some()) };
+            let now = self.lifetime.clock.now();
+            self.sweep(timed, now);
+            Ok(now < deadline)
+        })
     }
 
     fn get_for(&self, key: &A) -> Result<Found<V>, Error> {
-        let Some(entry) = self.entry(key) else { return Ok(None) };
-        let Some(deadline) = entry.deadline else { return Ok(Some((entry.value, None))) };
-        let left = self.lifetime.clock.remaining(deadline);
-        Ok(left.map(|left| (entry.value, Some(left))))
+        caught("look up a result", || {
+            let Some((value, deadline)) = self.entry(key) else { return Ok(None) };
+            let Some(deadline) = deadline else { return Ok(Some((value, None))) };
+            let left = self.lifetime.clock.remaining(deadline);
+            Ok(left.map(|left| (value, Some(left))))
+        })
     }
 
     fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        let ttl = self.lifetime.within(time);
-        let owned = key.to_key();
-        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value));
-        // The engine's shard holds as much as the largest entry may weigh.
-        let fits = weight.as_ref().is_ok_and(|weight| *weight <= self.cache.shard_capacity());
-        if !self.keeps || ttl == Some(Duration::ZERO) || !fits {
-            self.cache.remove(&Lookup(key));
-            return weight.map(drop);
-        }
-        let deadline = ttl.and_then(|_| self.lifetime.clock.deadline(ttl));
-        self.cache.insert(owned, Timed { value: value.clone(), deadline, weight: weight? });
-        Ok(())
+        caught("store a result", || {
+            let ttl = self.lifetime.within(time);
+            if !self.keeps || ttl == Some(Duration::ZERO) {
+                return self.remove(key).map(drop);
+            }
+            match self.timed.get() {
+                Some(timed) => self.insert_timed(key, value, ttl, timed),
+                None if ttl.is_some() => self.insert_timed(key, value, ttl, self.begin_to_time()),
+                None => self.bare.insert(key.to_key(), value.clone()),
+            }
+        })
     }
 }
+
+// A panic leaves no lock behind, and a shard that it leaves half-changed starts anew.
+impl<K, V> UnwindSafe for MemStore<K, V> {}
+impl<K, V> RefUnwindSafe for MemStore<K, V> {}
 
 impl<K, V> fmt::Debug for MemStore<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -228,22 +317,5 @@ impl<K, V> fmt::Debug for MemStore<K, V> {
             .field("ttl", &self.lifetime.ttl)
             .field("weigher", &self.weigher)
             .finish_non_exhaustive()
-    }
-}
-
-/// Borrowed arguments, as the engine looks up keys.
-struct Lookup<'a, A: ?Sized>(&'a A);
-
-impl<A: Args + ?Sized> Hash for Lookup<'_, A> {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
-impl<A: Args<Owned = K> + ?Sized, K> Equivalent<K> for Lookup<'_, A> {
-    #[inline]
-    fn equivalent(&self, owned: &K) -> bool {
-        self.0.matches(owned)
     }
 }

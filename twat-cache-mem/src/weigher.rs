@@ -8,12 +8,14 @@ use twat_cache_core::{Error, ErrorKind};
 use crate::store::Timed;
 
 /// How the entries of a [`MemStore`](crate::MemStore) are weighed: each the same, or by a function.
+#[doc(hidden)]
 pub trait Weighing<K, V>: Send + Sync {
     /// The weigher, if there is one.
     fn weigher(self) -> Option<Weigher<K, V>>;
 }
 
 /// Entries count as one each. What [`mcache`](crate::mcache) starts with.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unweighed;
 
@@ -26,6 +28,7 @@ impl<K, V> Weighing<K, V> for Unweighed {
 type Weigh<K, V> = dyn Fn(&K, &V) -> u64 + Send + Sync;
 
 /// Entries weigh what a function says, up to a limit for all of them together.
+#[doc(hidden)]
 pub struct Weigher<K, V> {
     pub(crate) max_weight: u64,
     weigh: Arc<Weigh<K, V>>,
@@ -62,7 +65,8 @@ impl<K, V> fmt::Debug for Weigher<K, V> {
 }
 
 /// Tells the engine the weight that an entry was stored with.
-#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct StoredWeight;
 
 impl<K, V> Weighter<K, Timed<V>> for StoredWeight {

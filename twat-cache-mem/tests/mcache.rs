@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use twat_cache_core::testing::{Counter, record_logs, within};
-use twat_cache_mem::{Call, KeyedStore, MemStore, Memo, Store, mcache};
+use twat_cache_mem::{Call, Engine, KeyedStore, MemStore, Memo, Store, mcache};
 
 #[test]
 fn closures_need_no_more_types_than_their_arguments() {
@@ -224,12 +224,14 @@ fn large_stores_hold_nearly_as_many_as_they_say() {
 
 #[test]
 fn the_engine_is_within_reach() {
-    let memo = mcache().ttl(Duration::from_secs(60)).wrap(|n: &u64| n + 1);
+    let memo = mcache().wrap(|n: &u64| n + 1);
     memo.call(&1);
-    let entry = memo.store().cache().get(&1).unwrap();
-    assert_eq!(*entry, 2);
-    assert!(entry.deadline().is_some());
-    assert_eq!(memo.store().len().unwrap(), 1);
+    let engine = memo.store().cache();
+    assert_eq!((engine.len(), engine.weight(), engine.capacity()), (1, 1, 1024));
+    let Engine::Bare(shards) = engine else { panic!("nothing here expires or is weighed") };
+    let entries: Vec<_> =
+        shards.shards().iter().map(|shard| shard.read().iter().map(|(key, n)| (key.0, *n)).next()).collect();
+    assert_eq!(entries.into_iter().flatten().collect::<Vec<_>>(), [(1, 2)]);
 }
 
 #[test]
