@@ -23,6 +23,7 @@ pub(crate) fn faults() -> Vec<Fault> {
     };
     vec![
         fault("a file is deleted", |test| test.each(|_, _, _| vec![("deleted".to_owned(), None)])),
+        fault("two files are deleted", two_deleted),
         fault("a file is emptied", |test| test.each(|_, _, content| vec![cut(content, 0)])),
         fault("a file is cut short", |test| {
             test.each(|random, _, content| {
@@ -139,6 +140,20 @@ impl<'a> Damage<'a> {
                 self.cell.expect(false, case, message);
             }
         }
+    }
+}
+
+/// Some pairs; the tests of the database have all of its.
+fn two_deleted(test: &mut Damage<'_>) {
+    let files = test.files.paths();
+    for _ in 0..2 * number_of("TWAT_CACHE_TEST_PLACES", 3) {
+        let [one, other] = [(); 2].map(|()| files.get(test.random.below(files.len().max(1))).cloned());
+        let case = format!("{one:?} and {other:?} deleted");
+        test.survives(&case, |root| {
+            for path in one.iter().chain(other.iter().filter(|other| Some(*other) != one.as_ref())) {
+                fs::remove_file(root.join(path)).unwrap();
+            }
+        });
     }
 }
 

@@ -10,6 +10,7 @@ mod damage;
 mod kills;
 mod processes;
 mod session;
+mod strangers;
 mod table;
 mod wrappers;
 
@@ -28,7 +29,10 @@ use twat_cache_core::testing::{record_logs, within};
 use wrappers::Kind;
 
 fn faults() -> Vec<Fault> {
-    [kills::faults(), damage::faults(), circumstances::faults(), processes::faults()].into_iter().flatten().collect()
+    [kills::faults(), damage::faults(), circumstances::faults(), processes::faults(), strangers::faults()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Which wrapper and which fault a child is for: their places in the lists.

@@ -7,11 +7,12 @@ use std::path::Path;
 use super::cell::{Fault, Rule};
 use super::wrappers::Kind;
 
-const SCENARIOS: [(u8, &str); 4] = [
+const SCENARIOS: [(u8, &str); 5] = [
     (18, "Its process is killed"),
     (19, "Its files are damaged"),
     (20, "The system refuses something"),
     (21, "Several processes use it"),
+    (31, "Somebody else is there"),
 ];
 
 /// What was found to hold. A cell that breaks its rule says so, and then the table is only to look at.
