@@ -64,28 +64,64 @@ where
 #[derive(Debug)]
 pub struct Call<T>(pub T);
 
+/// One of the arguments in a [`Call`]: a reference, or what stands for one.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument in a `Call`",
+    label = "not a reference to an argument",
+    note = "a `Call` has references to its arguments: `Call((&a, &b))`"
+)]
+pub trait Part {
+    /// The argument itself.
+    type Args: Args + ?Sized;
+
+    /// The argument itself.
+    fn args(&self) -> &Self::Args;
+}
+
+impl<A: Args + ?Sized> Part for &A {
+    type Args = A;
+
+    #[inline]
+    fn args(&self) -> &A {
+        self
+    }
+}
+
+impl<T> Part for Call<T>
+where
+    Self: Args,
+{
+    type Args = Self;
+
+    #[inline]
+    fn args(&self) -> &Self {
+        self
+    }
+}
+
 macro_rules! call {
     ($($name:ident $index:tt),+) => {
         // A tuple hashes as its elements do, one after the other, and `&A` as `A`: so this equals the hash of `Owned`. But
         // for paths, and only in digests, which do not look for owned keys.
-        impl<$($name: Args + ?Sized),+> Hash for Call<($(&$name,)+)> {
+        impl<$($name: Part),+> Hash for Call<($($name,)+)> {
             #[inline]
             fn hash<State: Hasher>(&self, state: &mut State) {
-                $(hash_part(self.0.$index, state);)+
+                $(hash_part(self.0.$index.args(), state);)+
             }
         }
 
-        impl<$($name: Args + ?Sized),+> Args for Call<($(&$name,)+)> {
-            type Owned = ($($name::Owned,)+);
+        impl<$($name: Part),+> Args for Call<($($name,)+)> {
+            type Owned = ($(<$name::Args as Args>::Owned,)+);
 
             #[inline]
             fn matches(&self, owned: &Self::Owned) -> bool {
-                $(self.0.$index.matches(&owned.$index))&&+
+                $(self.0.$index.args().matches(&owned.$index))&&+
             }
 
             #[inline]
             fn to_key(&self) -> Self::Owned {
-                ($(self.0.$index.to_key(),)+)
+                ($(self.0.$index.args().to_key(),)+)
             }
         }
     };

@@ -55,6 +55,8 @@ pub mod testing;
 mod tiered;
 mod warn;
 
+#[doc(hidden)]
+pub use args::Part;
 pub use args::{Args, Call};
 pub use claim::Claim;
 pub use clock::{Clock, ManualClock};

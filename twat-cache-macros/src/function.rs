@@ -1,10 +1,13 @@
 //! The function under an attribute: taken apart, and refused if it cannot be remembered.
 
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 use syn::{
-    Attribute, Block, Error, FnArg, Generics, Ident, ItemFn, Pat, Receiver, Result, ReturnType, Signature, Token, Type,
-    Visibility, parse_quote,
+    AngleBracketedGenericArguments, Attribute, Block, Error, FnArg, GenericArgument, Generics, Ident, ItemFn, Pat,
+    Path, PathArguments, PathSegment, Receiver, Result, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
+    parse_quote,
 };
 
 use crate::options::{Options, ours};
@@ -24,7 +27,10 @@ pub(crate) struct Function {
     pub(crate) generics: Generics,
     pub(crate) receiver: Option<Receiver>,
     pub(crate) arguments: Vec<Argument>,
+    /// What it gives, in the end if it is async.
     pub(crate) output: Type,
+    /// The boxed future that it gives, if another macro has made that of an `async fn`.
+    pub(crate) future: Option<Type>,
     pub(crate) block: Block,
 }
 
@@ -52,7 +58,7 @@ fn is_plain(pattern: &Pat) -> bool {
 }
 
 impl Function {
-    pub(crate) fn parse(options: &Options, tokens: proc_macro2::TokenStream) -> Result<Self> {
+    pub(crate) fn parse(options: &Options, tokens: TokenStream) -> Result<Self> {
         let attribute = options.wrapper.name();
         let ItemFn { attrs, vis, sig, block } = syn::parse2(tokens).map_err(|error| {
             Error::new(
@@ -63,6 +69,7 @@ impl Function {
             )
         })?;
         let mut errors = Errors::default();
+        refuse::others(&attrs, &mut errors);
         refuse::kinds(attribute, &sig, &mut errors);
         let receiver = sig.receiver().cloned();
         let arguments = arguments(&sig.inputs, options, &mut errors);
@@ -71,6 +78,12 @@ impl Function {
         let output = match &sig.output {
             ReturnType::Default => parse_quote!(()),
             ReturnType::Type(_, output) => peeled(output).clone(),
+        };
+        // Of an `async fn` of a trait, `#[async_trait]` makes this. In a module nobody does.
+        let promised = boxed_future(&output).filter(|_| receiver.is_some() || mentions_self(&sig)).cloned();
+        let (output, future) = match promised {
+            Some(promised) => (promised, Some(output)),
+            None => (output, None),
         };
         refuse::output(&output, &mut errors);
         for argument in &arguments {
@@ -83,7 +96,19 @@ impl Function {
         let conditions = attributes.iter().filter(|attribute| is(attribute, &["cfg"])).cloned().collect();
         let generics = sig.generics.clone();
         let (visibility, signature, block) = (vis, sig, *block);
-        Ok(Self { attributes, conditions, lints, visibility, signature, generics, receiver, arguments, output, block })
+        Ok(Self {
+            attributes,
+            conditions,
+            lints,
+            visibility,
+            signature,
+            generics,
+            receiver,
+            arguments,
+            output,
+            future,
+            block,
+        })
     }
 
     /// Its lints, for a part of what is written: one that is expected may be met in another part.
@@ -100,23 +125,62 @@ impl Function {
         self.lints.iter().map(quieted).collect()
     }
 
-    /// Whether `Self` occurs in its types: then it stands in an `impl`.
-    pub(crate) fn mentions_self(&self) -> bool {
-        struct Find(bool);
-        impl Visit<'_> for Find {
-            fn visit_path(&mut self, path: &syn::Path) {
-                self.0 |= path.segments.first().is_some_and(|first| first.ident == "Self");
-                syn::visit::visit_path(self, path);
-            }
+    pub(crate) fn is_async(&self) -> bool {
+        self.signature.asyncness.is_some() || self.future.is_some()
+    }
+
+    /// What it is, as a whole.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        let (signature, block) = (&self.signature, &self.block);
+        quote!(#signature #block)
+    }
+}
+
+/// Whether `Self` occurs in the types of a function: then it stands in an `impl`.
+pub(crate) fn mentions_self(signature: &Signature) -> bool {
+    struct Find(bool);
+    impl Visit<'_> for Find {
+        fn visit_path(&mut self, path: &syn::Path) {
+            self.0 |= path.segments.first().is_some_and(|first| first.ident == "Self");
+            syn::visit::visit_path(self, path);
         }
-        let mut find = Find(false);
-        find.visit_signature(&self.signature);
-        find.0
+    }
+    let mut find = Find(false);
+    find.visit_signature(signature);
+    find.0
+}
+
+/// What is promised by a `Pin<Box<dyn Future<Output = …> + …>>`.
+pub(crate) fn boxed_future(of: &Type) -> Option<&Type> {
+    let Type::TraitObject(object) = argument_of(argument_of(of, "Pin")?, "Box")? else { return None };
+    object.bounds.iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => match &last_of(&bound.path, "Future")?.args.first()? {
+            GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// The type `T` of a type `Name<T>`.
+fn argument_of<'a>(of: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = peeled(of) else { return None };
+    match last_of(&path.path, name)?.args.first()? {
+        GenericArgument::Type(argument) => Some(peeled(argument)),
+        _ => None,
+    }
+}
+
+/// The generic arguments of a path that ends with this name.
+fn last_of<'a>(path: &'a Path, name: &str) -> Option<&'a AngleBracketedGenericArguments> {
+    match path.segments.last()? {
+        PathSegment { ident, arguments: PathArguments::AngleBracketed(arguments) } if ident == name => Some(arguments),
+        _ => None,
     }
 }
 
 /// A type out of its parentheses, and of those that nobody sees, which macros put around what they were given.
-fn peeled(mut of: &Type) -> &Type {
+pub(crate) fn peeled(mut of: &Type) -> &Type {
     while let Type::Group(syn::TypeGroup { elem, .. }) | Type::Paren(syn::TypeParen { elem, .. }) = of {
         of = elem;
     }

@@ -11,28 +11,48 @@ mod method;
 mod options;
 mod refuse;
 
-use proc_macro::TokenStream;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use function::Function;
-use options::{Options, Wrapper};
+use proc_macro::TokenStream;
+use quote::quote;
+
+use function::{Function, mentions_self};
+use options::{Options, Wrapper, digest};
 
 fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> TokenStream {
     let place = proc_macro::Span::call_site();
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
         let function = Function::parse(&options, item.clone().into())?;
-        let in_impl = function.receiver.is_some() || function.mentions_self() || context::is_in_impl(place);
+        let in_impl = function.receiver.is_some() || mentions_self(&function.signature) || context::is_in_impl(place);
         if !in_impl {
             refuse::name(&function.signature.ident)?;
         }
-        Ok(expand::expand(&function, &options, in_impl))
+        Ok(expand::expand(&function, &options, in_impl, ordinal(&function, &options)))
     });
     expanded
         .unwrap_or_else(|error| {
             // The function stays, so that its callers are not reported as well.
             let (error, item) = (error.into_compile_error(), proc_macro2::TokenStream::from(item));
-            quote::quote!(#error #item)
+            quote!(#error #item)
         })
         .into()
+}
+
+/// How many functions before this one, in what is compiled now, may have the same persistent cache by their paths, which leave
+/// out blocks: those of the same name and the same version. Tokens alone count, so that it stays when other code is edited.
+fn ordinal(function: &Function, options: &Options) -> usize {
+    static SEEN: Mutex<BTreeMap<u128, usize>> = Mutex::new(BTreeMap::new());
+    if !options.wrapper.is_persistent() || options.name.is_some() {
+        return 0;
+    }
+    let (name, meaning) = (&function.signature.ident, options.key_tokens());
+    // Versions that are given may be equal however they are written.
+    let version = if options.version.is_some() { quote!(version) } else { function.tokens() };
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = seen.entry(digest(quote!(#name (#meaning) (#version)))).or_default();
+    *count += 1;
+    *count - 1
 }
 
 /// Remembers the results of a function in memory.

@@ -26,6 +26,7 @@ mod keys;
 mod methods;
 mod names;
 mod options;
+mod paths;
 mod persistence;
 mod results;
 mod reviewed;
