@@ -1,13 +1,10 @@
-//! Who computes, among processes.
+//! Which process computes.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use event_listener::Event;
-use parking_lot::Mutex;
+use crate::sync::Timer;
 
 /// The right to compute a result that other processes may want to compute as well.
 ///
@@ -71,18 +68,17 @@ impl Claim {
 
     /// Waits for the right, without holding up the thread.
     pub(crate) async fn granted(self) -> Self {
-        let State::Waiting(attempt) = self.0 else { return self };
-        let slot = Arc::new(Slot::default());
-        if !WAITING.lock().add(attempt, Arc::downgrade(&slot)) {
-            return Self::free();
-        }
+        let State::Waiting(mut attempt) = self.0 else { return self };
+        let mut pause = SHORTEST;
         loop {
-            let listener = slot.filled.listen();
-            let claim = slot.claim.lock().take();
-            if let Some(claim) = claim {
+            if let Some(claim) = attempt() {
                 return claim;
             }
-            listener.await;
+            if !Timer::is_available() {
+                return Self::free();
+            }
+            Timer::new(pause).await;
+            pause = (pause * 2).min(LONGEST);
         }
     }
 }
@@ -100,61 +96,6 @@ impl fmt::Debug for Claim {
 const SHORTEST: Duration = Duration::from_micros(500);
 const LONGEST: Duration = Duration::from_millis(20);
 
-/// Where a task finds its claim. A task that is dropped takes the slot with it, and nobody asks for it any more.
-#[derive(Default)]
-struct Slot {
-    claim: Mutex<Option<Claim>>,
-    filled: Event,
-}
-
-/// What tasks wait for, and one thread asks for, as long as there is any.
-static WAITING: Mutex<Waiting> = Mutex::new(Waiting { attempts: Vec::new(), awake: false });
-
-struct Waiting {
-    attempts: Vec<(Attempt, Weak<Slot>)>,
-    awake: bool,
-}
-
-impl Waiting {
-    /// Without a thread to spare, there is no waiting.
-    fn add(&mut self, attempt: Attempt, slot: Weak<Slot>) -> bool {
-        if !self.awake {
-            self.awake = thread::Builder::new().name("twat-cache-claim".into()).spawn(ask).is_ok();
-        }
-        if self.awake {
-            self.attempts.push((attempt, slot));
-        }
-        self.awake
-    }
-}
-
-fn ask() {
-    let mut pause = SHORTEST;
-    loop {
-        // Asking is I/O, and must not hold up those who join.
-        let mut attempts = std::mem::take(&mut WAITING.lock().attempts);
-        let before = attempts.len();
-        attempts.retain_mut(|(attempt, slot)| {
-            let Some(slot) = slot.upgrade() else { return false };
-            let asked = catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Some(Claim::free()));
-            let Some(claim) = asked else { return true };
-            *slot.claim.lock() = Some(claim);
-            // It runs the waker of the task, which must not take this thread with it.
-            let _ = catch_unwind(AssertUnwindSafe(|| slot.filled.notify(1)));
-            false
-        });
-        pause = if attempts.len() < before { SHORTEST } else { (pause * 2).min(LONGEST) };
-        let mut waiting = WAITING.lock();
-        waiting.attempts.append(&mut attempts);
-        if waiting.attempts.is_empty() {
-            waiting.awake = false;
-            return;
-        }
-        drop(waiting);
-        thread::sleep(pause);
-    }
-}
-
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::future::Future;
@@ -165,14 +106,16 @@ mod tests {
 
     use super::*;
 
+    struct Guard(mpsc::Sender<()>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
     /// Granted at the third attempt; the guard says when it is dropped.
     fn third(dropped: mpsc::Sender<()>) -> Claim {
-        struct Guard(mpsc::Sender<()>);
-        impl Drop for Guard {
-            fn drop(&mut self) {
-                let _ = self.0.send(());
-            }
-        }
         let asked = AtomicUsize::new(0);
         let mut guard = Some(Guard(dropped));
         Claim::waiting(move || {
@@ -203,11 +146,5 @@ mod tests {
             assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
         dropped.recv_timeout(Duration::from_secs(10)).unwrap();
-    }
-
-    #[test]
-    fn an_attempt_that_panics_ends_the_wait() {
-        let claim = Claim::waiting(|| panic!("as intended"));
-        assert!(futures_lite::future::block_on(claim.granted()).is_free());
     }
 }

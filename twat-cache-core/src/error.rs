@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -156,6 +157,12 @@ impl std::error::Error for Error {
         let source = self.0.source.as_deref()?;
         if self.0.kind == ErrorKind::Other { source.source() } else { Some(source) }
     }
+}
+
+/// Runs code that is not ours, the user's or an engine's, of which a panic is an error: the function has computed its
+/// result by then, and must not lose it.
+pub(crate) fn guard<T>(attempt: &'static str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, attempt)))
 }
 
 impl From<io::Error> for Error {

@@ -19,8 +19,8 @@ use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
 /// - after any other the secondary keeps the one result that the primary would not take, and the primary is asked
 ///   again next time: a disk that was full may have room by then.
 ///
-/// So no call meets an error; only `remove` and `clear` report one, for then the primary still holds what it was told
-/// to drop. It is not shown in this process, but the next one to open it may find it.
+/// So no call meets an error. Only `remove` and `clear` ask the primary in any case and report its error, for then it still
+/// holds what it was told to drop. This process does not show it, but the next one to open the primary may find it.
 ///
 /// What the secondary keeps is this process's: others that share the primary neither see it nor forget it, until the
 /// primary has a result for its key again.
@@ -142,6 +142,18 @@ impl<P, S> Fallback<P, S> {
         self.state.fetch_and(!(DISTRUST | DISTRUST_ALL), Ordering::AcqRel);
     }
 
+    /// Lets the primary drop something, also one that has been left: it may be opened again by another process. What it
+    /// cannot drop is distrusted.
+    fn dropped<T>(&self, drop: impl FnOnce(&P) -> Result<T, Error>, distrust: impl FnOnce()) -> Result<T, Error>
+    where
+        S: Store,
+    {
+        drop(&self.primary).inspect_err(|error| {
+            self.failed(error);
+            distrust();
+        })
+    }
+
     /// Reads from whichever store has the say about `key`.
     #[inline]
     fn read<K: Hash + ?Sized, T>(
@@ -205,18 +217,8 @@ where
 
     fn clear(&self) -> Result<(), Error> {
         let secondary = self.secondary.clear();
-        if self.has_switched() {
-            return secondary;
-        }
-        match self.primary.clear() {
-            Ok(()) => self.trust_all(),
-            Err(error) if self.failed(&error) => {}
-            Err(error) => {
-                // All that it holds should be gone, so nothing of it may be shown.
-                self.set(DISTRUST_ALL);
-                return Err(error);
-            }
-        }
+        self.dropped(|primary| primary.clear(), || self.set(DISTRUST_ALL))?;
+        self.trust_all();
         secondary
     }
 
@@ -255,20 +257,10 @@ where
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let secondary = self.secondary.remove(key);
-        if self.has_switched() {
-            return secondary;
-        }
-        match self.primary.remove(key) {
-            Ok(removed) => {
-                self.trust(|| self.namespace.digest(key));
-                Ok(secondary? | removed)
-            }
-            Err(error) if self.failed(&error) => secondary,
-            Err(error) => {
-                self.distrust(self.namespace.digest(key));
-                Err(error)
-            }
-        }
+        let digest = || self.namespace.digest(key);
+        let removed = self.dropped(|primary| primary.remove(key), || self.distrust(digest()))?;
+        self.trust(digest);
+        Ok(secondary? | removed)
     }
 
     fn get_for(&self, key: &K) -> Result<Found<P::Value>, Error> {

@@ -79,5 +79,8 @@ pub use sharing::{Async, Mode, OwnErrors, SharedErrors, SharesErrors, Sharing};
 #[cfg(feature = "stats")]
 pub use stats::Stats;
 pub use store::{Found, KeyedStore, Store, Ticket, ViewStore};
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub use sync::mutate;
 pub use tiered::Tiered;
 pub use warn::WarnOnce;

@@ -7,6 +7,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
+use crate::error::guard;
 use crate::key::{KeyHash, Namespace};
 use crate::{Error, Found, KeyedStore, Store};
 
@@ -102,7 +103,7 @@ impl<V: Send + Sync> Store for LruStore<V> {
 
 impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.entry(self.namespace.digest(key)).map(|(value, _)| V::clone(&value)))
+        Ok(self.get_for(key)?.map(|(value, _)| value))
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
@@ -117,8 +118,11 @@ impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     }
 
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        let found = self.entry(self.namespace.digest(key));
-        Ok(found.map(|(value, left)| (V::clone(&value), left)))
+        // A value whose `Clone` panics is as good as none: the function can still give it.
+        guard("copy a value", || {
+            let found = self.entry(self.namespace.digest(key));
+            Ok(found.map(|(value, left)| (V::clone(&value), left)))
+        })
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {

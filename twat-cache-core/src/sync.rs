@@ -9,9 +9,12 @@ pub(crate) const PATIENCE: std::time::Duration =
     std::time::Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });
 
 #[cfg(not(shuttle))]
-pub(crate) use real::{Mutex, ReentrantMutex, Signal, atomic, thread_local};
+pub(crate) use real::{Mutex, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
 #[cfg(shuttle)]
-pub(crate) use simulated::{Mutex, ReentrantMutex, Signal, atomic, thread_local};
+#[doc(hidden)]
+pub use simulated::mutate;
+#[cfg(shuttle)]
+pub(crate) use simulated::{Mutex, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
 
 #[cfg(not(shuttle))]
 mod real {
@@ -19,9 +22,19 @@ mod real {
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread_local;
 
-    use std::time::Instant;
+    use std::future::{Future, poll_fn};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::{Duration, Instant};
 
     use event_listener::{Event, Listener};
+    use futures_timer::Delay;
+
+    /// Mistakes are for the model.
+    pub(crate) const fn is_mutant(_: &str) -> bool {
+        false
+    }
 
     /// Something that happens once, for threads and tasks to wait for.
     pub(crate) struct Signal(Event);
@@ -42,15 +55,15 @@ mod real {
         }
 
         /// Blocks the thread until `happened`, which must become true before a [`raise`](Self::raise), or until the
-        /// deadline; says whether it happened.
-        pub(crate) fn block_until(&self, deadline: Option<Instant>, happened: impl Fn() -> bool) -> bool {
+        /// deadline, which is asked for anew at each raise; says whether it happened.
+        pub(crate) fn block_until(&self, deadline: impl Fn() -> Option<Instant>, happened: impl Fn() -> bool) -> bool {
             while !happened() {
                 let listener = self.0.listen();
                 // It may have happened before we listened, and nobody would tell us.
                 if happened() {
                     return true;
                 }
-                match deadline {
+                match deadline() {
                     None => listener.wait(),
                     Some(deadline) if listener.wait_deadline(deadline).is_none() => return happened(),
                     Some(_) => {}
@@ -60,14 +73,56 @@ mod real {
         }
 
         /// Waits as [`block_until`](Self::block_until), without holding up the thread.
-        pub(crate) async fn until(&self, happened: impl Fn() -> bool) {
+        pub(crate) async fn until(&self, deadline: impl Fn() -> Option<Instant>, happened: impl Fn() -> bool) -> bool {
             while !happened() {
-                let listener = self.0.listen();
+                let mut listener = self.0.listen();
                 if happened() {
-                    return;
+                    return true;
                 }
-                listener.await;
+                let left = deadline().map_or(FAR, |deadline| deadline.saturating_duration_since(Instant::now()));
+                let mut timer = Timer::new(left);
+                let raised = poll_fn(|cx| match Pin::new(&mut listener).poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(true),
+                    Poll::Pending => Pin::new(&mut timer).poll(cx).map(|()| false),
+                });
+                if !raised.await {
+                    return happened();
+                }
             }
+            true
+        }
+    }
+
+    /// As good as never, and within what timers can express.
+    const FAR: Duration = Duration::from_secs(1 << 25);
+
+    /// A future that is ready after some time, on any executor.
+    pub(crate) struct Timer(Delay);
+
+    impl Timer {
+        pub(crate) fn new(time: Duration) -> Self {
+            Self(Delay::new(time.min(FAR)))
+        }
+
+        /// Whether there are timers: they need one thread, and panic without.
+        pub(crate) fn is_available() -> bool {
+            static IS_AVAILABLE: atomic::AtomicBool = atomic::AtomicBool::new(false);
+            if !IS_AVAILABLE.load(atomic::Ordering::Relaxed) {
+                let is_available = std::thread::Builder::new().spawn(|| ()).is_ok();
+                IS_AVAILABLE.store(is_available, atomic::Ordering::Relaxed);
+                return is_available;
+            }
+            true
+        }
+    }
+
+    impl Future for Timer {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            // The timers' thread is gone if it could not be started after all, or a waker has panicked on it.
+            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx)));
+            polled.unwrap_or(Poll::Ready(()))
         }
     }
 }
@@ -79,6 +134,33 @@ mod simulated {
 
     use std::task::{Poll, Waker};
 
+    std::thread_local! {
+        static MUTANT: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+    }
+
+    /// Makes a mistake, by its name, which the tests on this thread must find.
+    pub fn mutate(mistake: &'static str) {
+        MUTANT.set(mistake);
+    }
+
+    /// Whether the tests on this thread run with this mistake. The model's threads share one.
+    pub(crate) fn is_mutant(mistake: &str) -> bool {
+        MUTANT.get() == mistake
+    }
+
+    /// The model has no time, and never waits for it to pass.
+    pub(crate) struct Timer;
+
+    impl Timer {
+        pub(crate) fn new(_: std::time::Duration) -> shuttle::future::YieldNow {
+            shuttle::future::yield_now()
+        }
+
+        pub(crate) fn is_available() -> bool {
+            true
+        }
+    }
+
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
@@ -89,6 +171,10 @@ mod simulated {
         pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
             // parking_lot's do not poison either.
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<shuttle::sync::MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
         }
 
         /// The model has no time.
@@ -128,7 +214,12 @@ mod simulated {
             self.wakers.lock().len()
         }
 
-        pub(crate) fn block_until(&self, _: Option<std::time::Instant>, happened: impl Fn() -> bool) -> bool {
+        /// The model has no time.
+        pub(crate) fn block_until(
+            &self,
+            _: impl Fn() -> Option<std::time::Instant>,
+            happened: impl Fn() -> bool,
+        ) -> bool {
             let mut wakers = self.wakers.lock();
             while !happened() {
                 wakers = self.condition.wait(wakers).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -136,7 +227,11 @@ mod simulated {
             true
         }
 
-        pub(crate) async fn until(&self, happened: impl Fn() -> bool) {
+        pub(crate) async fn until(
+            &self,
+            _: impl Fn() -> Option<std::time::Instant>,
+            happened: impl Fn() -> bool,
+        ) -> bool {
             std::future::poll_fn(|cx| {
                 let mut wakers = self.wakers.lock();
                 if happened() {
@@ -146,6 +241,7 @@ mod simulated {
                 Poll::Pending
             })
             .await;
+            true
         }
     }
 }

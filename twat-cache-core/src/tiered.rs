@@ -3,7 +3,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use crate::key::Namespace;
-use crate::stripes::{Stripe, Stripes};
+use crate::stripes::{Change, Stripe, Stripes};
 use crate::{Claim, Error, Found, KeyedStore, Store, Ticket};
 
 /// A fast store in front of a lasting one.
@@ -25,8 +25,7 @@ pub struct Tiered<F, B> {
     front: F,
     back: B,
     namespace: Namespace,
-    /// Held while both stores are changed, I/O included, or they would end up with different values for a key. What was
-    /// read from the back before a change must not be put in front after it.
+    /// What was read from the back before a change must not be put in front after it.
     stripes: Stripes,
 }
 
@@ -59,9 +58,10 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let _locked: Vec<_> = self.stripes.all().iter().map(Stripe::change).collect::<Result<_, _>>()?;
+        let changes: Vec<_> = self.stripes.all().map(Stripe::change).collect();
         let back = self.back.clear();
-        self.front.clear().and(back)
+        let waited = changes.iter().try_for_each(Change::wait_for_front);
+        self.front.clear().and(waited).and(back)
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -96,9 +96,9 @@ where
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let _locked = self.stripes.of(self.namespace.digest(key)).change()?;
+        let change = self.stripe(key).change();
         let back = self.back.remove(key);
-        let front = self.front.remove(key)?;
+        let front = change.see_to_front(|_| self.front.remove(key))?;
         Ok(back? | front)
     }
 
@@ -110,11 +110,7 @@ where
     }
 
     fn insert_for(&self, key: &K, value: &F::Value, time: Option<Duration>) -> Result<(), Error> {
-        let _locked = self.stripes.of(self.namespace.digest(key)).change()?;
-        let back = self.back.insert_for(key, value, time);
-        // The copy in front must not outlive the entry, whatever the front's own TTL.
-        let time = time.into_iter().chain(self.back.ttl()).min();
-        back.and(self.put_in_front(key, value, time))
+        self.put(key, value, time, |back| back.insert_for(key, value, time).map(|()| true)).map(drop)
     }
 
     fn begin(&self, key: &K) -> Ticket {
@@ -122,11 +118,7 @@ where
     }
 
     fn insert_begun(&self, key: &K, value: &F::Value, ticket: Ticket) -> Result<bool, Error> {
-        let _locked = self.stripes.of(self.namespace.digest(key)).change()?;
-        if self.back.insert_begun(key, value, ticket)? {
-            return self.put_in_front(key, value, self.back.ttl()).map(|()| true);
-        }
-        self.front.remove(key).map(|_| false)
+        self.put(key, value, None, |back| back.insert_begun(key, value, ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
@@ -135,6 +127,10 @@ where
 }
 
 impl<F, B> Tiered<F, B> {
+    fn stripe<K: Hash + ?Sized>(&self, key: &K) -> &Stripe {
+        self.stripes.of(self.namespace.digest(key))
+    }
+
     /// The front has nothing: looks into the back, and fills the front from it.
     #[cold]
     fn descend<K, V>(&self, key: &K, error: Option<Error>) -> Result<Found<V>, Error>
@@ -143,27 +139,40 @@ impl<F, B> Tiered<F, B> {
         F: KeyedStore<K, Value = V>,
         B: KeyedStore<K, Value = V>,
     {
-        let stripe = self.stripes.of(self.namespace.digest(key));
-        let seen = stripe.changes();
+        let glance = self.stripe(key).glance();
         let Some((value, left)) = self.back.get_for(key)? else {
             return error.map_or(Ok(None), Err);
         };
-        // Who is changing it sees to the front as well. And what runs under the lock may be waiting for this very call.
-        let locked = stripe.try_lock();
-        if locked.is_some() && stripe.changes() == seen {
+        if let Some(glance) = glance {
             // A front that takes nothing costs the next call a look into the back, and this one nothing.
-            let _ = self.put_in_front(key, &value, left);
+            glance.fill_front(|| drop(self.front.insert_for(key, &value, left)));
         }
         Ok(Some((value, left)))
     }
 
-    fn put_in_front<K, V>(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error>
+    /// Stores a value in the back by `insert`, which says whether it is current, and in front.
+    fn put<K, V>(
+        &self,
+        key: &K,
+        value: &V,
+        time: Option<Duration>,
+        insert: impl FnOnce(&B) -> Result<bool, Error>,
+    ) -> Result<bool, Error>
     where
-        K: ?Sized,
+        K: Hash + ?Sized,
         F: KeyedStore<K, Value = V>,
+        B: KeyedStore<K, Value = V>,
     {
-        // If it does not take the new value, it must not keep an old one.
-        self.front.insert_for(key, value, time).or_else(|_| self.front.remove(key).map(drop))
+        let change = self.stripe(key).change();
+        let stored = insert(&self.back);
+        // The copy in front must not outlive the entry, whatever the front's own TTL.
+        let time = time.into_iter().chain(self.back.ttl()).min();
+        change.see_to_front(|is_alone| {
+            let is_there = is_alone && matches!(stored, Ok(true)) && self.front.insert_for(key, value, time).is_ok();
+            // If it does not take the new value, it must not keep an old one.
+            if is_there { Ok(()) } else { self.front.remove(key).map(drop) }
+        })?;
+        stored
     }
 }
 

@@ -99,13 +99,28 @@ mod fallback {
         assert!(store.has_switched());
         store.primary().fail_all(None);
         let asked = store.primary().operations();
-        assert!(store.remove(&0_u64).unwrap());
-        assert_eq!(store.len().unwrap(), 2);
-        store.clear().unwrap();
+        store.insert(&3, &3).unwrap();
+        assert_eq!((store.get(&3).unwrap(), store.len().unwrap()), (Some(3), 4));
         assert_eq!(store.primary().operations(), asked, "it is not asked again");
         let warnings = logs.warnings(&name);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("locked by another process; memory takes over"), "{warnings:?}");
+    }
+
+    #[test]
+    fn what_the_primary_cannot_drop_is_not_shown_and_reported_also_after_it_was_left() {
+        for kind in [ErrorKind::Io, ErrorKind::Locked] {
+            let store = Fallback::new(faulty(), memory());
+            store.insert(&1_u64, &10).unwrap();
+            store.primary().fail_all(kind);
+            assert_eq!(store.remove(&1_u64).unwrap_err().kind(), kind);
+            assert_eq!(store.clear().unwrap_err().kind(), kind);
+            assert_eq!(store.remove(&1_u64).unwrap_err().kind(), kind, "still there");
+            store.primary().fail_all(None);
+            assert_eq!(store.get(&1_u64).unwrap(), None);
+            assert!(store.remove(&1_u64).unwrap());
+            assert_eq!(store.primary().inner().get(&1_u64).unwrap(), None);
+        }
     }
 
     #[test]

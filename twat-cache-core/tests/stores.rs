@@ -59,10 +59,13 @@ mod fallback_that_works {
 mod fallback_that_has_switched {
     use super::*;
     use twat_cache_core::testing::Faulty;
-    use twat_cache_core::{ErrorKind, Fallback};
+    use twat_cache_core::{ErrorKind, Fallback, KeyedStore};
     conformance!(|setup: &Setup| {
         let broken = Faulty::new(lru(setup));
         broken.fail_all(ErrorKind::Locked);
-        Fallback::new(broken, lru(setup))
+        let store = Fallback::new(broken, lru(setup));
+        assert_eq!(store.get(&0_u64).unwrap(), None);
+        store.primary().fail_all(None);
+        store
     });
 }

@@ -1,11 +1,11 @@
 use std::any::type_name;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
 use super::value::{RkyvValue, archive, within_rkyv};
+use crate::error::guard;
 use crate::key::Namespace;
 use crate::{Error, ErrorKind};
 
@@ -54,11 +54,6 @@ impl<V> Functions<V> {
     pub fn decode(&self, bytes: &[u8]) -> Result<V, Error> {
         guard("decode a value", || (self.decode)(bytes))
     }
-}
-
-/// The function has computed its result by now, and must not lose it to a panic in here.
-pub(super) fn guard<T>(attempt: &'static str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, attempt)))
 }
 
 impl<V> Clone for Functions<V> {

@@ -15,7 +15,8 @@ use rkyv::ser::writer::IoWriter;
 use rkyv::util::with_arena;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::codec::{guard, typed};
+use super::codec::typed;
+use crate::error::guard;
 use crate::key::Namespace;
 use crate::{Error, ErrorKind};
 

@@ -1,22 +1,23 @@
 //! Single-flight: one computation per key at a time.
 //!
-//! Who finds nothing in the store [joins](Flights::join) the flight of its key. The first becomes its *leader* and
-//! computes; the others wait until it has *landed*, and find its value in the store. A flight is known by the digest
-//! of its key: should two keys ever share one, the second waits in vain and computes, so no digest is ever trusted
+//! A caller that finds nothing in the store [joins](Flights::join) the flight of its key. The first one becomes its
+//! *leader* and computes; the others wait until it has ended, and find its value in the store. A flight is known by the
+//! digest of its key: should two keys ever share one, the second waits in vain and computes, so no digest is ever trusted
 //! with a value.
 //!
 //! What can go wrong, and what happens then:
 //!
-//! - the leader fails, panics or is cancelled: it lands all the same ([`Lead`] is a guard), the others find nothing and
-//!   compute by themselves, all at once;
+//! - the leader fails: its error is shared with the waiters where it can be, otherwise each of them computes at once;
+//! - the leader panics: each waiter computes at once;
+//! - the leader is cancelled, or its key is forgotten: the waiters join again, so that one of them leads;
 //! - a computation asks for its own key: the [stack](stack) knows, and it computes directly;
 //! - two computations wait for each other: the [wait graph](waits) knows, and the second computes directly;
 //! - a thread meets a leader that is a task: it must not wait, for the task may need this very thread;
-//! - a leading task is woken and never polled again: the [watchdog](stall) gives it up;
-//! - the leader needs something that a waiter holds, and nobody knows: a lock, or a thread of a pool. Then the flight
-//!   is given up after a while, see [`Patience`].
+//! - a leading task is woken and never polled again: its [pulse](stall) tells, and the flight is given up;
+//! - the leader needs something that a waiter holds, and nobody knows: a lock, or a thread of a pool. Then the flight is
+//!   given up when a waiter's [patience](Patience) ends.
 //!
-//! After a flight that was given up, those who waited join anew: one leads, the others wait for it.
+//! After a flight that was given up, its waiters join again.
 
 mod patience;
 mod progress;
@@ -33,10 +34,12 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use crate::key::{ByDigest, KeyHash, Namespace};
+use crate::sharing::{Shared, Sharing};
 use crate::sync::atomic::{AtomicU8, Ordering};
-use crate::sync::{Mutex, Signal};
+use crate::sync::{Mutex, Signal, Timer};
+use crate::{Claim, Error};
 
-use patience::Patience;
+use patience::{Patience, in_vain};
 pub(crate) use progress::Computation;
 use progress::InProgress;
 use stall::Pulse;
@@ -62,25 +65,25 @@ struct Flight {
     id: u64,
     state: AtomicU8,
     signal: Signal,
-    /// How many flights for the same key were given up just before.
-    predecessors: u32,
-    /// When the watchdog gives it up.
-    deadline: OnceLock<Option<Instant>>,
+    /// What the leader's error was, for those who can share it.
+    error: OnceLock<Shared>,
     /// How a leading task fares; a leading thread has none.
     pulse: Option<Pulse>,
 }
 
 const FLYING: u8 = 0;
-const LANDED: u8 = 1;
+/// The value is in the store, or the error is there to be shared; or else each waiter computes.
+const ENDED: u8 = 1;
+/// Waiters join again.
 const GIVEN_UP: u8 = 2;
 
 impl Flights {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(patience: Option<Duration>) -> Self {
         Self {
             namespace: Namespace::process(),
             table: Mutex::default(),
             computations: InProgress::default(),
-            patience: Patience::default(),
+            patience: Patience::new(patience),
         }
     }
 
@@ -95,43 +98,55 @@ impl Flights {
             match table.entry(digest) {
                 Entry::Occupied(entry) if entry.get().is_flying() => entry.get().clone(),
                 entry => {
-                    let predecessors =
-                        if let Entry::Occupied(entry) = &entry { entry.get().predecessors + 1 } else { 0 };
-                    let flight = Arc::new(Flight::new(caller, predecessors));
+                    let flight = Arc::new(Flight::new(caller));
                     entry.insert_entry(flight.clone());
-                    return Turn::Lead(Lead { flights: self, digest, flight });
+                    return Turn::Lead(Lead { flights: self, digest, flight, is_computing: false, taken: None });
                 }
             }
         };
-        if stack::contains(flight.id) || (caller == Driver::Thread && flight.pulse.is_some()) {
+        let must_not_wait = match caller {
+            Driver::Thread => flight.pulse.is_some(),
+            Driver::Task => !Timer::is_available(),
+        };
+        if must_not_wait || stack::contains(flight.id) {
             return Turn::Alone;
         }
         match waits::enter(flight.id) {
-            Some(edge) => Turn::Wait(Wait { flight, patience: &self.patience, _edge: edge }),
+            Some(edge) => Turn::Wait(Wait { flights: self, flight, begun: Instant::now(), _edge: edge }),
             None => Turn::Alone,
         }
     }
 
     /// Notes that a computation begins.
     pub(crate) fn begin(&self, digest: KeyHash) -> Computation<'_> {
-        self.computations.begin(digest, &self.patience)
+        self.computations.begin(digest)
     }
 
-    /// Declares what is being computed for this key now out of date: it will not be stored, and nobody waits for it.
+    /// Declares what is being computed for this key now outdated: it will not be stored, and nobody waits for it.
     ///
-    /// When this returns, none that was already being stored is still under way. Who waited goes on when the guard is
-    /// dropped, which should be when the store has nothing old either.
-    pub(crate) fn outdate(&self, digest: KeyHash) -> Outdated {
+    /// None that was already being stored is still under way after that, or it is an error. The waiters go on when the
+    /// guard is dropped, which should be when the store has nothing old either.
+    pub(crate) fn outdate(&self, digest: KeyHash) -> (Outdated, Result<(), Error>) {
         let flight = self.table.lock().remove(&digest);
-        self.computations.outdate(digest);
-        Outdated(flight.into_iter().collect())
+        let outdated = self.computations.outdate(digest);
+        (Outdated(flight.into_iter().collect()), outdated)
     }
 
-    /// Declares everything that is being computed now out of date.
-    pub(crate) fn outdate_all(&self) -> Outdated {
+    /// Declares everything that is being computed now outdated.
+    pub(crate) fn outdate_all(&self) -> (Outdated, Result<(), Error>) {
         let flights = std::mem::take(&mut *self.table.lock());
-        self.computations.outdate_all();
-        Outdated(flights.into_values().collect())
+        let outdated = self.computations.outdate_all();
+        (Outdated(flights.into_values().collect()), outdated)
+    }
+
+    /// Counts a wait that nobody has ended but the waiter, and lets all others look at their deadlines again: there is less
+    /// patience now, and what they wait altogether is bounded.
+    fn waited_in_vain(&self) {
+        self.patience.note_in_vain();
+        let others: Vec<_> = self.table.lock().values().cloned().collect();
+        for flight in others {
+            flight.signal.raise();
+        }
     }
 
     #[cfg(any(test, feature = "testing"))]
@@ -153,14 +168,13 @@ impl Drop for Outdated {
 }
 
 impl Flight {
-    fn new(driver: Driver, predecessors: u32) -> Self {
+    fn new(driver: Driver) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             state: AtomicU8::new(FLYING),
             signal: Signal::new(),
-            predecessors,
-            deadline: OnceLock::new(),
+            error: OnceLock::new(),
             pulse: (driver == Driver::Task).then(Pulse::new),
         }
     }
@@ -169,15 +183,11 @@ impl Flight {
         self.state.load(Ordering::SeqCst) == FLYING
     }
 
-    /// Lets everybody go who waits. Only the first reason counts.
-    fn end(&self, state: u8) {
-        let _ = self.state.compare_exchange(FLYING, state, Ordering::SeqCst, Ordering::SeqCst);
+    /// Lets all waiters go. Only the first reason counts; says whether this was it.
+    fn end(&self, state: u8) -> bool {
+        let first = self.state.compare_exchange(FLYING, state, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         self.signal.raise();
-    }
-
-    /// What those do who have waited for it.
-    fn aftermath<'a>(&self) -> Waited<'a> {
-        if self.state.load(Ordering::SeqCst) == LANDED { Waited::Over(Turn::Alone) } else { Waited::Again }
+        first
     }
 }
 
@@ -192,9 +202,11 @@ pub(crate) enum Turn<'a> {
 }
 
 /// What to do after a wait.
-pub(crate) enum Waited<'a> {
+pub(crate) enum Waited<'a, E> {
     /// Look again, and compute if there is nothing.
     Over(Turn<'a>),
+    /// Fail as the leader did.
+    Failed(E),
     /// Join again: what was waited for has been given up.
     Again,
 }
@@ -210,24 +222,21 @@ impl<'a> Turn<'a> {
     }
 
     /// Waits if somebody else is computing.
-    pub(crate) fn block(self) -> Waited<'a> {
-        let Turn::Wait(Wait { flight, patience, .. }) = &self else {
-            return Waited::Over(self);
-        };
-        if !flight.signal.block_until(patience.deadline(flight.predecessors), || !flight.is_flying()) {
-            flight.end(GIVEN_UP);
+    pub(crate) fn block<E>(self, sharing: Sharing<E>) -> Waited<'a, E> {
+        let Turn::Wait(wait) = &self else { return Waited::Over(self) };
+        while !wait.flight.signal.block_until(|| wait.deadline(), || !wait.flight.is_flying()) {
+            wait.give_up_if_due();
         }
-        flight.aftermath()
+        wait.aftermath(sharing)
     }
 
     /// As [`block`](Self::block), for tasks.
-    pub(crate) async fn until(self) -> Waited<'a> {
-        let Turn::Wait(Wait { flight, patience, .. }) = &self else {
-            return Waited::Over(self);
-        };
-        stall::watch(flight, patience);
-        flight.signal.until(|| !flight.is_flying()).await;
-        flight.aftermath()
+    pub(crate) async fn until<E>(self, sharing: Sharing<E>) -> Waited<'a, E> {
+        let Turn::Wait(wait) = &self else { return Waited::Over(self) };
+        while !wait.flight.signal.until(|| wait.deadline(), || !wait.flight.is_flying()).await {
+            wait.give_up_if_due();
+        }
+        wait.aftermath(sharing)
     }
 
     /// Marks this thread as the one that computes, until the guard is dropped: whatever code runs then, the store's
@@ -242,28 +251,73 @@ impl<'a> Turn<'a> {
         work()
     }
 
-    /// Computes as part of this task.
-    pub(crate) async fn drive<T>(&self, compute: impl Future<Output = T>) -> T {
-        let leading = self.leading().and_then(|flight| Some((flight, flight.pulse.as_ref()?)));
-        let Some((flight, pulse)) = leading else {
-            return compute.await;
-        };
-        let waker = Waker::from(flight.clone());
-        let mut compute = pin!(compute);
-        // The computation runs on whatever thread polls it, for as long as the poll lasts.
-        std::future::poll_fn(|cx| {
-            let _running = stack::enter(flight.id);
-            let _polled = pulse.poll(cx.waker());
-            compute.as_mut().poll(&mut Context::from_waker(&waker))
-        })
-        .await
+    /// Waits for something as part of this task's computation.
+    pub(crate) async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let value = self.run_async(work).await;
+        if let Turn::Lead(lead) = self {
+            lead.taken = None;
+        }
+        value
     }
 
-    /// How long a leader may wait for other processes; `None` if we do not lead, and wait for nobody. Asked for where the
-    /// computation runs: one within another may hold up those who hold it up, as with [`Patience`].
+    /// Computes as part of this task.
+    pub(crate) async fn run_async<T>(&mut self, compute: impl Future<Output = T>) -> T {
+        let Turn::Lead(Lead { flight, is_computing, taken, .. }) = self else { return compute.await };
+        let Some(pulse) = flight.pulse.as_ref() else { return compute.await };
+        let waker = Waker::from(flight.clone());
+        let begun = Instant::now();
+        let mut was_held_up = false;
+        let mut compute = pin!(compute);
+        *is_computing = true;
+        // The computation runs on whatever thread polls it, for as long as the poll lasts.
+        let value = std::future::poll_fn(|cx| {
+            let _running = stack::enter(flight.id);
+            let _polled = pulse.poll(cx.waker());
+            let before = in_vain();
+            let polled = compute.as_mut().poll(&mut Context::from_waker(&waker));
+            was_held_up |= before != in_vain();
+            polled
+        })
+        .await;
+        (*is_computing, *taken) = (false, (!was_held_up).then(|| begun.elapsed()));
+        value
+    }
+
+    /// Computes on this thread, which has been [entered](Self::enter).
+    #[inline]
+    pub(crate) fn run<T>(&mut self, compute: impl FnOnce() -> T) -> T {
+        let Turn::Lead(lead) = self else { return compute() };
+        let (begun, before) = (Instant::now(), in_vain());
+        let value = compute();
+        lead.taken = (before == in_vain()).then(|| begun.elapsed());
+        value
+    }
+
+    /// Leaves the error of the computation to those who wait for it.
+    #[cold]
+    pub(crate) fn share<E>(&self, error: &E, sharing: Sharing<E>) {
+        if let Turn::Lead(lead) = self
+            && let Some(error) = sharing.put(error)
+        {
+            let _ = lead.flight.error.set(error);
+        }
+    }
+
+    /// How long a leader may wait for other processes; `None` if we do not lead, and wait for nobody.
     pub(crate) fn claim_patience(&self) -> Option<Duration> {
         let Turn::Lead(lead) = self else { return None };
-        Some(lead.flights.patience.among_processes(stack::snapshot().len() > 1))
+        Some(lead.flights.patience.current())
+    }
+
+    /// Notes what came of waiting for other processes.
+    pub(crate) fn note_claim(&self, granted: &Claim) {
+        let Turn::Lead(lead) = self else { return };
+        if granted.is_free() {
+            patience::held_up();
+            lead.flights.waited_in_vain();
+        } else {
+            lead.flights.patience.note_worth_it();
+        }
     }
 
     fn leading(&self) -> Option<&Arc<Flight>> {
@@ -274,90 +328,76 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// A leader's place in the table. It lands when this is dropped, however that comes about.
+/// A leader's place in the table. Its flight ends when this is dropped, however that comes about.
 pub(crate) struct Lead<'a> {
     flights: &'a Flights,
     digest: KeyHash,
     flight: Arc<Flight>,
+    /// A task's computation is under way: dropped now, it is cancelled.
+    is_computing: bool,
+    /// How long the computation took, if it has ended and nothing held it up.
+    taken: Option<Duration>,
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        // Out of the table first: who comes now looks into the store again, and leads if it finds nothing.
+        // Out of the table first: a caller that comes now looks into the store again, and leads if it finds nothing.
         let mut table = self.flights.table.lock();
         if table.get(&self.digest).is_some_and(|flight| flight.id == self.flight.id) {
             table.remove(&self.digest);
         }
         drop(table);
-        // Who waits has it from the table, and nobody else will. If only we have it, there is nobody to tell, which
+        // The waiters have it from the table, and nobody else will. If only we have it, there is nobody to tell, which
         // would cost an allocation.
-        if Arc::strong_count(&self.flight) > 1 {
-            self.flight.end(LANDED);
+        let has_waiters = Arc::strong_count(&self.flight) > 1;
+        // One waiter leads next after a cancellation. A panic each of them is to meet by itself.
+        let is_cancelled = self.is_computing && !std::thread::panicking();
+        let state = if is_cancelled { GIVEN_UP } else { ENDED };
+        let by_itself = if has_waiters { self.flight.end(state) } else { self.flight.is_flying() } && !is_cancelled;
+        if by_itself && let Some(taken) = self.taken {
+            self.flights.patience.learn(taken);
+        }
+        if by_itself && has_waiters {
+            self.flights.patience.note_worth_it();
         }
     }
 }
 
 /// A place among those who wait for a flight.
 pub(crate) struct Wait<'a> {
+    flights: &'a Flights,
     flight: Arc<Flight>,
-    patience: &'a Patience,
+    begun: Instant,
     /// In the wait graph for as long as we wait.
     _edge: Edge,
 }
 
-#[cfg(all(test, not(shuttle)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_never_waits_for_a_task_but_a_task_for_a_thread() {
-        let flights = Flights::new();
-        let digest = flights.digest("key");
-        let led_by_task = flights.join(digest, Driver::Task);
-        assert!(matches!(led_by_task, Turn::Lead(_)));
-        assert!(matches!(flights.join(digest, Driver::Thread), Turn::Alone));
-        assert!(matches!(flights.join(digest, Driver::Task), Turn::Wait(_)));
-        drop(led_by_task);
-        let led_by_thread = flights.join(digest, Driver::Thread);
-        assert!(matches!(led_by_thread, Turn::Lead(_)));
-        assert!(matches!(flights.join(digest, Driver::Task), Turn::Wait(_)));
-        assert!(matches!(flights.join(digest, Driver::Thread), Turn::Wait(_)));
-        drop(led_by_thread);
-        assert!(flights.table.lock().is_empty(), "a flight that has landed leaves nothing behind");
+impl<'a> Wait<'a> {
+    /// When to look again whether to go on waiting.
+    fn deadline(&self) -> Option<Instant> {
+        let deadline = self.flights.patience.deadline(self.begun);
+        if self.flight.pulse.is_none() {
+            return deadline;
+        }
+        let glance = Instant::now().checked_add(stall::LIMIT / 2);
+        deadline.into_iter().chain(glance).min()
     }
 
-    #[test]
-    fn a_result_is_not_waited_with_for_ever_while_another_is_stored() {
-        let flights = Flights::new();
-        let digest = flights.digest("key");
-        let [storing, other] = [flights.begin(digest), flights.begin(digest)];
-        storing.keep(|| {
-            // As by a value's `Clone` that waits for them.
-            std::thread::scope(|scope| {
-                scope.spawn(|| assert!(other.keep(|| ()).is_none(), "it is given up"));
-                scope.spawn(|| drop(flights.outdate(digest)));
-            });
-        });
-        assert!(flights.begin(digest).keep(|| ()).is_some());
+    fn give_up_if_due(&self) {
+        let is_over = self.flights.patience.deadline(self.begun).is_some_and(|deadline| deadline <= Instant::now());
+        let is_due = is_over || self.flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
+        if is_due && self.flight.end(GIVEN_UP) {
+            self.flights.waited_in_vain();
+        }
     }
 
-    #[test]
-    fn what_is_outdated_is_neither_kept_nor_waited_for() {
-        let flights = Flights::new();
-        let digest = flights.digest("key");
-        let leading = flights.join(digest, Driver::Thread);
-        let old = flights.begin(digest);
-        let neighbour = flights.begin(flights.digest("other key"));
-        drop(flights.outdate(digest));
-        assert!(old.keep(|| ()).is_none());
-        assert!(neighbour.keep(|| ()).is_some(), "other keys are not touched");
-        let successor = flights.join(digest, Driver::Thread);
-        assert!(matches!(successor, Turn::Lead(_)));
-        assert!(flights.begin(digest).keep(|| ()).is_some());
-        // The old leader lands without taking the new one out of the table.
-        drop(leading);
-        assert!(matches!(flights.join(digest, Driver::Thread), Turn::Wait(_)));
-        drop((old, neighbour, successor));
-        assert!(flights.computations.is_empty());
+    /// What those do who have waited.
+    fn aftermath<E>(&self, sharing: Sharing<E>) -> Waited<'a, E> {
+        if self.flight.state.load(Ordering::SeqCst) != ENDED {
+            patience::held_up();
+            return Waited::Again;
+        }
+        let error = self.flight.error.get().and_then(|error| sharing.take(error));
+        error.map_or(Waited::Over(Turn::Alone), Waited::Failed)
     }
 }

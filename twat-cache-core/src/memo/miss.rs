@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::hash::Hash;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::error::guard;
 use crate::flight::{Computation, Driver, Turn, Waited};
 use crate::stats::Counters;
-use crate::{Claim, Error, ErrorKind, KeyHash, KeyedStore, Memo, Sharing, Ticket};
+use crate::{Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The form in which a caller wants a value: its own, or lent by the store.
 pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
@@ -45,29 +45,29 @@ impl<S, F, P> Memo<S, F, P> {
     }
 
     #[cold]
-    pub(super) fn miss<M, K, V, E>(
+    pub(super) fn miss<M, K, V, E, O>(
         &self,
         form: &M,
         key: &K,
         error: Option<Error>,
-        _sharing: Sharing<E>,
+        sharing: Sharing<E>,
         compute: impl FnOnce() -> Result<V, E>,
-    ) -> Result<M::Output, E>
+    ) -> Result<O, E>
     where
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
-        M: Form<S, K>,
+        M: Form<S, K, Output = O>,
     {
-        self.counters.miss();
-        self.warn_of(error);
-        let digest = self.flights.digest(key);
+        let digest = self.missed(key, error);
         let mut waits = Waits::of(&self.counters);
-        let turn = loop {
+        let mut turn = loop {
             let turn = self.flights.join(digest, Driver::Thread);
             waits.note(turn.is_wait());
-            // What was waited for may be given up; then somebody else is to lead.
-            if let Waited::Over(turn) = turn.block() {
-                break turn;
+            match turn.block(sharing) {
+                Waited::Over(turn) => break turn,
+                Waited::Failed(error) => return Err(error),
+                // What was waited for has been given up: somebody else is to lead.
+                Waited::Again => {}
             }
         };
         let _leading = turn.enter();
@@ -75,58 +75,94 @@ impl<S, F, P> Memo<S, F, P> {
         if let Some(found) = self.look(form, key) {
             return Ok(found);
         }
-        // Other processes may be at it, or have been since.
-        let claim = self.claim(&turn, key);
-        waits.note(claim.is_waiting());
-        let are_others = !claim.is_free();
-        let _claim = claim.block();
-        if are_others && let Some(found) = self.look(form, key) {
+        // Other processes may compute it, or have computed it since.
+        let claim = loop {
+            let claim = self.claim(&turn, key);
+            if !claim.is_waiting() {
+                break claim;
+            }
+            waits.note(true);
+            let granted = claim.block();
+            turn.note_claim(&granted);
+            if granted.is_free() {
+                break granted;
+            }
+            // All that waited look at once, and not one after the other: to check a large value takes long.
+            drop(granted);
+            if let Some(found) = self.look(form, key) {
+                return Ok(found);
+            }
+        };
+        if !claim.is_free()
+            && let Some(found) = self.look(form, key)
+        {
             return Ok(found);
         }
-        let (computation, ticket) = (self.begin(digest), self.store.begin(key));
-        let value = compute()?;
-        computation.keep(|| self.keep(key, &value, ticket));
+        let (computation, ticket) = self.begin(digest, key, false);
+        self.counters.computation();
+        let result = turn.run(compute);
+        let value = result.inspect_err(|error| turn.share(error, sharing))?;
+        self.keep(&computation, key, &value, ticket);
+        drop((computation, claim));
         Ok(M::of(&self.store, key, value))
     }
 
     // The twin of `miss`. It is boxed by its callers: a future is as large as all that it may ever hold, a hit's too.
-    pub(super) async fn miss_async<M, K, V, E>(
+    pub(super) async fn miss_async<M, K, V, E, O>(
         &self,
         form: &M,
         key: &K,
         error: Option<Error>,
-        _sharing: Sharing<E>,
+        sharing: Sharing<E>,
         compute: impl Future<Output = Result<V, E>>,
-    ) -> Result<M::Output, E>
+    ) -> Result<O, E>
     where
         K: Hash + ?Sized,
         S: KeyedStore<K, Value = V>,
-        M: Form<S, K>,
+        M: Form<S, K, Output = O>,
     {
-        self.counters.miss();
-        self.warn_of(error);
-        let digest = self.flights.digest(key);
+        let digest = self.missed(key, error);
         let mut waits = Waits::of(&self.counters);
-        let turn = loop {
+        let mut turn = loop {
             let turn = self.flights.join(digest, Driver::Task);
             waits.note(turn.is_wait());
-            if let Waited::Over(turn) = turn.until().await {
-                break turn;
+            match turn.until(sharing).await {
+                Waited::Over(turn) => break turn,
+                Waited::Failed(error) => return Err(error),
+                Waited::Again => {}
             }
         };
         if let Some(found) = turn.during(|| self.look(form, key)) {
             return Ok(found);
         }
-        let claim = turn.during(|| self.claim(&turn, key));
-        waits.note(claim.is_waiting());
-        let are_others = !claim.is_free();
-        let _claim = turn.drive(claim.granted()).await;
-        if are_others && let Some(found) = turn.during(|| self.look(form, key)) {
+        let claim = loop {
+            let claim = turn.during(|| self.claim(&turn, key));
+            if !claim.is_waiting() {
+                break claim;
+            }
+            waits.note(true);
+            let granted = turn.drive(claim.granted()).await;
+            turn.note_claim(&granted);
+            if granted.is_free() {
+                break granted;
+            }
+            // All that waited look at once, and not one after the other: to check a large value takes long.
+            drop(granted);
+            if let Some(found) = turn.during(|| self.look(form, key)) {
+                return Ok(found);
+            }
+        };
+        if !claim.is_free()
+            && let Some(found) = turn.during(|| self.look(form, key))
+        {
             return Ok(found);
         }
-        let (computation, ticket) = (self.begin(digest), turn.during(|| self.store.begin(key)));
-        let value = turn.drive(compute).await?;
-        turn.during(|| computation.keep(|| self.keep(key, &value, ticket)));
+        let (computation, ticket) = turn.during(|| self.begin(digest, key, false));
+        self.counters.computation();
+        let result = turn.run_async(compute).await;
+        let value = result.inspect_err(|error| turn.share(error, sharing))?;
+        turn.during(|| self.keep(&computation, key, &value, ticket));
+        drop((computation, claim));
         Ok(turn.during(|| M::of(&self.store, key, value)))
     }
 
@@ -136,12 +172,13 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
-        // If nobody leads, we do, so that who misses meanwhile waits for us.
-        let turn = self.flights.join(digest, Driver::Thread).at_once();
+        // If nobody leads, we do, so that callers that miss meanwhile wait for us.
+        let mut turn = self.flights.join(digest, Driver::Thread).at_once();
         let _leading = turn.enter();
-        let (computation, ticket) = (self.begin(digest), Ticket { is_refresh: true, ..self.store.begin(key) });
-        let value = compute()?;
-        computation.keep_as_newest(|| self.keep(key, &value, ticket));
+        let (computation, ticket) = self.begin(digest, key, true);
+        self.counters.computation();
+        let value = turn.run(compute)?;
+        self.keep(&computation, key, &value, ticket);
         Ok(value)
     }
 
@@ -156,17 +193,29 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
-        let turn = self.flights.join(digest, Driver::Task).at_once();
-        let ticket = Ticket { is_refresh: true, ..turn.during(|| self.store.begin(key)) };
-        let computation = self.begin(digest);
-        let value = turn.drive(compute).await?;
-        turn.during(|| computation.keep_as_newest(|| self.keep(key, &value, ticket)));
+        let mut turn = self.flights.join(digest, Driver::Task).at_once();
+        let (computation, ticket) = turn.during(|| self.begin(digest, key, true));
+        self.counters.computation();
+        let value = turn.run_async(compute).await?;
+        turn.during(|| self.keep(&computation, key, &value, ticket));
         Ok(value)
     }
 
-    fn begin(&self, digest: KeyHash) -> Computation<'_> {
-        self.counters.computation();
-        self.flights.begin(digest)
+    fn missed<K: Hash + ?Sized>(&self, key: &K, error: Option<Error>) -> KeyHash {
+        self.counters.miss();
+        self.warn_of(error);
+        self.flights.digest(key)
+    }
+
+    /// Notes that a computation begins, here and in the store: in this order, or a change between the two would not be seen.
+    pub(super) fn begin<K, V>(&self, digest: KeyHash, key: &K, is_refresh: bool) -> (Computation<'_>, Ticket)
+    where
+        K: ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let computation = self.flights.begin(digest);
+        let ticket = guard("begin a computation", || Ok(self.store.begin(key))).unwrap_or_default();
+        (computation, Ticket { is_refresh, ..ticket })
     }
 
     fn look<M, K, V>(&self, _form: &M, key: &K) -> Option<M::Output>
@@ -175,7 +224,7 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K>,
     {
-        M::look(&self.store, key).unwrap_or_else(|error| {
+        guard("look for a result", || M::look(&self.store, key)).unwrap_or_else(|error| {
             self.warn_of(Some(error));
             None
         })
@@ -187,23 +236,38 @@ impl<S, F, P> Memo<S, F, P> {
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        turn.claim_patience().map_or_else(Claim::free, |patience| self.store.claim(key, patience))
+        let claim = |patience| guard("claim a computation", || Ok(self.store.claim(key, patience))).ok();
+        turn.claim_patience().and_then(claim).unwrap_or_else(Claim::free)
     }
 
-    fn keep<K, V>(&self, key: &K, value: &V, ticket: Ticket)
+    /// Stores a result, as far as that is possible.
+    fn keep<K, V>(&self, computation: &Computation<'_>, key: &K, value: &V, ticket: Ticket)
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         // The caller is about to get its result, and must not lose it to a panic of the value's `Clone`, say.
-        let kept = catch_unwind(AssertUnwindSafe(|| self.store.insert_begun(key, value, ticket).map(drop)));
-        let Err(error) = kept.unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, "store a result"))) else {
-            return;
-        };
+        let kept = computation.keep(ticket.is_refresh, || {
+            if let Err(error) = guard("store a result", || self.store.insert_begun(key, value, ticket)) {
+                self.not_kept(key, &error);
+            }
+        });
+        if let Err(error) = kept {
+            self.counters.store_error();
+            self.warned.warn(&error, "the result is returned, not remembered");
+        }
+    }
+
+    #[cold]
+    fn not_kept<K>(&self, key: &K, error: &Error)
+    where
+        K: ?Sized,
+        S: KeyedStore<K>,
+    {
         self.counters.store_error();
-        self.warned.warn(&error, "the result is returned, not remembered");
+        self.warned.warn(error, "the result is returned, not remembered");
         // What is there now is older. If it cannot be removed either, the store has failed at all that it can do.
-        if let Err(error) = self.store.remove(key) {
+        if let Err(error) = guard("remove an older result", || self.store.remove(key)) {
             self.counters.store_error();
             self.warned.warn(&error, "an older result may still be remembered");
         }

@@ -9,10 +9,11 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use std::time::Duration;
 
+use crate::error::guard;
 use crate::flight::Flights;
 use crate::stats::Counters;
 use crate::warn::WarnOnce;
-use crate::{Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesErrors, Store, Takes, Ticket};
+use crate::{Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesErrors, Store, Takes};
 
 /// A function that remembers its results in a store.
 ///
@@ -63,7 +64,7 @@ pub struct Memo<S, F, P = OwnErrors> {
 impl<S, F> Memo<S, F> {
     /// Remembers the results of `function` in `store`.
     pub fn new(store: S, function: F) -> Self {
-        let (flights, warned, counters) = (Flights::new(), WarnOnce::new(), Counters::default());
+        let (flights, warned, counters) = (Flights::new(None), WarnOnce::new(), Counters::default());
         Self { store, function, mode: PhantomData, flights, warned, counters }
     }
 
@@ -110,7 +111,10 @@ impl<S, F, P> Memo<S, F, P> {
 
     /// As [`patience`](Self::patience); `None` leaves it as it is.
     #[doc(hidden)]
-    pub fn with_patience(self, _patience: Option<Duration>) -> Self {
+    pub fn with_patience(mut self, patience: Option<Duration>) -> Self {
+        if patience.is_some() {
+            self.flights = Flights::new(patience);
+        }
         self
     }
 
@@ -226,7 +230,7 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        self.store.get(key)
+        guard("look for a result", || self.store.get(key))
     }
 
     /// Forgets the result for `key`; says whether there was one.
@@ -237,8 +241,9 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        let _outdated = self.flights.outdate(self.flights.digest(key));
-        self.store.remove(key)
+        let (_outdated, is_outdated) = self.flights.outdate(self.flights.digest(key));
+        let removed = guard("forget a result", || self.store.remove(key));
+        is_outdated.and(removed)
     }
 
     /// Remembers `value` for `key`, as if the function had just returned it.
@@ -249,9 +254,17 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        let ticket = Ticket { is_refresh: true, ..self.store.begin(key) };
-        let _outdated = self.flights.outdate(self.flights.digest(key));
-        self.store.insert_begun(key, value, ticket).map(drop)
+        let (computation, ticket) = self.begin(self.flights.digest(key), key, true);
+        let stored = computation.keep(true, || guard("store a result", || self.store.insert_begun(key, value, ticket)));
+        match stored? {
+            Some(Err(error)) => {
+                // What is there is older.
+                let _ = guard("remove an older result", || self.store.remove(key));
+                Err(error)
+            }
+            // It was outdated at once: by what was forgotten or stored meanwhile.
+            Some(Ok(_)) | None => Ok(()),
+        }
     }
 
     /// Forgets everything.
@@ -259,8 +272,8 @@ impl<S, F, P> Memo<S, F, P> {
     where
         S: Store,
     {
-        let _outdated = self.flights.outdate_all();
-        self.store.clear()
+        let (_outdated, is_outdated) = self.flights.outdate_all();
+        is_outdated.and(guard("forget all results", || self.store.clear()))
     }
 
     /// What remembers, and where, in one line: `memory`, or `the database at /x/y`.

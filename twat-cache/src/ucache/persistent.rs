@@ -247,7 +247,9 @@ impl<K: Hash + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<
     }
 
     fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
-        self.with(|store| store.insert_begun(key, value, ticket))
+        // Where there is nothing to choose from, memory is the truth, and what it gets is current.
+        let is_outdated = self.with(|store| store.insert_begun(key, value, ticket).map(|is_current| !is_current))?;
+        Ok(!is_outdated)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

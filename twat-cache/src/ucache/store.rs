@@ -108,11 +108,7 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
-        match self.tiers.clear() {
-            // Memory is cleared, and what else there may be is not shown.
-            Err(_) if self.serving().is_none() => Ok(()),
-            cleared => cleared,
-        }
+        self.tiers.clear()
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -144,12 +140,7 @@ where
     }
 
     fn remove(&self, key: &A) -> Result<bool, Error> {
-        // Apart, because what memory had counts also where the backend fails.
-        let was_in_memory = self.memory().remove(key)?;
-        match self.tiers.remove(key) {
-            Err(_) if self.serving().is_none() => Ok(was_in_memory),
-            removed => Ok(removed? | was_in_memory),
-        }
+        self.tiers.remove(key)
     }
 
     fn get_for(&self, key: &A) -> Result<Found<V>, Error> {
