@@ -8,16 +8,21 @@ use crate::expand::Parts;
 use crate::function::{Argument, Function};
 use crate::options::{Wrapper, ours};
 
+/// What a companion has.
+pub(crate) const CONTROLS: [&str; 9] =
+    ["uncached", "refresh", "view", "peek", "forget", "clear", "len", "store", "memo"];
+
 impl Parts<'_> {
     /// In a module or a function: with a companion beside it.
     pub(crate) fn free(&self) -> TokenStream {
         let Self { function, private, ordinal, .. } = self;
-        let Function { attributes, conditions, visibility, signature, generics, output, block, .. } = function;
+        let Function { attributes, conditions, visibility, signature, companion, generics, output, block, .. } =
+            function;
         let Signature { asyncness, ident: name, inputs, .. } = signature;
         let (parameters, arrow, where_clause) = (self.parameters(), self.arrow(), &generics.where_clause);
         let lints = function.quieted_lints();
         let (place, target) = (cell_name(), self.target());
-        let open = self.open(&quote!(#private::name_of::<#name>(#target, #ordinal)));
+        let open = self.open(&quote!(#private::name_of::<#companion>(#target, #ordinal)));
         let call = self.compute("try_call_sharing");
         let refresh = self.compute("try_refresh_with");
         let view = (self.options.wrapper == Wrapper::File).then(|| self.view());
@@ -52,7 +57,7 @@ impl Parts<'_> {
             #(#conditions)*
             #[doc = #doc]
             #[allow(non_camel_case_types, dead_code, clippy::all, clippy::pedantic)]
-            #visibility enum #name {}
+            #visibility enum #companion {}
 
             #(#conditions)*
             #[allow(non_local_definitions, unused_imports, clippy::items_after_statements)]
@@ -62,7 +67,7 @@ impl Parts<'_> {
                 type __Key = #kept;
                 static #place: #private::OnceLock<#private::Memo<#store, ()>> = #private::OnceLock::new();
 
-                impl #name {
+                impl #companion {
                     #[doc = #uncached_doc]
                     #(#lints)*
                     #[allow(
@@ -76,7 +81,7 @@ impl Parts<'_> {
                 #[allow(
                     dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery
                 )]
-                impl #name {
+                impl #companion {
                     #key_of
 
                     #[doc = #refresh_doc]
@@ -150,19 +155,19 @@ impl Parts<'_> {
         if options.key.is_some() {
             return self.key(false).value(private);
         }
-        let name = &function.signature.ident;
+        let companion = &function.companion;
         let arguments = function.arguments.iter().filter(|argument| argument.is_in_key);
         let arguments = arguments
             .map(|Argument { name, referent, .. }| if referent.is_some() { quote!(#name) } else { quote!(&#name) });
-        quote!(#name::__key(#(#arguments),*))
+        quote!(#companion::__key(#(#arguments),*))
     }
 
     /// Asks the memo for the result, by this method.
     fn compute(&self, method: &str) -> TokenStream {
-        let name = &self.function.signature.ident;
+        let companion = &self.function.companion;
         let handed_over = self.function.arguments.iter().map(Self::handed_over);
         let make = Self::make(&self.key_at_hand());
-        let ask = self.ask(&quote!(#name::memo()), method, &quote!(#name::uncached(#(#handed_over),*)));
+        let ask = self.ask(&quote!(#companion::memo()), method, &quote!(#companion::uncached(#(#handed_over),*)));
         quote!(#make #ask)
     }
 

@@ -20,10 +20,10 @@ pub(crate) struct Parts<'a> {
 }
 
 /// The function, remembered.
-pub(crate) fn expand(function: &Function, options: &Options, stands_in_impl: bool, ordinal: usize) -> TokenStream {
+pub(crate) fn expand(function: &Function, options: &Options, ordinal: usize) -> TokenStream {
     let krate = &options.krate;
     let parts = Parts { function, options, private: quote!(#krate::__private), ordinal };
-    if stands_in_impl { parts.method() } else { parts.free() }
+    if function.stands_in_impl { parts.method() } else { parts.free() }
 }
 
 impl Parts<'_> {

@@ -4,12 +4,14 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
+use syn::visit_mut::VisitMut;
 use syn::{
     AngleBracketedGenericArguments, Attribute, Block, Error, FnArg, GenericArgument, Generics, Ident, ItemFn, Pat,
     Path, PathArguments, PathSegment, Receiver, Result, ReturnType, Signature, Token, Type, TypeParamBound, Visibility,
     parse_quote,
 };
 
+use crate::companion::CONTROLS;
 use crate::options::{Options, ours};
 use crate::refuse::{self, Errors};
 
@@ -23,6 +25,8 @@ pub(crate) struct Function {
     pub(crate) lints: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
+    /// The name of the type beside it, if one stands there.
+    pub(crate) companion: Ident,
     /// Of lifetimes only.
     pub(crate) generics: Generics,
     pub(crate) receiver: Option<Receiver>,
@@ -32,6 +36,8 @@ pub(crate) struct Function {
     /// The boxed future that it gives, if another macro has made that of an `async fn`.
     pub(crate) future: Option<Type>,
     pub(crate) block: Block,
+    /// Whether it stands in an `impl` or a `trait`, where nothing may stand beside it.
+    pub(crate) stands_in_impl: bool,
 }
 
 /// One of its arguments.
@@ -58,9 +64,10 @@ fn is_plain(pattern: &Pat) -> bool {
 }
 
 impl Function {
-    pub(crate) fn parse(options: &Options, tokens: TokenStream) -> Result<Self> {
+    /// Takes it apart. What itself does not tell whether it stands in an `impl`, `source_tells`.
+    pub(crate) fn parse(options: &Options, tokens: TokenStream, source_tells: impl FnOnce() -> bool) -> Result<Self> {
         let attribute = options.wrapper.name();
-        let ItemFn { attrs, vis, sig, block } = syn::parse2(tokens).map_err(|error| {
+        let ItemFn { attrs, vis, mut sig, mut block } = syn::parse2(tokens).map_err(|error| {
             Error::new(
                 error.span(),
                 format!(
@@ -68,6 +75,13 @@ impl Function {
                 ),
             )
         })?;
+        let stands_in_impl = sig.receiver().is_some() || mentions_self(&sig) || source_tells();
+        let companion = options.companion.clone().unwrap_or_else(|| sig.ident.clone());
+        if !stands_in_impl {
+            let mut past = PastCompanion(companion.clone());
+            past.visit_signature_mut(&mut sig);
+            past.visit_block_mut(&mut block);
+        }
         let mut errors = Errors::default();
         refuse::others(&attrs, &mut errors);
         refuse::kinds(attribute, &sig, &mut errors);
@@ -79,8 +93,9 @@ impl Function {
             ReturnType::Default => parse_quote!(()),
             ReturnType::Type(_, output) => peeled(output).clone(),
         };
-        // Of an `async fn` of a trait, `#[async_trait]` makes this. In a module nobody does.
-        let promised = boxed_future(&output).filter(|_| receiver.is_some() || mentions_self(&sig)).cloned();
+        refuse::companion(options, &companion, stands_in_impl, &mut errors);
+        // Of an `async fn` in an `impl`, `#[async_trait]` makes this. In a module nobody does.
+        let promised = boxed_future(&output).filter(|_| stands_in_impl).cloned();
         let (output, future) = match promised {
             Some(promised) => (promised, Some(output)),
             None => (output, None),
@@ -102,12 +117,14 @@ impl Function {
             lints,
             visibility,
             signature,
+            companion,
             generics,
             receiver,
             arguments,
             output,
             future,
             block,
+            stands_in_impl,
         })
     }
 
@@ -137,7 +154,7 @@ impl Function {
 }
 
 /// Whether `Self` occurs in the types of a function: then it stands in an `impl`.
-pub(crate) fn mentions_self(signature: &Signature) -> bool {
+fn mentions_self(signature: &Signature) -> bool {
     struct Find(bool);
     impl Visit<'_> for Find {
         fn visit_path(&mut self, path: &syn::Path) {
@@ -148,6 +165,22 @@ pub(crate) fn mentions_self(signature: &Signature) -> bool {
     let mut find = Find(false);
     find.visit_signature(signature);
     find.0
+}
+
+/// Where a path begins with the companion's name, and can mean nothing of it, it means the crate of that name, as `bytes::Bytes`
+/// in `fn bytes` does.
+struct PastCompanion(Ident);
+
+impl VisitMut for PastCompanion {
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        let mut names = path.segments.iter().map(|segment| &segment.ident);
+        let is_past = names.next() == Some(&self.0)
+            && names.next().is_some_and(|next| !CONTROLS.iter().any(|control| next == control));
+        if is_past && path.leading_colon.is_none() {
+            path.leading_colon = Some(Token![::](self.0.span()));
+        }
+        syn::visit_mut::visit_path_mut(self, path);
+    }
 }
 
 /// What is promised by a `Pin<Box<dyn Future<Output = …> + …>>`.

@@ -17,18 +17,14 @@ use std::sync::{Mutex, PoisonError};
 use proc_macro::TokenStream;
 use quote::quote;
 
-use function::{Function, mentions_self};
+use function::Function;
 use options::{Options, Wrapper, digest};
 
 fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> TokenStream {
     let place = proc_macro::Span::call_site();
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
-        let function = Function::parse(&options, item.clone().into())?;
-        let in_impl = function.receiver.is_some() || mentions_self(&function.signature) || context::is_in_impl(place);
-        if !in_impl {
-            refuse::name(&function.signature.ident)?;
-        }
-        Ok(expand::expand(&function, &options, in_impl, ordinal(&function, &options)))
+        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(place))?;
+        Ok(expand::expand(&function, &options, ordinal(&function, &options)))
     });
     expanded
         .unwrap_or_else(|error| {
@@ -46,7 +42,7 @@ fn ordinal(function: &Function, options: &Options) -> usize {
     if !options.wrapper.is_persistent() || options.name.is_some() {
         return 0;
     }
-    let (name, meaning) = (&function.signature.ident, options.key_tokens());
+    let (name, meaning) = (&function.companion, options.key_tokens());
     // Versions that are given may be equal however they are written.
     let version = if options.version.is_some() { quote!(version) } else { function.tokens() };
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -48,7 +48,7 @@ impl Wrapper {
 }
 
 /// What all attributes take.
-const FOR_ALL: [&str; 5] = ["ttl", "patience", "key", "skip", "crate"];
+const FOR_ALL: [&str; 6] = ["ttl", "patience", "key", "skip", "companion", "crate"];
 
 /// The options of one attribute.
 pub(crate) struct Options {
@@ -61,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) key: Option<Expr>,
     /// Arguments that are left out of the key.
     pub(crate) skip: Vec<Ident>,
+    /// What the type beside a free function is called.
+    pub(crate) companion: Option<Ident>,
     /// Where the facade is.
     pub(crate) krate: Path,
 }
@@ -78,6 +80,7 @@ impl Options {
             name: None,
             key: None,
             skip: Vec::new(),
+            companion: None,
             krate: parse_quote!(::twat_cache),
         };
         let mut seen: Vec<String> = Vec::new();
@@ -114,6 +117,12 @@ impl Options {
             }
             ("crate", Value::Path(path)) => self.krate = path,
             ("patience", Value::Expr(expr)) => self.patience = Some(expr),
+            ("companion", Value::Expr(Expr::Path(path))) if path.path.get_ident().is_some() => {
+                self.companion = path.path.get_ident().cloned();
+            }
+            ("companion", Value::Expr(expr)) => {
+                return Err(Error::new_spanned(expr, "`companion` is a name, without quotes: `companion = fib_cache`"));
+            }
             ("version", Value::Expr(expr)) => self.version = Some(expr),
             ("name", Value::Expr(expr)) => self.name = Some(expr),
             ("key", Value::Expr(expr)) => self.key = Some(expr),

@@ -13,16 +13,16 @@ const PRIMITIVES: [&str; 17] = [
     "f32", "f64",
 ];
 
-/// The name of a function that gets a companion.
-pub(crate) fn name(name: &syn::Ident) -> Result<()> {
-    let mut errors = Errors::default();
-    if PRIMITIVES.iter().any(|primitive| name == primitive) {
-        errors.add(
-            name,
-            format!("beside the function stands a type of its name, which would hide `{name}`; name it otherwise"),
-        );
+/// The name of the type beside a function.
+pub(crate) fn companion(options: &Options, name: &syn::Ident, stands_in_impl: bool, errors: &mut Errors) {
+    if stands_in_impl {
+        if let Some(companion) = &options.companion {
+            errors.add(companion, "nothing can stand beside a method; decorate a free function, and call that from it");
+        }
+    } else if PRIMITIVES.iter().any(|primitive| name == primitive) {
+        let message = "beside the function stands a type of this name, which would hide";
+        errors.add(name, format!("{message} `{name}`; name that type otherwise: `companion = …`"));
     }
-    errors.finish()
 }
 
 /// All that is wrong, to be said at once.
