@@ -67,8 +67,6 @@ pub use fallback::Fallback;
 #[doc(hidden)]
 pub use function::kind;
 pub use function::{AsyncFunction, Function, Takes};
-#[doc(hidden)]
-pub use key::hash_part;
 pub use key::{KeyHash, KeyHasher, Namespace};
 pub use lifetime::Lifetime;
 pub use lru::LruStore;
