@@ -88,7 +88,7 @@ where
 {
     thread_local! {
         /// A copy, because there is no safe way from a `T` to the path that it is. It is allocated once.
-        static COPY: Cell<PathBuf> = const { Cell::new(PathBuf::new()) };
+        static COPY: Cell<PathBuf> = Cell::default();
     }
     if TypeId::of::<T::Owned>() != TypeId::of::<PathBuf>() {
         return None;

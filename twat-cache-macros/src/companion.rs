@@ -35,9 +35,7 @@ impl Parts<'_> {
             Wrapper::File => quote!(#private::FileFallback<__Value>),
             Wrapper::Unified => quote!(#private::UnifiedStore<__Key, __Value>),
         };
-        // Of what is not in the key, `peek` and `forget` have no need.
-        let unused = function.arguments.iter().any(|argument| !argument.is_in_key);
-        let unused = unused.then(|| quote!(#[allow(unused_variables)]));
+        let import = self.import();
         let link = format!("[`{name}`](fn@{name})");
         let doc = format!("The controls of what {link} remembers, by `#[{}]`.", self.options.wrapper.name());
         let uncached_doc = format!("Computes what {link} would, and remembers nothing.");
@@ -47,10 +45,10 @@ impl Parts<'_> {
         quote! {
             #(#attributes)*
             #(#lints)*
-            #[allow(unused_mut, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+            #[allow(unused_imports, unused_qualifications)]
+            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
             #visibility #asyncness fn #name #generics(#parameters) #arrow #where_clause {
-                #[allow(unused_imports)]
-                use #private::by_type::*;
+                #import
                 #call
             }
 
@@ -60,27 +58,24 @@ impl Parts<'_> {
             #visibility enum #companion {}
 
             #(#conditions)*
-            #[allow(non_local_definitions, unused_imports, clippy::items_after_statements)]
-            const _: () = {
-                use #private::by_type::*;
-                type __Value = <#output as #private::Outcome<{ #private::Probe::<#output>::IS_RESULT }>>::Value;
-                type __Key = #kept;
-                static #place: #private::OnceLock<#private::Memo<#store, ()>> = #private::OnceLock::new();
-
-                impl #companion {
-                    #[doc = #uncached_doc]
-                    #(#lints)*
-                    #[allow(
-                        dead_code, unreachable_pub, clippy::missing_errors_doc, clippy::missing_panics_doc,
-                        clippy::must_use_candidate, clippy::missing_const_for_fn, clippy::needless_pass_by_value
-                    )]
-                    #visibility #asyncness fn uncached #generics(#inputs) #arrow #where_clause #block
-                }
-
+            impl #companion {
+                #[doc = #uncached_doc]
                 #(#lints)*
-                #[allow(
-                    dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery
-                )]
+                #[allow(dead_code, unreachable_pub, clippy::pedantic, clippy::missing_const_for_fn)]
+                #visibility #asyncness fn uncached #generics(#inputs) #arrow #where_clause #block
+            }
+
+            #(#conditions)*
+            #(#lints)*
+            #[allow(unused, unused_qualifications, unreachable_pub, non_local_definitions)]
+            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+            const _: () = {
+                #import
+                type __Key = #kept;
+                type __Value = <#output as #private::Outcome<{ __Is::<#output>::RESULT }>>::Value;
+                type __Memo = #private::Memo<#store, ()>;
+                static #place: #private::OnceLock<__Memo> = #private::OnceLock::new();
+
                 impl #companion {
                     #key_of
 
@@ -92,28 +87,22 @@ impl Parts<'_> {
                     #view
 
                     #[doc = #peek_doc]
-                    #unused
-                    #visibility fn peek #generics(
-                        #parameters
-                    ) -> ::core::result::Result<::core::option::Option<__Value>, #private::Error> #where_clause {
+                    #visibility fn peek #generics(#parameters) -> #private::Answer<#private::Option<__Value>> #where_clause {
                         Self::memo().peek(&#key)
                     }
 
                     /// Forgets the result for these arguments; says whether there was one.
-                    #unused
-                    #visibility fn forget #generics(
-                        #parameters
-                    ) -> ::core::result::Result<bool, #private::Error> #where_clause {
+                    #visibility fn forget #generics(#parameters) -> #private::Answer<bool> #where_clause {
                         Self::memo().forget(&#key)
                     }
 
                     /// Forgets all results.
-                    #visibility fn clear() -> ::core::result::Result<(), #private::Error> {
+                    #visibility fn clear() -> #private::Answer<()> {
                         Self::memo().clear()
                     }
 
                     /// How many results are remembered.
-                    #visibility fn len() -> ::core::result::Result<usize, #private::Error> {
+                    #visibility fn len() -> #private::Answer<usize> {
                         Self::memo().len()
                     }
 
@@ -165,8 +154,8 @@ impl Parts<'_> {
     /// Asks the memo for the result, by this method.
     fn compute(&self, method: &str) -> TokenStream {
         let companion = &self.function.companion;
-        let handed_over = self.function.arguments.iter().map(Self::handed_over);
-        let make = Self::make(&self.key_at_hand());
+        let handed_over = self.function.arguments.iter().map(|argument| self.handed_over(argument));
+        let make = self.make(&self.key_at_hand());
         let ask = self.ask(&quote!(#companion::memo()), method, &quote!(#companion::uncached(#(#handed_over),*)));
         quote!(#make #ask)
     }
@@ -184,7 +173,7 @@ impl Parts<'_> {
             #[doc = #doc]
             #visibility #asyncness fn view #generics(
                 #parameters
-            ) -> <#output as #private::Outcome<{ #private::Probe::<#output>::IS_RESULT }>>::With<#private::View<__Value>>
+            ) -> <#output as #private::Outcome<{ __Is::<#output>::RESULT }>>::With<#private::View<__Value>>
             #where_clause {
                 #view
             }
@@ -194,5 +183,5 @@ impl Parts<'_> {
 
 /// Where the memo is. A static's name can be seen by the body, so it is one that nobody has.
 pub(crate) fn cell_name() -> syn::Ident {
-    ours("__TWAT_CACHE_MEMO")
+    ours("__MEMO")
 }

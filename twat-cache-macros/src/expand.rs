@@ -13,7 +13,7 @@ use crate::options::{Options, Wrapper, fingerprint, ours};
 pub(crate) struct Parts<'a> {
     pub(crate) function: &'a Function,
     pub(crate) options: &'a Options,
-    /// Where the facade keeps what this code is made of.
+    /// What this code is made of, by the name under which it is [imported](Self::import).
     pub(crate) private: TokenStream,
     /// What tells its persistent cache from others whose path may be the same.
     pub(crate) ordinal: usize,
@@ -21,12 +21,17 @@ pub(crate) struct Parts<'a> {
 
 /// The function, remembered.
 pub(crate) fn expand(function: &Function, options: &Options, ordinal: usize) -> TokenStream {
-    let krate = &options.krate;
-    let parts = Parts { function, options, private: quote!(#krate::__private), ordinal };
+    let parts = Parts { function, options, private: quote!(__cache), ordinal };
     if function.stands_in_impl { parts.method() } else { parts.free() }
 }
 
 impl Parts<'_> {
+    /// Makes known what the written code is made of, and what it takes to ask about types.
+    pub(crate) fn import(&self) -> TokenStream {
+        let (krate, private) = (&self.options.krate, &self.private);
+        quote!(use #krate::__private::{self as #private, by_type::*};)
+    }
+
     /// Makes the memo. `name` is what it is called if nobody has said.
     pub(crate) fn open(&self, name: &TokenStream) -> TokenStream {
         let Self { private, options, .. } = self;
@@ -63,29 +68,30 @@ impl Parts<'_> {
     }
 
     /// Makes a key, for [`ask`](Self::ask).
-    pub(crate) fn make(key: &TokenStream) -> TokenStream {
+    pub(crate) fn make(&self, key: &TokenStream) -> TokenStream {
         let name = ours("key");
-        quote! {
-            #[allow(unused_variables, unused_parens, clippy::all, clippy::pedantic)]
-            let #name = #key;
-        }
+        // What the user has written is not all used.
+        let given = self.options.key.as_ref();
+        let lints = given.map(|_| quote!(#[allow(unused_variables, unused_parens, clippy::all, clippy::pedantic)]));
+        quote!(#lints let #name = #key;)
     }
 
     /// Asks `memo` for the result for the key, which `compute`, a call or a block, computes.
     pub(crate) fn ask(&self, memo: &TokenStream, method: &str, compute: &TokenStream) -> TokenStream {
-        let Self { private, function, .. } = self;
+        let function = self.function;
         let (output, outcome, key) = (&function.output, ours("outcome"), ours("key"));
         let sharing = method.ends_with("sharing").then(|| quote!(#outcome.sharing(),));
-        let ask = if function.is_async() {
-            let method = format_ident!("{method}_async");
-            quote!(#method(&#key, #sharing async || #outcome.begin(#compute.await)).await)
+        let (method, wait) = if function.is_async() {
+            (format!("{method}_async"), Some(quote!(.await)))
         } else {
-            let method = format_ident!("{method}");
-            quote!(#method(&#key, #sharing || #outcome.begin(#compute)))
+            (method.to_owned(), None)
         };
+        let (method, computing) = (format_ident!("{method}"), ours("compute"));
+        let is_async = wait.as_ref().map(|_| quote!(async));
         quote! {
-            let #outcome = #private::probe::<#output>().outcome();
-            #outcome.end(#memo.#ask)
+            let #outcome = __is::<#output>().outcome();
+            let #computing = #is_async || #outcome.begin(#compute #wait);
+            #outcome.end(#memo.#method(&#key, #sharing #computing)#wait)
         }
     }
 
@@ -109,13 +115,9 @@ impl Parts<'_> {
     }
 
     /// An argument as the body gets it: what is in the key is needed after that.
-    pub(crate) fn handed_over(argument: &Argument) -> TokenStream {
-        let name = &argument.name;
-        if argument.is_in_key && argument.referent.is_none() {
-            quote!(::core::clone::Clone::clone(&#name))
-        } else {
-            quote!(#name)
-        }
+    pub(crate) fn handed_over(&self, argument: &Argument) -> TokenStream {
+        let (name, private) = (&argument.name, &self.private);
+        if argument.is_in_key && argument.referent.is_none() { quote!(#private::clone(&#name)) } else { quote!(#name) }
     }
 
     /// The return type, with its arrow if it was written.

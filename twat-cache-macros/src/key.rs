@@ -97,7 +97,7 @@ impl Key {
             Self::One(of, reference) => {
                 // What is wrong with a type is said where it stands.
                 let span = Span::mixed_site().located_at(of.span());
-                quote_spanned!(span=> #private::probe::<#of>().part(#reference))
+                quote_spanned!(span=> __is::<#of>().part(#reference))
             }
             Self::Group(parts) if parts.is_empty() => quote!(()),
             Self::Group(parts) => {
@@ -112,8 +112,7 @@ impl Key {
         match self {
             Self::Given(_) => quote!(#private::Recorded),
             Self::One(of, _) => {
-                let probe = quote!(#private::Probe::<#of>);
-                quote!(<#of as #private::Kept<{ #probe::IS_EXACT }, { #probe::IS_ARGS }>>::Owned)
+                quote!(<#of as #private::Kept<{ __Is::<#of>::EXACT }, { __Is::<#of>::ARGS }>>::Owned)
             }
             Self::Group(parts) => {
                 let parts = parts.iter().map(|part| part.owned(private));
@@ -124,13 +123,10 @@ impl Key {
 }
 
 /// A copy of `self` that the key is made of, if the body takes `self` itself.
-pub(crate) fn copy_of_self(function: &Function, options: &Options) -> Option<TokenStream> {
+pub(crate) fn copy_of_self(function: &Function, options: &Options, private: &TokenStream) -> Option<TokenStream> {
     let receiver = receiver_in_key(function, options).filter(|receiver| !is_borrowed(receiver))?;
     let (copy, itself) = (ours(COPY), receiver.self_token);
-    Some(quote! {
-        #[allow(clippy::all, clippy::pedantic)]
-        let #copy = ::core::clone::Clone::clone(&#itself);
-    })
+    Some(quote!(let #copy = #private::clone(&#itself);))
 }
 
 const COPY: &str = "copy_of_self";

@@ -22,20 +22,17 @@ impl Parts<'_> {
         // By its name in the key, and as the body has it inside of the closure.
         let bound = function.arguments.iter().map(|argument| {
             let Argument { pattern, r#type, .. } = argument;
-            let handed_over = Self::handed_over(argument);
+            let handed_over = self.handed_over(argument);
             let is_mutable = matches!(pattern, Pat::Ident(named) if named.mutability.is_some());
             let is_itself = argument.is_plain() && !is_mutable && !(argument.is_in_key && argument.referent.is_none());
-            if is_itself {
-                quote!()
-            } else {
-                quote!(#[allow(clippy::clone_on_copy)] let #pattern: #r#type = #handed_over;)
-            }
+            if is_itself { quote!() } else { quote!(let #pattern: #r#type = #handed_over;) }
         });
         let (body, memo, cell) = (ours("body"), ours("memo"), cell_name());
+        let import = self.import();
         let (target, ordinal) = (self.target(), self.ordinal);
         let open = self.open(&quote!(#private::name_around(#target, #ordinal, &|| ())));
-        let key = Self::make(&self.key(false).value(private));
-        let copy = copy_of_self(function, self.options);
+        let key = self.make(&self.key(false).value(private));
+        let copy = copy_of_self(function, self.options, private);
         let ask = self.ask(&quote!(#memo), "try_call_sharing", &quote!(#body()));
         let (arrow, statements) = (self.arrow(), &block.stmts);
         let (is_async, body_of) = match &function.future {
@@ -45,7 +42,7 @@ impl Parts<'_> {
         };
         let asks = quote! {
             #[allow(unused_imports)]
-            use #private::by_type::*;
+            #import
             static #cell: #private::MemoCell = #private::MemoCell::new();
             let #memo = #cell.get(#private::place_of(&|| ()), || #open);
             #copy

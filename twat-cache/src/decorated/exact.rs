@@ -26,7 +26,9 @@ pub trait Exact {
     where
         Self: Sized,
     {
-        slice.iter().for_each(|value| value.record(to));
+        for value in slice {
+            value.record(to);
+        }
     }
 }
 
@@ -208,7 +210,7 @@ mod tests {
         let _: &OsStr = probe::<Path>().part(Path::new("a"));
         let _: Recorded = probe::<(u8, f32)>().part(&(1, 0.5));
         let _: Recorded = probe::<[Option<PathBuf>]>().part(&[Some(PathBuf::new())]);
-        const { assert!(Probe::<[(u8, f32)]>::IS_EXACT && Probe::<Box<Path>>::IS_EXACT) };
-        const { assert!(!Probe::<(u8, String)>::IS_EXACT && Probe::<(u8, String)>::IS_ARGS) };
+        const { assert!(Probe::<[(u8, f32)]>::EXACT && Probe::<Box<Path>>::EXACT) };
+        const { assert!(!Probe::<(u8, String)>::EXACT && Probe::<(u8, String)>::ARGS) };
     }
 }

@@ -8,6 +8,7 @@ mod recorded;
 
 use std::fmt;
 use std::marker::PhantomData;
+pub use std::option::Option;
 pub use std::sync::OnceLock;
 
 pub use cell::{MemoCell, place_of};
@@ -17,6 +18,15 @@ pub use part::{Kept, Key};
 pub use recorded::{Recorded, Recorder};
 
 pub use crate::*;
+
+/// What the controls give that may fail.
+pub type Answer<T> = Result<T, Error>;
+
+/// A copy, by `Clone`, whatever else is called so where the code is written.
+#[inline]
+pub fn clone<T: Clone>(value: &T) -> T {
+    value.clone()
+}
 
 /// Tells of a type, where it is named in full, what else it is.
 ///
@@ -45,20 +55,20 @@ impl<T: ?Sized> fmt::Debug for Probe<T> {
 /// What a [`Probe`] says of a type that has nothing to say itself.
 pub trait Nothing {
     /// It is no `Result`.
-    const IS_RESULT: bool = false;
+    const RESULT: bool = false;
     /// It is told apart by `Eq` and `Hash`, if at all.
-    const IS_EXACT: bool = false;
+    const EXACT: bool = false;
     /// It is no key by itself.
-    const IS_ARGS: bool = false;
+    const ARGS: bool = false;
 }
 
 impl<T: ?Sized> Nothing for Probe<T> {}
 
-/// The traits that it takes to ask.
+/// What it takes to ask, by names that nobody else has.
 pub mod by_type {
-    pub use super::Nothing as _;
     pub use super::outcome::{NoResult as _, OwnError as _};
     pub use super::part::{Hashes as _, IsArgs as _, NoArgs as _};
+    pub use super::{Nothing as _, Probe as __Is, probe as __is};
 }
 
 /// What a function is compiled for.

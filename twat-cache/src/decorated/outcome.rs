@@ -25,6 +25,7 @@ impl<T> Outcome<false> for T {
 /// Of a `Result`, only `Ok` is remembered.
 pub struct Fallible<E>(Sharing<E>);
 
+#[expect(clippy::unused_self, reason = "of which type `self` is, is what is asked")]
 impl<E> Fallible<E> {
     /// What becomes of an error.
     #[inline]
@@ -63,6 +64,7 @@ impl<E> fmt::Debug for Fallible<E> {
 #[derive(Clone, Copy, Debug)]
 pub struct Unfailing;
 
+#[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "in the place of the methods of `Fallible`")]
 impl Unfailing {
     /// There is no error.
     #[inline]
@@ -88,7 +90,7 @@ impl Unfailing {
 
 impl<T, E> Probe<Result<T, E>> {
     /// It is a `Result`.
-    pub const IS_RESULT: bool = true;
+    pub const RESULT: bool = true;
 }
 
 impl<T, E: Clone + Send + Sync + 'static> Probe<Result<T, E>> {

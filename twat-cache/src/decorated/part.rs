@@ -20,7 +20,7 @@ impl<T: Exact<Inexact = Yes> + ?Sized, const IS_ARGS: bool> Kept<true, IS_ARGS> 
 
 impl<T: Exact<Inexact = Yes> + ?Sized> Probe<T> {
     /// It is told apart to the last bit.
-    pub const IS_EXACT: bool = true;
+    pub const EXACT: bool = true;
 
     /// The part of a key that this argument is.
     #[inline]
@@ -37,9 +37,10 @@ macro_rules! paths {
                 type Owned = OsString;
             }
 
+            #[allow(clippy::ptr_arg, reason = "it is the type that is asked about")]
             impl Probe<$path> {
                 /// It is told apart to the last bit.
-                pub const IS_EXACT: bool = true;
+                pub const EXACT: bool = true;
 
                 /// The part of a key that this argument is.
                 #[inline]
@@ -60,7 +61,7 @@ impl<T: Args + ?Sized> Kept<false, true> for T {
 
 impl<T: Args + ?Sized> Probe<T> {
     /// It is a key by itself.
-    pub const IS_ARGS: bool = true;
+    pub const ARGS: bool = true;
 }
 
 /// For what is a key by itself.

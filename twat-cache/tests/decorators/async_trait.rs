@@ -99,6 +99,10 @@ impl Of<u32> {
     }
 }
 
+fn send(future: impl Future<Output = ()> + Send) {
+    block_on(future);
+}
+
 #[test]
 fn the_methods_are_remembered() {
     let (one, other) = (Stall("one".into()), Stall("other".into()));
@@ -112,9 +116,6 @@ fn the_methods_are_remembered() {
             assert_eq!((Stall::open(8).await, Stall::open(9).await, one.tax(10).await), (false, true, 2));
         }
     };
-    fn send(future: impl Future<Output = ()> + Send) {
-        block_on(future);
-    }
     send(all);
     assert_eq!([0, 1, 2, 3].map(|counter: usize| COMPUTED[counter].get()), [2, 4, 1, 2]);
 }

@@ -238,7 +238,7 @@ fn types_of_arguments_and_results_may_have_parameters() {
             assert_eq!((this.itself(), this.parameter()), (this.clone(), of.clone()));
             assert_eq!((this.result(0).is_err(), this.result(1)), (true, Ok(of.clone())));
             assert_eq!((this.error(0), this.error(1)), (Err(of.clone()), Ok(1)));
-            assert_eq!(this.reference(other, other.clone(), &[of.clone()]), (other.clone(), 1));
+            assert_eq!(this.reference(other, other.clone(), std::slice::from_ref(of)), (other.clone(), 1));
             assert_eq!(this.clone().nested((other.clone(), None)), [(other.clone(), None)]);
             let eventually = futures_lite::future::block_on(this.eventually(other));
             assert_eq!(eventually, Ok((of.clone(), other.clone())));

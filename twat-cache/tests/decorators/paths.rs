@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{Call, bcache, fcache, mcache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {
@@ -116,4 +116,24 @@ fn methods_tell_paths_apart_as_well() {
             assert_eq!(Folder(1).entries(path.into()), format!("1 {path}"));
         }
     }
+}
+
+#[test]
+fn wrappers_give_the_right_result_for_each_path() {
+    let borrowed = mcache().wrap(|path: &Path| path.display().to_string());
+    let owned = mcache().wrap(|path: &PathBuf| path.display().to_string());
+    let beside = mcache().wrap(|Call((path, n)): &Call<(&Path, &u32)>| format!("{} {n}", path.display()));
+    let on_disk =
+        bcache("wrapped").dir(dir()).wrap(|Call((path, n)): &Call<(&Path, &u32)>| format!("{} {n}", path.display()));
+    for _ in 0..2 {
+        for path in PATHS {
+            let (text, path) = (format!("{path} 1"), Path::new(path));
+            assert_eq!(
+                (borrowed.call(path), owned.call(&path.into())),
+                (path.display().to_string(), path.display().to_string())
+            );
+            assert_eq!((beside.call(&Call((path, &1))), on_disk.call(&Call((path, &1)))), (text.clone(), text));
+        }
+    }
+    assert_eq!(on_disk.len().unwrap(), PATHS.len());
 }
