@@ -9,7 +9,7 @@ use syn::{Expr, Receiver, Type};
 use crate::function::{Argument, Function, peeled};
 use crate::options::{Options, ours};
 
-/// A call's arguments are grouped by so many.
+/// A group has at most this many parts.
 const AT_ONCE: usize = 12;
 
 /// A key, or a part of one.
@@ -81,7 +81,7 @@ impl Key {
         }
     }
 
-    /// So many parts as one. What does not fit is a part by itself.
+    /// Several parts as one. What does not fit is a group by itself, and the last part.
     fn group(mut parts: Vec<Self>) -> Self {
         if parts.len() > AT_ONCE {
             let rest = parts.split_off(AT_ONCE - 1);

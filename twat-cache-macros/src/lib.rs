@@ -74,3 +74,29 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Unified, attribute, item)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ordinal of the next function in this compilation with these options and tokens, wherever it stands.
+    fn next(options: &str, function: &str) -> usize {
+        let options = Options::parse(Wrapper::Disk, options.parse().expect("tokens")).expect("options");
+        let function = Function::parse(&options, function.parse().expect("tokens"), || false).expect("a function");
+        ordinal(&function, &options)
+    }
+
+    #[test]
+    fn only_functions_that_may_have_one_name_and_version_are_counted() {
+        assert_eq!([(); 3].map(|()| next("", "fn counted(n: u32) -> u32 { n }")), [0, 1, 2]);
+        // Comments, lines and other options say nothing.
+        assert_eq!(next("max_bytes = 3", "// Above.\n\n fn counted(n : u32)\n -> u32 { /* n */ n }"), 3);
+        assert_eq!(next("", "fn other(n: u32) -> u32 { n }"), 0);
+        assert_eq!(next("", "fn counted(n: u32) -> u32 { n + 1 }"), 0);
+        assert_eq!(next("key = n / 2", "fn counted(n: u32) -> u32 { n }"), 0);
+        // What a version is, is not known here.
+        assert_eq!(next("version = 1", "fn counted(n: u32) -> u32 { n }"), 0);
+        assert_eq!(next("version = ONE", "fn counted(n: u32) -> u32 { n * 2 }"), 1);
+        assert_eq!([(); 2].map(|()| next("name = \"given\"", "fn counted(n: u32) -> u32 { n }")), [0, 0]);
+    }
+}
