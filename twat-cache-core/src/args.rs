@@ -1,6 +1,9 @@
+use std::any::{Any, TypeId};
+use std::cell::Cell;
 use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
 
-use crate::key::hash_part;
+use crate::key::is_digest;
 
 /// The arguments of a call: borrowed for the lookup, owned for storage.
 ///
@@ -9,6 +12,10 @@ use crate::key::hash_part;
 ///
 /// Everything that is `Hash + Eq + ToOwned` is `Args` already: numbers, `str`, `String`, `Path`, slices, tuples, your
 /// own types with `#[derive(Clone, PartialEq, Eq, Hash)]`. For several arguments by reference there is [`Call`].
+///
+/// Two arguments are the same if they are equal by their own `Eq`. A path that is an argument, or one of a `Call`, is compared by
+/// its bytes, because a function can tell `a/b` from `a//b` and `a/b/`, and `Eq` of `std` cannot. A path inside another argument,
+/// such as a tuple or a type of your own, is compared as that type does it.
 ///
 /// # What an implementor owes
 ///
@@ -31,6 +38,13 @@ pub trait Args: Hash {
 
     /// The owned form, made when a result is stored.
     fn to_key(&self) -> Self::Owned;
+
+    /// Hashes for a digest, which has nothing else to compare by.
+    #[doc(hidden)]
+    #[inline]
+    fn hash_exactly<H: Hasher>(&self, state: &mut H) {
+        self.hash(state);
+    }
 }
 
 impl<T> Args for T
@@ -43,12 +57,48 @@ where
     #[inline]
     fn matches(&self, owned: &Self::Owned) -> bool {
         self == std::borrow::Borrow::<T>::borrow(owned)
+            && with_path(self, |path| {
+                // `Eq` of a path is about its components.
+                let owned: &dyn Any = owned;
+                owned.downcast_ref::<PathBuf>().is_some_and(|owned| path.as_os_str() == owned.as_os_str())
+            })
+            .unwrap_or(true)
     }
 
     #[inline]
     fn to_key(&self) -> Self::Owned {
         self.to_owned()
     }
+
+    #[inline]
+    fn hash_exactly<H: Hasher>(&self, state: &mut H) {
+        // `Hash` of a path is about its components, and not about the root.
+        if with_path(self, |path| path.as_os_str().hash(state)).is_none() {
+            self.hash(state);
+        }
+    }
+}
+
+/// Shows this as a path if its owned form is one. For any other type that is decided when it is compiled.
+#[inline]
+fn with_path<T, R>(this: &T, show: impl FnOnce(&Path) -> R) -> Option<R>
+where
+    T: ToOwned + ?Sized,
+    T::Owned: 'static,
+{
+    thread_local! {
+        /// A copy, because there is no safe way from a `T` to the path that it is. It is allocated once.
+        static COPY: Cell<PathBuf> = Cell::default();
+    }
+    if TypeId::of::<T::Owned>() != TypeId::of::<PathBuf>() {
+        return None;
+    }
+    let mut copy = COPY.try_with(Cell::take).unwrap_or_default();
+    this.clone_into((&mut copy as &mut dyn Any).downcast_mut()?);
+    let shown = show(&copy);
+    // At the end of a thread it is dropped.
+    let _ = COPY.try_with(|kept| kept.set(copy));
+    Some(shown)
 }
 
 /// Several arguments by reference: `Call((&a, &b, …))`, from one to twelve.
@@ -64,28 +114,68 @@ where
 #[derive(Debug)]
 pub struct Call<T>(pub T);
 
+/// One of the arguments in a [`Call`]: a reference, or what stands for one.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument in a `Call`",
+    label = "not a reference to an argument",
+    note = "a `Call` has references to its arguments: `Call((&a, &b))`"
+)]
+pub trait Part {
+    /// The argument itself.
+    type Args: Args + ?Sized;
+
+    /// The argument itself.
+    fn args(&self) -> &Self::Args;
+}
+
+impl<A: Args + ?Sized> Part for &A {
+    type Args = A;
+
+    #[inline]
+    fn args(&self) -> &A {
+        self
+    }
+}
+
+impl<T> Part for Call<T>
+where
+    Self: Args,
+{
+    type Args = Self;
+
+    #[inline]
+    fn args(&self) -> &Self {
+        self
+    }
+}
+
 macro_rules! call {
     ($($name:ident $index:tt),+) => {
-        // A tuple hashes as its elements do, one after the other, and `&A` as `A`: so this equals the hash of `Owned`. But
-        // for paths, and only in digests, which do not look for owned keys.
-        impl<$($name: Args + ?Sized),+> Hash for Call<($(&$name,)+)> {
+        // A tuple hashes as its elements do, one after the other, and `&A` as `A`: so this equals the hash of `Owned`. Digests
+        // need not equal it.
+        impl<$($name: Part),+> Hash for Call<($($name,)+)> {
             #[inline]
             fn hash<State: Hasher>(&self, state: &mut State) {
-                $(hash_part(self.0.$index, state);)+
+                if is_digest::<State>() {
+                    $(self.0.$index.args().hash_exactly(state);)+
+                } else {
+                    $(self.0.$index.args().hash(state);)+
+                }
             }
         }
 
-        impl<$($name: Args + ?Sized),+> Args for Call<($(&$name,)+)> {
-            type Owned = ($($name::Owned,)+);
+        impl<$($name: Part),+> Args for Call<($($name,)+)> {
+            type Owned = ($(<$name::Args as Args>::Owned,)+);
 
             #[inline]
             fn matches(&self, owned: &Self::Owned) -> bool {
-                $(self.0.$index.matches(&owned.$index))&&+
+                $(self.0.$index.args().matches(&owned.$index))&&+
             }
 
             #[inline]
             fn to_key(&self) -> Self::Owned {
-                ($(self.0.$index.to_key(),)+)
+                ($(self.0.$index.args().to_key(),)+)
             }
         }
     };

@@ -1,8 +1,8 @@
-use std::any::{Any, type_name};
+use std::any::type_name;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -11,9 +11,10 @@ use crate::Args;
 
 /// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`].
 ///
-/// It is of what a type hashes: two values that hash alike are one key, even if they are not equal. So it is with paths that
-/// differ only in whether they begin at the root, as `/etc` and `etc`, where `std` is alone with them: in a `PathBuf`, in a
-/// tuple, in a type of your own. A `&Path`, also within a [`Call`](crate::Call), is told apart.
+/// It is of what a type hashes: two values that hash alike are one key, even if they are not equal. A path that is an argument, or
+/// one of a [`Call`](crate::Call), is hashed by its bytes. A path inside another argument, such as a type of your own, is hashed by
+/// `std`, which hashes `/etc` and `etc` alike, and `a/b` and `a//b`. Where a function tells those apart, implement the type's `Hash`
+/// and hash the path's `as_os_str()`.
 ///
 /// SipHash is by Aumasson and Bernstein (<https://www.aumasson.jp/siphash/siphash.pdf>). Keyed with a secret, nobody
 /// can construct two arguments with one digest; by chance, two of 2³² entries share one with probability 2⁻⁶⁵.
@@ -141,23 +142,10 @@ impl Hasher for KeyHasher {
     crate::__little_endian!(|self, bytes| self.0.write(bytes));
 }
 
-/// Hashes a part of a key. For who trusts a digest, of a path its length as well.
-///
-/// `std` hashes a path by its components, and not that it begins at the root: `/etc` is hashed as `etc` is. With its length it
-/// is not, and only a path that is not in its shortest form pays for that with a miss.
+/// Whether this hasher makes digests.
 #[inline]
-pub fn hash_part<A: Args + ?Sized, H: Hasher>(part: &A, state: &mut H) {
-    part.hash(state);
-    if !is::<H, KeyHasher>() {
-        return;
-    }
-    if is::<A, Path>() {
-        state.write_usize(size_of_val(part));
-    } else if is::<A, PathBuf>()
-        && let Some(path) = (&part.to_key() as &dyn Any).downcast_ref::<PathBuf>()
-    {
-        state.write_usize(path.as_os_str().len());
-    }
+pub(crate) fn is_digest<H>() -> bool {
+    is::<H, KeyHasher>()
 }
 
 /// Whether one type is the other. That a name is not another type's is not promised; here it only makes more be hashed.
@@ -222,7 +210,16 @@ impl Namespace {
         Self::from_number(hasher.finish128().0)
     }
 
-    /// The digest of a call's arguments here.
+    /// The digest of a call's arguments here, with a path told apart by its bytes.
+    #[inline]
+    pub fn digest_of<A: Args + ?Sized>(&self, arguments: &A) -> KeyHash {
+        let mut hasher = self.hasher();
+        arguments.hash_exactly(&mut hasher);
+        hasher.finish128()
+    }
+
+    /// The digest of anything that hashes. A path that is not one of a [`Call`](crate::Call)'s arguments is told apart by its
+    /// components and its length.
     #[inline]
     pub fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
         let mut hasher = self.hasher();

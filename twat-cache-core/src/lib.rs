@@ -58,6 +58,8 @@ mod tiered;
 pub mod trust;
 mod warn;
 
+#[doc(hidden)]
+pub use args::Part;
 pub use args::{Args, Call};
 pub use claim::Claim;
 pub use clock::{Clock, ManualClock};
@@ -68,8 +70,6 @@ pub use fallback::Fallback;
 #[doc(hidden)]
 pub use function::kind;
 pub use function::{AsyncFunction, Function, Takes};
-#[doc(hidden)]
-pub use key::hash_part;
 pub use key::{KeyHash, KeyHasher, Namespace};
 pub use lifetime::Lifetime;
 pub use lru::LruStore;

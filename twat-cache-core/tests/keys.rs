@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::path::Path;
 
-use twat_cache_core::{Call, KeyHash, Namespace};
+use twat_cache_core::{Args, Call, KeyHash, Namespace};
 
 fn digest<K: Hash + ?Sized>(key: &K) -> String {
     let secret = *b"0123456789abcdef";
@@ -78,16 +78,35 @@ fn a_borrowed_key_digests_as_its_owned_form() {
     assert_eq!(digest(&Call((&[1_u16][..],))), digest(&(vec![1_u16],)));
 }
 
+/// `std` compares and hashes most of these alike.
+const PATHS: [&str; 6] = ["a/b", "a//b", "a/b/", "/a/b", "a/./b", "ab"];
+
 #[test]
-fn paths_that_std_hashes_alike_are_told_apart() {
-    let [root, there] = ["/etc/x", "etc/x"].map(Path::new);
-    assert_ne!(digest(root), digest(there));
+fn a_path_is_told_apart_by_its_bytes_as_an_argument_or_one_of_a_call() {
+    let namespace = Namespace::random();
+    for (index, one) in PATHS.iter().map(Path::new).enumerate() {
+        let (one_buf, key) = (one.to_path_buf(), Args::to_key(&Call((one, &1))));
+        assert_eq!(namespace.digest_of(one), namespace.digest_of(&one_buf));
+        assert_eq!(namespace.digest(&Call((one, &1))), namespace.digest(&Call((&one_buf, &1))));
+        assert_eq!(namespace.digest(&Call((one, &1))), namespace.digest_of(&Call((one, &1))));
+        assert!(one.matches(&one_buf) && one_buf.matches(&one_buf) && Call((one, &1)).matches(&key));
+        for other in PATHS[index + 1..].iter().map(Path::new) {
+            let other_buf = other.to_path_buf();
+            assert_ne!(namespace.digest_of(one), namespace.digest_of(other), "{one:?} {other:?}");
+            assert_ne!(namespace.digest_of(&one_buf), namespace.digest_of(&other_buf));
+            assert_ne!(namespace.digest(&Call((one, &1))), namespace.digest(&Call((other, &1))));
+            assert_ne!(namespace.digest(&Call((&one_buf,))), namespace.digest(&Call((&other_buf,))));
+            assert!(!one.matches(&other_buf) && !other_buf.matches(&one_buf) && !Call((other, &1)).matches(&key));
+        }
+    }
+    // Anything else is what it hashes.
+    assert_eq!(namespace.digest_of(&(1_u8, "x")), namespace.digest(&(1_u8, "x")));
+}
+
+#[test]
+fn a_path_that_begins_at_the_root_is_another_key_wherever_only_hash_is_known() {
+    assert_ne!(digest(Path::new("/etc/x")), digest(Path::new("etc/x")));
     assert_ne!(digest(Path::new("a/bcdefg/h")), digest(Path::new("abcde/f/gh")));
-    // Several arguments, by reference: borrowed or owned.
-    assert_ne!(digest(&Call((root, &1))), digest(&Call((there, &1))));
-    let [root_buf, there_buf] = [root, there].map(Path::to_path_buf);
-    assert_ne!(digest(&Call((&root_buf, &1))), digest(&Call((&there_buf, &1))));
-    assert_eq!(digest(&Call((root, &1))), digest(&Call((&root_buf, &1))));
 }
 
 #[test]

@@ -7,65 +7,34 @@ use syn::spanned::Spanned as _;
 
 use crate::function::{Argument, Function};
 use crate::key::Key;
-use crate::options::{Options, Wrapper, fingerprint};
+use crate::options::{Options, Wrapper, fingerprint, ours};
 
 /// What the written code is made of.
 pub(crate) struct Parts<'a> {
     pub(crate) function: &'a Function,
     pub(crate) options: &'a Options,
-    /// Where the facade keeps what this code is made of.
+    /// What this code is made of, by the name under which it is [imported](Self::import).
     pub(crate) private: TokenStream,
-    pub(crate) key: Key,
-    /// The return type, as what says which part of it is remembered.
-    pub(crate) outcome: TokenStream,
-    /// The type of what is remembered.
-    pub(crate) value: TokenStream,
+    /// What tells its persistent cache from others whose path may be the same.
+    pub(crate) ordinal: usize,
 }
 
 /// The function, remembered.
-pub(crate) fn expand(function: &Function, options: &Options, stands_in_impl: bool) -> TokenStream {
-    let krate = &options.krate;
-    let private = quote!(#krate::__private);
-    let output = &function.output;
-    let outcome = quote! {
-        <#output as #private::Outcome<{
-            // Only where it is none.
-            #[allow(unused_imports)]
-            use #private::NoResult as _;
-            #private::Probe::<#output>::IS_RESULT
-        }>>
-    };
-    let key = Key::of(function, options, &private);
-    let value = quote!(#outcome::Value);
-    let parts = Parts { function, options, private, key, outcome, value };
-    if stands_in_impl { parts.method() } else { parts.free() }
+pub(crate) fn expand(function: &Function, options: &Options, ordinal: usize) -> TokenStream {
+    let parts = Parts { function, options, private: quote!(__cache), ordinal };
+    if function.stands_in_impl { parts.method() } else { parts.free() }
 }
 
 impl Parts<'_> {
-    pub(crate) fn is_async(&self) -> bool {
-        self.function.signature.asyncness.is_some()
-    }
-
-    /// The type of the store.
-    pub(crate) fn store(&self) -> TokenStream {
-        let Self { private, value, key, .. } = self;
-        let owned = &key.owned;
-        match self.options.wrapper {
-            Wrapper::Memory => quote!(#private::MemStore<#owned, #value>),
-            Wrapper::Disk => quote!(#private::DiskFallback<#value>),
-            Wrapper::File => quote!(#private::FileFallback<#value>),
-            Wrapper::Unified => quote!(#private::UnifiedStore<#owned, #value>),
-        }
-    }
-
-    pub(crate) fn memo(&self) -> TokenStream {
-        let (private, store) = (&self.private, self.store());
-        quote!(#private::Memo<#store, ()>)
+    /// Makes known what the written code is made of, and what it takes to ask about types.
+    pub(crate) fn import(&self) -> TokenStream {
+        let (krate, private) = (&self.options.krate, &self.private);
+        quote!(use #krate::__private::{self as #private, by_type::*};)
     }
 
     /// Makes the memo. `name` is what it is called if nobody has said.
     pub(crate) fn open(&self, name: &TokenStream) -> TokenStream {
-        let Self { private, value, key, options, .. } = self;
+        let Self { private, options, .. } = self;
         let wrapper = format_ident!("{}", options.wrapper.name());
         let settings = options.settings.iter().map(|(setting, value)| {
             let span = value.as_ref().map_or(setting.span(), syn::spanned::Spanned::span);
@@ -73,46 +42,57 @@ impl Parts<'_> {
         });
         let builder = if options.wrapper.is_persistent() {
             let name = options.name.as_ref().map_or_else(|| name.clone(), |name| quote!(#name));
-            let version = options.version.as_ref().map_or_else(
-                || {
-                    let (signature, block) = (&self.function.signature, &self.function.block);
-                    fingerprint(quote!(#signature #block)).to_token_stream()
-                },
-                |version| quote!(#version),
-            );
+            let version = options
+                .version
+                .as_ref()
+                .map_or_else(|| fingerprint(self.function.tokens()).to_token_stream(), |version| quote!(#version));
             let meaning = fingerprint(options.key_tokens());
             quote!(#private::#wrapper(#name).version((#version, #meaning)))
         } else {
             quote!(#private::#wrapper())
         };
-        let owned = &key.owned;
         // What the value lacks is said at the return type.
         let span = self.function.output.span();
         let open = match options.wrapper {
-            Wrapper::Memory => quote_spanned!(span=> .open::<#owned, #value>()),
-            Wrapper::Disk | Wrapper::File => quote_spanned!(span=> .with_memory::<#value>()),
-            Wrapper::Unified => quote_spanned!(span=> .build::<#owned, #value>()),
+            Wrapper::Memory => quote_spanned!(span=> .open()),
+            Wrapper::Disk | Wrapper::File => quote_spanned!(span=> .with_memory()),
+            Wrapper::Unified => quote_spanned!(span=> .build()),
         };
-        quote!(#private::Memo::new(#builder #(#settings)* #open, ()))
+        let patience = options.patience.as_ref().map(|patience| quote_spanned!(patience.span()=> .patience(#patience)));
+        quote!(#private::Memo::new(#builder #(#settings)* #open, ()) #patience)
     }
 
-    /// Asks `memo` for the result, which `compute`, a call or a block, computes.
+    /// The key of a call, made of its arguments, of those that are owned perhaps `by_reference`.
+    pub(crate) fn key(&self, by_reference: bool) -> Key {
+        Key::of(self.function, self.options, &self.private, by_reference)
+    }
+
+    /// Makes a key, for [`ask`](Self::ask).
+    pub(crate) fn make(&self, key: &TokenStream) -> TokenStream {
+        let name = ours("key");
+        // What the user has written is not all used.
+        let given = self.options.key.as_ref();
+        let lints = given.map(|_| quote!(#[allow(unused_variables, unused_parens, clippy::all, clippy::pedantic)]));
+        quote!(#lints let #name = #key;)
+    }
+
+    /// Asks `memo` for the result for the key, which `compute`, a call or a block, computes.
     pub(crate) fn ask(&self, memo: &TokenStream, method: &str, compute: &TokenStream) -> TokenStream {
-        let make = &self.key.make;
-        let ask = self.ask_with_key(memo, method, compute);
-        quote!(#make #ask)
-    }
-
-    /// The same where the key is made.
-    pub(crate) fn ask_with_key(&self, memo: &TokenStream, method: &str, compute: &TokenStream) -> TokenStream {
-        let Self { outcome, key: Key { reference, .. }, .. } = self;
-        let (method, call) = if self.is_async() {
-            let method = format_ident!("{method}_async");
-            (method, quote!((#reference, async || #outcome::into_result(#compute.await)).await))
+        let function = self.function;
+        let (output, outcome, key) = (&function.output, ours("outcome"), ours("key"));
+        let sharing = method.ends_with("sharing").then(|| quote!(#outcome.sharing(),));
+        let (method, wait) = if function.is_async() {
+            (format!("{method}_async"), Some(quote!(.await)))
         } else {
-            (format_ident!("{method}"), quote!((#reference, || #outcome::into_result(#compute))))
+            (method.to_owned(), None)
         };
-        quote!(#outcome::from_result(#memo.#method #call))
+        let (method, computing) = (format_ident!("{method}"), ours("compute"));
+        let is_async = wait.as_ref().map(|_| quote!(async));
+        quote! {
+            let #outcome = __is::<#output>().outcome();
+            let #computing = #is_async || #outcome.begin(#compute #wait);
+            #outcome.end(#memo.#method(&#key, #sharing #computing)#wait)
+        }
     }
 
     /// The package, and the program in it, if this is in one: it may have the name of the library.
@@ -135,19 +115,16 @@ impl Parts<'_> {
     }
 
     /// An argument as the body gets it: what is in the key is needed after that.
-    pub(crate) fn handed_over(argument: &Argument) -> TokenStream {
-        let name = &argument.name;
-        if argument.is_in_key && argument.referent.is_none() {
-            quote!(::core::clone::Clone::clone(&#name))
-        } else {
-            quote!(#name)
-        }
+    pub(crate) fn handed_over(&self, argument: &Argument) -> TokenStream {
+        let (name, private) = (&argument.name, &self.private);
+        if argument.is_in_key && argument.referent.is_none() { quote!(#private::clone(&#name)) } else { quote!(#name) }
     }
 
     /// The return type, with its arrow if it was written.
     pub(crate) fn arrow(&self) -> TokenStream {
-        let output = &self.function.output;
-        match &self.function.signature.output {
+        let Function { output, future, signature, .. } = self.function;
+        let output = future.as_ref().unwrap_or(output);
+        match &signature.output {
             ReturnType::Default => TokenStream::new(),
             ReturnType::Type(..) => quote!(-> #output),
         }

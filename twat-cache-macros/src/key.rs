@@ -4,35 +4,41 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Type, parse_quote};
+use syn::{Expr, Receiver, Type};
 
-use crate::function::{Argument, Function};
+use crate::function::{Argument, Function, peeled};
 use crate::options::{Options, ours};
 
-/// What it takes to know a call again.
-pub(crate) struct Key {
-    /// Statements that make the key of the arguments at hand.
-    pub(crate) make: TokenStream,
-    /// A reference to it.
-    pub(crate) reference: TokenStream,
-    /// The type of what is kept.
-    pub(crate) owned: TokenStream,
-}
-
-/// A call's arguments are grouped by so many.
+/// A group has at most this many parts.
 const AT_ONCE: usize = 12;
 
+/// A key, or a part of one.
+pub(crate) enum Key {
+    /// What the option `key` says.
+    Given(TokenStream),
+    /// An argument: its type, and a reference to it.
+    One(Box<Type>, TokenStream),
+    /// Several.
+    Group(Vec<Self>),
+}
+
 impl Key {
-    pub(crate) fn of(function: &Function, options: &Options, private: &TokenStream) -> Self {
-        match &options.key {
-            Some(key) => Self::given(function, key, private),
-            None => Self::of_arguments(function, options, private),
+    /// The key of a call whose arguments are at hand, those that are owned perhaps `by_reference`.
+    pub(crate) fn of(function: &Function, options: &Options, private: &TokenStream, by_reference: bool) -> Self {
+        if let Some(key) = &options.key {
+            return Self::given(function, key, private);
         }
+        let receiver = receiver_in_key(function, options);
+        let arguments = function.arguments.iter().filter(|argument| argument.is_in_key);
+        let arguments = arguments.map(|Argument { name, r#type, referent, .. }| match referent {
+            Some(referent) => Self::argument(referent, quote!(#name)),
+            None if by_reference => Self::argument(r#type, quote!(#name)),
+            None => Self::argument(r#type, quote!(&#name)),
+        });
+        Self::group(receiver.map(Self::receiver).into_iter().chain(arguments).collect())
     }
 
-    /// As `key` says.
     fn given(function: &Function, key: &Expr, private: &TokenStream) -> Self {
-        let name = ours("key");
         // The names in a pattern are not those of the arguments, so it is taken apart here, too.
         let parts = function.arguments.iter().filter(|argument| !argument.is_plain());
         let parts = parts.map(|Argument { pattern, name, referent, .. }| {
@@ -40,80 +46,110 @@ impl Key {
             ByReference.visit_pat_mut(&mut pattern);
             if referent.is_some() { quote!(let #pattern = #name;) } else { quote!(let #pattern = &#name;) }
         });
-        let borrowed = borrowed(key);
-        let make = quote! {
-            #[allow(unused_variables, unused_parens, clippy::all, clippy::pedantic)]
-            let #name = { #(#parts)* #private::Recorded::of(#borrowed) };
-        };
-        Self { make, reference: quote!(&#name), owned: quote!(#private::Recorded) }
+        let (recorder, records) = (ours("recorder"), record(key, private));
+        Self::Given(quote!({
+            #(#parts)*
+            let mut #recorder = #private::Recorder::default();
+            #records
+            #recorder.finished()
+        }))
     }
 
-    /// Of all arguments that are not skipped.
-    fn of_arguments(function: &Function, options: &Options, private: &TokenStream) -> Self {
-        let mut make = TokenStream::new();
-        let mut names = Vec::new();
-        let mut types = Vec::new();
-        if let Some(receiver) = function.receiver.as_ref()
-            && !options.skip.iter().any(|skipped| skipped == "self")
-        {
-            let part = ours("part_self");
-            // As it was written: of another macro's `self` there may be several.
-            let itself = receiver.self_token;
-            let is_reference = receiver.reference.is_some() || matches!(&*receiver.ty, Type::Reference(_));
-            let of: Type = match (&receiver.colon_token, &*receiver.ty) {
-                (Some(_), Type::Reference(reference)) => (*reference.elem).clone(),
-                (Some(_), of) => of.clone(),
-                (None, _) => parse_quote!(Self),
-            };
-            if is_reference {
-                make.extend(quote!(let #part = <#of as #private::Part<true>>::part(#itself);));
-            } else {
-                // The body takes `self` itself, while the key is still needed.
-                let copy = ours("copy_of_self");
-                make.extend(quote! {
-                    #[allow(clippy::all, clippy::pedantic)]
-                    let #copy = ::core::clone::Clone::clone(&#itself);
-                    let #part = <#of as #private::Part<true>>::part(&#copy);
+    fn receiver(receiver: &Receiver) -> Self {
+        // As it was written: of another macro's `self` there may be several.
+        let (itself, copy) = (receiver.self_token, ours(COPY));
+        match &*receiver.ty {
+            Type::Reference(reference) => Self::argument(&reference.elem, quote!(#itself)),
+            of => Self::argument(of, quote!(&#copy)),
+        }
+    }
+
+    /// A tuple's elements are parts by themselves: a path is told apart to the last bit also beside a type of the user's.
+    fn argument(of: &Type, reference: TokenStream) -> Self {
+        match peeled(of) {
+            Type::Tuple(tuple) if !tuple.elems.is_empty() => {
+                let elements = tuple.elems.iter().enumerate().map(|(index, of)| {
+                    let index = syn::Index::from(index);
+                    match peeled(of) {
+                        Type::Reference(of) => Self::argument(&of.elem, quote!((#reference).#index)),
+                        of => Self::argument(of, quote!(&(#reference).#index)),
+                    }
                 });
+                Self::group(elements.collect())
             }
-            names.push(part);
-            types.push(quote!(<#of as #private::Part<true>>::Owned));
+            of => Self::One(Box::new(of.clone()), reference),
         }
-        for (index, argument) in function.arguments.iter().enumerate().filter(|(_, argument)| argument.is_in_key) {
-            let Argument { name, r#type, referent, .. } = argument;
-            let part = ours(&format!("part_{index}"));
-            let of = referent.as_ref().unwrap_or(r#type);
-            // What is wrong with a type is said where it stands.
-            let span = Span::mixed_site().located_at(of.span());
-            let as_part = quote_spanned! {span=>
-                <#of as #private::Part<{
-                    // Only where it is none.
-                    #[allow(unused_imports)]
-                    use #private::NoArgs as _;
-                    #private::Probe::<#of>::IS_ARGS
-                }>>
-            };
-            let borrowed = if referent.is_some() { quote!(#name) } else { quote!(&#name) };
-            make.extend(quote_spanned!(span=> let #part = #as_part::part(#borrowed);));
-            names.push(part);
-            types.push(quote!(#as_part::Owned));
+    }
+
+    /// Several parts as one. What does not fit is a group by itself, and the last part.
+    fn group(mut parts: Vec<Self>) -> Self {
+        if parts.len() > AT_ONCE {
+            let rest = parts.split_off(AT_ONCE - 1);
+            parts.push(Self::group(rest));
         }
-        let parts = names.iter().zip(&types).map(|(name, of)| (quote!(&#name), of.clone())).collect();
-        let (reference, owned) = group(parts, private);
-        Self { make, reference: quote!(&#reference), owned }
+        Self::Group(parts)
+    }
+
+    /// The key itself.
+    pub(crate) fn value(&self, private: &TokenStream) -> TokenStream {
+        match self {
+            Self::Given(key) => key.clone(),
+            Self::One(of, reference) => {
+                // What is wrong with a type is said where it stands.
+                let span = Span::mixed_site().located_at(of.span());
+                quote_spanned!(span=> __is::<#of>().part(#reference))
+            }
+            Self::Group(parts) if parts.is_empty() => quote!(()),
+            Self::Group(parts) => {
+                let parts = parts.iter().map(|part| part.value(private));
+                quote!(#private::Call((#(#parts,)*)))
+            }
+        }
+    }
+
+    /// The type of what is kept, of arguments whose types have no parameters.
+    pub(crate) fn owned(&self, private: &TokenStream) -> TokenStream {
+        match self {
+            Self::Given(_) => quote!(#private::Recorded),
+            Self::One(of, _) => {
+                quote!(<#of as #private::Kept<{ __Is::<#of>::EXACT }, { __Is::<#of>::ARGS }>>::Owned)
+            }
+            Self::Group(parts) => {
+                let parts = parts.iter().map(|part| part.owned(private));
+                quote!((#(#parts,)*))
+            }
+        }
     }
 }
 
-/// What `key` says, with all that it names left where it is: the body may need it.
-fn borrowed(key: &Expr) -> TokenStream {
+/// A copy of `self` that the key is made of, if the body takes `self` itself.
+pub(crate) fn copy_of_self(function: &Function, options: &Options, private: &TokenStream) -> Option<TokenStream> {
+    let receiver = receiver_in_key(function, options).filter(|receiver| !is_borrowed(receiver))?;
+    let (copy, itself) = (ours(COPY), receiver.self_token);
+    Some(quote!(let #copy = #private::clone(&#itself);))
+}
+
+const COPY: &str = "copy_of_self";
+
+fn receiver_in_key<'a>(function: &'a Function, options: &Options) -> Option<&'a Receiver> {
+    function.receiver.as_ref().filter(|_| !options.skip.iter().any(|skipped| skipped == "self"))
+}
+
+fn is_borrowed(receiver: &Receiver) -> bool {
+    matches!(&*receiver.ty, Type::Reference(_))
+}
+
+/// Records what `key` says, with all that it names left where it is: the body may need it.
+fn record(key: &Expr, private: &TokenStream) -> TokenStream {
     match key {
-        Expr::Tuple(tuple) => {
-            let parts = tuple.elems.iter().map(borrowed);
-            quote!(&(#(#parts,)*))
+        Expr::Tuple(tuple) => tuple.elems.iter().map(|part| record(part, private)).collect(),
+        Expr::Paren(paren) => record(&paren.expr, private),
+        Expr::Group(group) => record(&group.expr, private),
+        other => {
+            let (part, recorder) = (ours("part"), ours("recorder"));
+            // In parentheses, or `&` would take only the first part of it.
+            quote!(match &(#other) { #part => #private::probe_of(#part).record(#part, &mut #recorder) };)
         }
-        Expr::Paren(paren) => borrowed(&paren.expr),
-        // In parentheses, or `&` would take only the first part of it.
-        other => quote!(&(#other)),
     }
 }
 
@@ -125,17 +161,4 @@ impl VisitMut for ByReference {
         (named.mutability, named.by_ref) = (None, None);
         syn::visit_mut::visit_pat_ident_mut(self, named);
     }
-}
-
-/// So many parts as one key. What does not fit is a part by itself.
-fn group(mut parts: Vec<(TokenStream, TokenStream)>, private: &TokenStream) -> (TokenStream, TokenStream) {
-    if parts.is_empty() {
-        return (quote!(()), quote!(()));
-    }
-    if parts.len() > AT_ONCE {
-        let (reference, owned) = group(parts.split_off(AT_ONCE - 1), private);
-        parts.push((quote!(&#reference), owned));
-    }
-    let (references, types): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    (quote!(#private::Call((#(#references,)*))), quote!((#(#types,)*)))
 }

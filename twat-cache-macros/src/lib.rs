@@ -11,28 +11,44 @@ mod method;
 mod options;
 mod refuse;
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use proc_macro::TokenStream;
+use quote::quote;
 
 use function::Function;
-use options::{Options, Wrapper};
+use options::{Options, Wrapper, digest};
 
 fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> TokenStream {
     let place = proc_macro::Span::call_site();
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
-        let function = Function::parse(&options, item.clone().into())?;
-        let in_impl = function.receiver.is_some() || function.mentions_self() || context::is_in_impl(place);
-        if !in_impl {
-            refuse::name(&function.signature.ident)?;
-        }
-        Ok(expand::expand(&function, &options, in_impl))
+        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(place))?;
+        Ok(expand::expand(&function, &options, ordinal(&function, &options)))
     });
     expanded
         .unwrap_or_else(|error| {
             // The function stays, so that its callers are not reported as well.
             let (error, item) = (error.into_compile_error(), proc_macro2::TokenStream::from(item));
-            quote::quote!(#error #item)
+            quote!(#error #item)
         })
         .into()
+}
+
+/// How many functions before this one, in what is compiled now, may have the same persistent cache by their paths, which leave
+/// out blocks: those of the same name and the same version. Tokens alone count, so that it stays when other code is edited.
+fn ordinal(function: &Function, options: &Options) -> usize {
+    static SEEN: Mutex<BTreeMap<u128, usize>> = Mutex::new(BTreeMap::new());
+    if !options.wrapper.is_persistent() || options.name.is_some() {
+        return 0;
+    }
+    let (name, meaning) = (&function.companion, options.key_tokens());
+    // Versions that are given may be equal however they are written.
+    let version = if options.version.is_some() { quote!(version) } else { function.tokens() };
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = seen.entry(digest(quote!(#name (#meaning) (#version)))).or_default();
+    *count += 1;
+    *count - 1
 }
 
 /// Remembers the results of a function in memory.
@@ -57,4 +73,30 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Unified, attribute, item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ordinal of the next function in this compilation with these options and tokens, wherever it stands.
+    fn next(options: &str, function: &str) -> usize {
+        let options = Options::parse(Wrapper::Disk, options.parse().expect("tokens")).expect("options");
+        let function = Function::parse(&options, function.parse().expect("tokens"), || false).expect("a function");
+        ordinal(&function, &options)
+    }
+
+    #[test]
+    fn only_functions_that_may_have_one_name_and_version_are_counted() {
+        assert_eq!([(); 3].map(|()| next("", "fn counted(n: u32) -> u32 { n }")), [0, 1, 2]);
+        // Comments, lines and other options say nothing.
+        assert_eq!(next("max_bytes = 3", "// Above.\n\n fn counted(n : u32)\n -> u32 { /* n */ n }"), 3);
+        assert_eq!(next("", "fn other(n: u32) -> u32 { n }"), 0);
+        assert_eq!(next("", "fn counted(n: u32) -> u32 { n + 1 }"), 0);
+        assert_eq!(next("key = n / 2", "fn counted(n: u32) -> u32 { n }"), 0);
+        // What a version is, is not known here.
+        assert_eq!(next("version = 1", "fn counted(n: u32) -> u32 { n }"), 0);
+        assert_eq!(next("version = ONE", "fn counted(n: u32) -> u32 { n * 2 }"), 1);
+        assert_eq!([(); 2].map(|()| next("name = \"given\"", "fn counted(n: u32) -> u32 { n }")), [0, 0]);
+    }
 }

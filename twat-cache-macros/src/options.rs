@@ -19,14 +19,12 @@ pub(crate) enum Wrapper {
     Unified,
 }
 
+/// The names of the attributes.
+pub(crate) const NAMES: [&str; 4] = ["mcache", "bcache", "fcache", "ucache"];
+
 impl Wrapper {
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "mcache",
-            Self::Disk => "bcache",
-            Self::File => "fcache",
-            Self::Unified => "ucache",
-        }
+        NAMES[self as usize]
     }
 
     /// Whether what it remembers outlives the process.
@@ -34,45 +32,37 @@ impl Wrapper {
         self != Self::Memory
     }
 
+    /// What it takes besides what all take.
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Memory => &["max_entries", "ttl", "key", "skip", "crate"],
-            Self::Disk => &["max_bytes", "ttl", "version", "dir", "name", "serde", "key", "skip", "crate"],
-            Self::File => &["max_bytes", "ttl", "version", "dir", "name", "access", "verify", "key", "skip", "crate"],
-            Self::Unified => {
-                &["max_entries", "max_bytes", "ttl", "version", "dir", "name", "backend", "key", "skip", "crate"]
-            }
+            Self::Memory => &["max_entries"],
+            Self::Disk => &["max_bytes", "version", "dir", "name", "trust", "serde"],
+            Self::File => &["max_bytes", "version", "dir", "name", "trust", "access", "verify"],
+            Self::Unified => &["max_entries", "max_bytes", "version", "dir", "name", "trust", "backend"],
         }
+    }
+
+    fn takes(self, option: &str) -> bool {
+        self.options().iter().chain(&FOR_ALL).any(|known| *known == option)
     }
 }
 
-/// All that any of the attributes takes.
-const ALL: [&str; 13] = [
-    "max_entries",
-    "max_bytes",
-    "ttl",
-    "version",
-    "dir",
-    "name",
-    "serde",
-    "access",
-    "verify",
-    "backend",
-    "key",
-    "skip",
-    "crate",
-];
+/// What all attributes take.
+const FOR_ALL: [&str; 6] = ["ttl", "patience", "key", "skip", "companion", "crate"];
 
 /// The options of one attribute.
 pub(crate) struct Options {
     pub(crate) wrapper: Wrapper,
     /// Those that are methods of the builder, with their values.
     pub(crate) settings: Vec<(Ident, Option<Expr>)>,
+    pub(crate) patience: Option<Expr>,
     pub(crate) version: Option<Expr>,
     pub(crate) name: Option<Expr>,
     pub(crate) key: Option<Expr>,
     /// Arguments that are left out of the key.
     pub(crate) skip: Vec<Ident>,
+    /// What the type beside a free function is called.
+    pub(crate) companion: Option<Ident>,
     /// Where the facade is.
     pub(crate) krate: Path,
 }
@@ -85,16 +75,18 @@ impl Options {
         let mut options = Self {
             wrapper,
             settings: Vec::new(),
+            patience: None,
             version: None,
             name: None,
             key: None,
             skip: Vec::new(),
+            companion: None,
             krate: parse_quote!(::twat_cache),
         };
         let mut seen: Vec<String> = Vec::new();
         for Given { name, value } in given {
             let word = name.to_string();
-            if !wrapper.options().contains(&word.as_str()) {
+            if !wrapper.takes(&word) {
                 return Err(Error::new(name.span(), not_an_option(wrapper, &word)));
             }
             if seen.contains(&word) {
@@ -124,6 +116,13 @@ impl Options {
                 return Err(Error::new(name.span(), format!("`{word}` needs a value: `{word} = …`")));
             }
             ("crate", Value::Path(path)) => self.krate = path,
+            ("patience", Value::Expr(expr)) => self.patience = Some(expr),
+            ("companion", Value::Expr(Expr::Path(path))) if path.path.get_ident().is_some() => {
+                self.companion = path.path.get_ident().cloned();
+            }
+            ("companion", Value::Expr(expr)) => {
+                return Err(Error::new_spanned(expr, "`companion` is a name, without quotes: `companion = fib_cache`"));
+            }
             ("version", Value::Expr(expr)) => self.version = Some(expr),
             ("name", Value::Expr(expr)) => self.name = Some(expr),
             ("key", Value::Expr(expr)) => self.key = Some(expr),
@@ -142,8 +141,9 @@ impl Options {
 
 fn not_an_option(wrapper: Wrapper, word: &str) -> String {
     let attribute = wrapper.name();
-    let allowed = wrapper.options().iter().map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", ");
-    if ALL.contains(&word) {
+    let allowed =
+        wrapper.options().iter().chain(&FOR_ALL).map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", ");
+    if [Wrapper::Memory, Wrapper::Disk, Wrapper::File, Wrapper::Unified].iter().any(|other| other.takes(word)) {
         format!("`{word}` is not for `#[{attribute}]`, which takes {allowed}")
     } else {
         format!("there is no option `{word}`; `#[{attribute}]` takes {allowed}")
@@ -189,11 +189,16 @@ impl Parse for Given {
     }
 }
 
-/// A number for these tokens: the same wherever and whenever they are compiled.
+/// A number for these tokens, as a literal: the same wherever and whenever they are compiled.
 pub(crate) fn fingerprint(tokens: impl ToTokens) -> Literal {
+    Literal::u128_suffixed(digest(tokens.to_token_stream()))
+}
+
+/// A number for these tokens.
+pub(crate) fn digest(tokens: TokenStream) -> u128 {
     let mut hasher = SipHasher13::new();
-    hash(tokens.to_token_stream(), &mut hasher);
-    Literal::u128_suffixed(hasher.finish128().as_u128())
+    hash(tokens, &mut hasher);
+    hasher.finish128().as_u128()
 }
 
 /// Token by token, because how they are printed side by side may change.

@@ -2,10 +2,10 @@
 
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
-use syn::{Error, GenericParam, Pat, Receiver, Result, Signature, Token, Type};
+use syn::{Attribute, Error, GenericParam, Pat, Receiver, Result, Signature, Token, Type};
 
-use crate::function::Argument;
-use crate::options::Options;
+use crate::function::{Argument, boxed_future};
+use crate::options::{NAMES, Options};
 
 /// What the companion of such a function would hide.
 const PRIMITIVES: [&str; 17] = [
@@ -13,16 +13,16 @@ const PRIMITIVES: [&str; 17] = [
     "f32", "f64",
 ];
 
-/// The name of a function that gets a companion.
-pub(crate) fn name(name: &syn::Ident) -> Result<()> {
-    let mut errors = Errors::default();
-    if PRIMITIVES.iter().any(|primitive| name == primitive) {
-        errors.add(
-            name,
-            format!("beside the function stands a type of its name, which would hide `{name}`; name it otherwise"),
-        );
+/// The name of the type beside a function.
+pub(crate) fn companion(options: &Options, name: &syn::Ident, stands_in_impl: bool, errors: &mut Errors) {
+    if stands_in_impl {
+        if let Some(companion) = &options.companion {
+            errors.add(companion, "nothing can stand beside a method; decorate a free function, and call that from it");
+        }
+    } else if PRIMITIVES.iter().any(|primitive| name == primitive) {
+        let message = "beside the function stands a type of this name, which would hide";
+        errors.add(name, format!("{message} `{name}`; name that type otherwise: `companion = …`"));
     }
-    errors.finish()
 }
 
 /// All that is wrong, to be said at once.
@@ -40,6 +40,15 @@ impl Errors {
 
     pub(crate) fn finish(self) -> Result<()> {
         self.0.map_or(Ok(()), Err)
+    }
+}
+
+/// Another of our attributes on the function.
+pub(crate) fn others(attributes: &[Attribute], errors: &mut Errors) {
+    let is_ours =
+        |path: &syn::Path| path.segments.last().is_some_and(|last| NAMES.iter().any(|name| last.ident == name));
+    for other in attributes.iter().filter(|attribute| is_ours(attribute.path())) {
+        errors.add(other, "a function has one cache, and so one such attribute; `ucache` has memory and a disk");
     }
 }
 
@@ -132,7 +141,9 @@ pub(crate) fn output(output: &Type, errors: &mut Errors) {
     }
     let mut find = Find(None);
     find.visit_type(output);
-    if let Some(opaque) = find.0 {
+    if boxed_future(output).is_some() {
+        errors.add(output, "what is remembered would be the future, and not what it gives; write an `async fn`");
+    } else if let Some(opaque) = find.0 {
         errors.add(opaque, "what is remembered needs a type with a name; return that in place of `impl Trait`");
     } else if let Some(borrow) = borrows(output) {
         let instead = "return it by value, such as `String` for `&str`, or an `Arc` of it";

@@ -17,13 +17,14 @@
 /// ```
 ///
 /// All that is said of [`mcache`](macro@crate::mcache) holds, and its cache has a name: the package and the path of the
-/// function, or `name = …`. Its version is a fingerprint of the function, body included: edit it, and its results are
+/// function, or `name = …`. A path leaves out blocks: of several functions of one name and the same tokens in a crate, those after the
+/// first have their number in the name, too. Its version is a fingerprint of the function, body included: edit it, and its results are
 /// computed anew; change it back, and the old ones are found again. The functions and constants that it uses are not part of
 /// it; with `version = …` you say yourself what is. A `key` or `skip` that changes is another version in any case.
 ///
 /// Values need [rkyv](https://docs.rs/rkyv)'s derives, or serde's with the option `serde` (feature `serde`).
 ///
-/// Options: `max_bytes`, `ttl`, `version`, `dir`, `name`, `serde`, `key`, `skip`, `crate`.
+/// Options: `max_bytes`, `version`, `dir`, `name`, `trust`, `serde`, and `ttl`, `patience`, `key`, `skip`, `companion`, `crate`.
 #[cfg(feature = "disk")]
 pub use twat_cache_macros::bcache;
 
@@ -45,7 +46,8 @@ pub use twat_cache_macros::bcache;
 /// All that is said of [`bcache`](macro@crate::bcache) holds; the companion has `view` besides, which gives a
 /// [`View`](crate::View).
 ///
-/// Options: `max_bytes`, `ttl`, `version`, `dir`, `name`, `access`, `verify`, `key`, `skip`, `crate`.
+/// Options: `max_bytes`, `version`, `dir`, `name`, `trust`, `access`, `verify`, and `ttl`, `patience`, `key`, `skip`, `companion`,
+/// `crate`.
 #[cfg(feature = "file")]
 pub use twat_cache_macros::fcache;
 
@@ -66,10 +68,15 @@ pub use twat_cache_macros::fcache;
 ///
 /// - Free functions, functions in functions, methods and associated functions; sync and async, on any executor.
 /// - Arguments of any number, owned or borrowed: a hit allocates nothing for `&str`, `&[T]`, `&Path` or `&T`. They need
-///   `Hash + Eq + Clone`; floats will do, also in slices, vectors and options, and in tuples with numbers and texts: NaN is
-///   the same as NaN, and 0.0 as -0.0. An owned argument is cloned for the body when something is computed, for it is kept as the key as well.
+///   `Hash + Eq + Clone`, or are floats, also in slices, vectors, options and tuples. An owned argument is cloned for the body when
+///   something is computed, because the key needs it as well.
 /// - `self` is part of the key, by its own `Hash + Eq + Clone`.
-/// - Of a `Result`, by whatever name, only `Ok` is remembered.
+/// - What a function can tell apart is told apart: floats by their bits (0.0 and -0.0 are two arguments, a NaN is the same as
+///   itself), paths by their bytes (`a/b`, `a//b` and `a/b/` are three), also inside of tuples, slices, arrays, vectors, options and
+///   boxes. A type of your own is the same argument where it is equal by its own `Eq`, and on disk where it hashes alike. For one
+///   with a path inside, take the path apart in `key`, or implement its `Eq` and `Hash` by `path.as_os_str()`.
+/// - Of a `Result`, by whatever name, only `Ok` is remembered. An error goes to all callers that waited for it, if its type is
+///   known to be `Clone + Send + Sync + 'static`; otherwise each of them computes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -97,6 +104,9 @@ pub use twat_cache_macros::fcache;
 /// A function of an `impl` that has neither `self` nor `Self` in its signature is told by the source around it. Where a macro
 /// wrote it, say `where Self: Sized`.
 ///
+/// In a generic `impl`, and in a default method of a `trait`, there is a cache for each type. Under `#[async_trait]`, decorate the
+/// methods inside of the `impl`.
+///
 /// Not for generic functions, `impl Trait`, `const` and `unsafe` functions, borrowed results and `&mut` arguments that are not
 /// skipped: the compiler says so, and what to do instead.
 ///
@@ -104,10 +114,11 @@ pub use twat_cache_macros::fcache;
 ///
 /// They are expressions, evaluated once, at the first call. They must not call the function itself.
 ///
-/// - `max_entries`, `ttl`: as the builder's.
+/// - `max_entries`, `ttl`, `patience`: as the builder's.
 /// - `skip(a, self)`: these arguments are not part of the key.
 /// - `key = (…)`: this is the key, whatever the arguments are. It may use them, and needs only `Hash`; what it hashes is what is
-///   compared. (Of a path take `as_os_str()`: `std` hashes `/etc` as `etc`.)
+///   compared, floats and paths as above.
+/// - `companion = name`: what the companion is called, see below.
 /// - `crate = path`: where `twat_cache` is, if it is not called so.
 ///
 /// ```
@@ -136,7 +147,9 @@ pub use twat_cache_macros::fcache;
 /// # The companion
 ///
 /// Beside a function there is a type of its name, with its visibility, for what else one does with a cache. So there can be no
-/// module and no other type of that name.
+/// module and no other type of that name, and where a function has the name of a crate, other code beside it writes `::bytes` for
+/// the crate. `companion = name` names the type otherwise. It takes that for `mod area; pub use area::area;`, where the module and
+/// the type of a function `area` would meet.
 ///
 /// ```
 /// # use twat_cache::mcache;
@@ -200,6 +213,7 @@ pub use twat_cache_macros::mcache;
 ///
 /// All that is said of [`bcache`](macro@crate::bcache) holds.
 ///
-/// Options: `max_entries`, `max_bytes`, `ttl`, `version`, `dir`, `name`, `backend`, `key`, `skip`, `crate`.
+/// Options: `max_entries`, `max_bytes`, `version`, `dir`, `name`, `trust`, `backend`, and `ttl`, `patience`, `key`, `skip`,
+/// `companion`, `crate`.
 #[cfg(feature = "ucache")]
 pub use twat_cache_macros::ucache;

@@ -2,8 +2,11 @@ use std::hash::{Hash, Hasher};
 
 use smallvec::SmallVec;
 
-/// A key that is known by all that it hashes, for what hashes, and cannot be owned or compared. It borrows nothing: what it
-/// was made of may be given away.
+use super::exact::Exact;
+use crate::Part;
+
+/// A key, or a part of one, that is known by the bytes that were recorded of it. It borrows nothing: what it was made of may be
+/// given away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded(SmallVec<[u8; SHORT]>);
 
@@ -11,12 +14,21 @@ pub struct Recorded(SmallVec<[u8; SHORT]>);
 const SHORT: usize = 64;
 
 impl Recorded {
-    /// Records what this hashes.
+    /// Records this value to the last bit.
     #[inline]
-    pub fn of<T: Hash + ?Sized>(key: &T) -> Self {
-        let mut recorder = Recorder(SmallVec::new());
-        key.hash(&mut recorder);
-        Self(recorder.0)
+    pub fn exactly<T: Exact + ?Sized>(value: &T) -> Self {
+        let mut recorder = Recorder::default();
+        value.record(&mut recorder);
+        recorder.finished()
+    }
+}
+
+impl Part for Recorded {
+    type Args = Self;
+
+    #[inline]
+    fn args(&self) -> &Self {
+        self
     }
 }
 
@@ -28,7 +40,16 @@ impl Hash for Recorded {
 }
 
 /// Keeps what it is given, the same on every platform, as [`KeyHasher`](crate::KeyHasher) takes it.
-struct Recorder(SmallVec<[u8; SHORT]>);
+#[derive(Debug, Default)]
+pub struct Recorder(SmallVec<[u8; SHORT]>);
+
+impl Recorder {
+    /// What was recorded.
+    #[inline]
+    pub fn finished(self) -> Recorded {
+        Recorded(self.0)
+    }
+}
 
 impl Hasher for Recorder {
     #[inline]
@@ -51,18 +72,15 @@ mod tests {
 
     #[test]
     fn what_hashes_alike_is_the_same_and_nothing_else() {
-        let same = |one: &dyn Fn(&mut Recorder), other: &dyn Fn(&mut Recorder)| {
-            let record = |hash: &dyn Fn(&mut Recorder)| {
-                let mut recorder = Recorder(SmallVec::new());
-                hash(&mut recorder);
-                recorder.0
-            };
-            record(one) == record(other)
-        };
-        assert!(same(&|state| ("a", 1).hash(state), &|state| (String::from("a"), &1).hash(state)));
-        assert!(!same(&|state| ("a", "bc").hash(state), &|state| ("ab", "c").hash(state)));
-        assert!(!same(&|state| (1_u8, 2_u16).hash(state), &|state| (1_u16, 2_u8).hash(state)));
-        assert_eq!(Recorded::of(&[1_u8, 2][..]), Recorded::of(&vec![1_u8, 2]));
-        assert_ne!(Recorded::of(&None::<u8>), Recorded::of(&Some(0_u8)));
+        fn recorded(key: &(impl Hash + ?Sized)) -> Recorded {
+            let mut recorder = Recorder::default();
+            key.hash(&mut recorder);
+            recorder.finished()
+        }
+        assert_eq!(recorded(&("a", 1)), recorded(&(String::from("a"), &1)));
+        assert_ne!(recorded(&("a", "bc")), recorded(&("ab", "c")));
+        assert_ne!(recorded(&(1_u8, 2_u16)), recorded(&(1_u16, 2_u8)));
+        assert_eq!(recorded(&[1_u8, 2][..]), recorded(&vec![1_u8, 2]));
+        assert_ne!(recorded(&None::<u8>), recorded(&Some(0_u8)));
     }
 }

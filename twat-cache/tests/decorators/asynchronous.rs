@@ -1,5 +1,6 @@
 //! Async functions and methods, on any executor, their futures `Send` if those of their bodies are.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -179,4 +180,61 @@ impl Fetch for Site {
 #[test]
 fn an_async_method_may_be_that_of_a_trait() {
     assert_eq!(block_on(async { (Site("ab".into()).fetch(1).await, Site("abc".into()).fetch(1).await) }), (3, 4));
+}
+
+#[mcache]
+async fn length(name: Cow<'static, str>, other: Option<&'static str>) -> usize {
+    yield_now().await;
+    name.len() + other.map_or(0, str::len)
+}
+
+#[mcache]
+async fn checked(name: Cow<'static, str>) -> Result<Cow<'static, str>, &'static str> {
+    yield_now().await;
+    if name.is_empty() { Err("empty") } else { Ok(name) }
+}
+
+#[ucache(dir = dir())]
+async fn length_wherever(name: Cow<'static, str>) -> usize {
+    yield_now().await;
+    name.len()
+}
+
+#[fcache(dir = dir())]
+async fn length_in_a_file(name: Cow<'static, str>, (a, b): (f64, Option<&'static str>)) -> usize {
+    yield_now().await;
+    name.len() + b.map_or(0, str::len) + usize::from(a > 0.0)
+}
+
+impl Site {
+    #[mcache]
+    async fn named(&self, name: Cow<'static, str>, other: Option<&'static str>) -> usize {
+        yield_now().await;
+        self.0.len() + name.len() + other.map_or(0, str::len)
+    }
+
+    #[bcache(dir = dir(), skip(self))]
+    async fn named_on_disk(&self, name: Cow<'static, str>) -> usize {
+        yield_now().await;
+        self.0.len() + name.len()
+    }
+}
+
+#[test]
+fn the_futures_are_send_with_static_borrows_inside_of_arguments() {
+    fn send<T>(future: impl Future<Output = T> + Send) -> T {
+        block_on(future)
+    }
+    let site = Site("site".into());
+    for _ in 0..2 {
+        assert_eq!(send(length("ab".into(), Some("c"))), 3);
+        assert_eq!((send(checked("a".into())), send(checked("".into()))), (Ok("a".into()), Err("empty")));
+        assert_eq!(send(length_wherever("ab".into())), 2);
+        assert_eq!(send(length_in_a_file("ab".into(), (1.0, Some("c")))), 4);
+        assert_eq!(send(site.named("ab".into(), Some("c"))), 7);
+        assert_eq!(send(site.named_on_disk("ab".into())), 6);
+    }
+    assert_eq!(send(length::refresh("ab".into(), Some("c"))), 3);
+    assert_eq!(*send(length_in_a_file::view("ab".into(), (1.0, Some("c")))), 4);
+    assert_eq!(send(length::uncached("ab".into(), None)), 2);
 }

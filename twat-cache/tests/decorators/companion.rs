@@ -164,3 +164,42 @@ fn memo_and_store_lead_to_the_engine() {
     assert_eq!(engine::memo().describe(), "memory");
     assert_eq!(engine::memo().stats().computations, 1);
 }
+
+/// Named as a crate, which is meant all the same.
+#[mcache]
+fn log(text: &str, or: Option<log::Level>) -> Result<log::Level, log::ParseLevelError> {
+    let parse = |text: &str| -> Result<log::Level, _> { text.parse::<log::Level>() };
+    if log::len().is_ok_and(|len| len > 1) {
+        return Ok(or.unwrap_or(log::Level::Error));
+    }
+    parse(text)
+}
+
+#[test]
+fn a_function_may_be_called_what_a_crate_is() {
+    assert_eq!(log("warn", None).unwrap(), ::log::Level::Warn);
+    assert_eq!(log::peek("warn", None).unwrap(), Some(::log::Level::Warn));
+    assert!(log("loud", None).is_err());
+}
+
+mod area {
+    #[twat_cache::mcache(companion = area_cache)]
+    pub(crate) fn area(width: u64, height: u64) -> u64 {
+        width * height
+    }
+}
+
+pub(crate) use area::area;
+
+#[twat_cache::fcache(dir = dir(), companion = text_cache)]
+fn str(n: u32) -> String {
+    n.to_string()
+}
+
+#[test]
+fn a_companion_may_have_another_name() {
+    assert_eq!((area(3, 4), area::area_cache::peek(3, 4).unwrap()), (12, Some(12)));
+    assert_eq!(area::area_cache::refresh(3, 4), 12);
+    let text: &str = &str(3);
+    assert_eq!((text, text_cache::view(3).as_str(), text_cache::len().unwrap()), ("3", "3", 1));
+}

@@ -167,3 +167,57 @@ fn a_panic_in_a_method_reaches_its_caller() {
     assert!(catch_unwind(|| Series { start: 1 }.panics(1)).is_err());
     assert_eq!(within(LIMIT, || Series { start: 1 }.panics(1)), 2);
 }
+
+/// Functions that end only if two callers compute the same result at once.
+macro_rules! impatient {
+    ($($name:ident: $attribute:meta;)+) => {
+        $(
+            #[$attribute]
+            fn $name(n: u32) -> u32 {
+                static BOTH: Barrier = Barrier::new(2);
+                BOTH.wait();
+                n
+            }
+        )+
+
+        #[test]
+        fn patience_bounds_how_long_a_caller_waits_for_another() {
+            // Without the option it is 10 s.
+            within(Duration::from_secs(8), || {
+                $(
+                    thread::scope(|scope| {
+                        for _ in 0..2 {
+                            scope.spawn(|| assert_eq!($name(1), 1, stringify!($name)));
+                        }
+                    });
+                )+
+                thread::scope(|scope| {
+                    for _ in 0..2 {
+                        scope.spawn(|| assert_eq!(Series { start: 1 }.impatient(1), 2));
+                    }
+                });
+            });
+        }
+    };
+}
+
+/// Options are expressions, here as everywhere.
+const fn patience() -> Duration {
+    Duration::from_millis(10)
+}
+
+impatient! {
+    impatient_in_memory: mcache(patience = patience());
+    impatient_on_disk: bcache(dir = dir(), patience = patience());
+    impatient_in_a_file: fcache(dir = dir(), patience = patience());
+    impatient_wherever: ucache(dir = dir(), patience = patience());
+}
+
+impl Series {
+    #[mcache(patience = Duration::from_millis(10))]
+    fn impatient(&self, n: u64) -> u64 {
+        static BOTH: Barrier = Barrier::new(2);
+        BOTH.wait();
+        self.start + n
+    }
+}

@@ -14,6 +14,7 @@
     reason = "functions as users may write them, each as small as it can be"
 )]
 
+mod async_trait;
 mod asynchronous;
 mod attributes;
 mod companion;
@@ -26,9 +27,9 @@ mod keys;
 mod methods;
 mod names;
 mod options;
+mod paths;
 mod persistence;
 mod results;
-mod reviewed;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

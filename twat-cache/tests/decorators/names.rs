@@ -189,4 +189,141 @@ fn a_name_tells_the_package_the_path_and_the_function() {
     for part in ["twat-cache", "decorators", "names", "told"] {
         assert!(path.contains(part), "no {part} in {path}");
     }
+    assert!(!path.contains('#'), "nothing else: {path}");
+}
+
+/// Functions of one name and of the same tokens, in blocks, which paths leave out.
+macro_rules! in_a_block {
+    ($number:expr) => {{
+        const NUMBER: u32 = $number;
+
+        #[bcache(dir = dir())]
+        fn on_disk(n: u32) -> u32 {
+            n * NUMBER
+        }
+        #[fcache(dir = dir(), version = 1)]
+        fn in_a_file(n: u32) -> u32 {
+            n * NUMBER
+        }
+        #[ucache(dir = dir(), key = n)]
+        fn wherever(n: u32) -> u32 {
+            n * NUMBER
+        }
+        #[bcache(dir = dir())]
+        async fn eventually(n: u32) -> u32 {
+            n * NUMBER
+        }
+
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        struct Local;
+        impl Local {
+            #[bcache(dir = dir())]
+            fn method(&self, n: u32) -> u32 {
+                n * NUMBER
+            }
+            #[ucache(dir = dir())]
+            fn associated(n: u32) -> u32
+            where
+                Self: Sized,
+            {
+                n * NUMBER
+            }
+        }
+        let numbers = [on_disk(3), in_a_file(3), wherever(3), block_on(eventually(3)), Local.method(3)];
+        (numbers, Local::associated(3))
+    }};
+}
+
+#[test]
+fn blocks_of_one_function_never_share() {
+    assert_eq!((in_a_block!(1), in_a_block!(2)), (([3; 5], 3), ([6; 5], 6)));
+    {
+        assert_eq!(in_a_block!(3), ([9; 5], 9));
+        {
+            assert_eq!(in_a_block!(4), ([12; 5], 12));
+        }
+    }
+}
+
+/// A repetition: all that it writes stands at one place of the source.
+macro_rules! in_blocks {
+    ($($number:literal)+) => {
+        [$({
+            #[bcache(dir = dir())]
+            fn repeated(n: u32) -> u32 {
+                const NUMBER: u32 = $number;
+                n * NUMBER
+            }
+            #[ucache(dir = dir(), version = "given")]
+            fn pinned(n: u32) -> u32 {
+                n * $number
+            }
+            (repeated(3), pinned(3))
+        }),+]
+    };
+}
+
+#[test]
+fn repetitions_of_one_macro_never_share() {
+    for _ in 0..2 {
+        assert_eq!(in_blocks!(1 2 3), [(3, 3), (6, 6), (9, 9)]);
+    }
+}
+
+trait Numbered {
+    fn numbered(&self, n: u32) -> u32;
+}
+
+macro_rules! in_constants {
+    ($($type:ty: $number:literal)+) => {
+        $(
+            const _: () = {
+                const NUMBER: u32 = $number;
+
+                #[bcache(dir = dir())]
+                fn helper(n: u32) -> u32 {
+                    n * NUMBER
+                }
+
+                impl Numbered for $type {
+                    #[bcache(dir = dir())]
+                    fn numbered(&self, n: u32) -> u32 {
+                        helper(n) + NUMBER
+                    }
+                }
+            };
+        )+
+    };
+}
+
+in_constants!(u8: 1 u16: 2 u32: 3);
+
+#[test]
+fn nameless_constants_never_share() {
+    for _ in 0..2 {
+        assert_eq!((1_u8.numbered(3), 1_u16.numbered(3), 1_u32.numbered(3)), (4, 8, 12));
+    }
+}
+
+#[test]
+fn a_name_that_is_given_is_shared_by_all_that_give_it() {
+    fn twice(run: impl Fn() -> [u32; 2]) -> [u32; 2] {
+        run();
+        run()
+    }
+    let one = {
+        #[bcache(dir = dir(), name = "given", version = 1)]
+        fn given(n: u32) -> [u32; 2] {
+            [n, 1]
+        }
+        twice(|| given(1))
+    };
+    let other = {
+        #[bcache(dir = dir(), name = "given", version = 1)]
+        fn given(n: u32) -> [u32; 2] {
+            [n, 2]
+        }
+        twice(|| given(1))
+    };
+    assert_eq!((one, other), ([1, 1], [1, 1]));
 }

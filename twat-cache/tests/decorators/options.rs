@@ -1,10 +1,11 @@
 //! The options of the attributes: expressions, which the builder of the same name gets.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twat_cache::{Access, Backend, Verify, bcache, fcache, mcache, ucache};
+use twat_cache::{Access, Backend, Trust, Verify, bcache, fcache, mcache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {
@@ -148,4 +149,55 @@ impl Thing {
 fn the_facade_may_have_another_name() {
     assert_eq!((renamed(1), renamed_from_the_root(2), Thing::renamed(3)), (1, 2, 3));
     assert_eq!(renamed::len().unwrap(), 1);
+}
+
+/// A directory that a group may write to.
+#[cfg(unix)]
+fn of_a_group() -> PathBuf {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let of_a_group = dir().join("of a group");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&of_a_group).unwrap();
+    std::fs::set_permissions(&of_a_group, std::fs::Permissions::from_mode(0o770)).unwrap();
+    of_a_group
+}
+
+#[cfg(unix)]
+#[bcache(dir = of_a_group(), trust = Trust::Group)]
+fn trusting_on_disk(n: u32) -> u32 {
+    n
+}
+
+#[cfg(unix)]
+#[fcache(dir = of_a_group(), trust = Trust::Group)]
+fn trusting_in_a_file(n: u32) -> u32 {
+    n
+}
+
+#[cfg(unix)]
+#[ucache(dir = of_a_group(), trust = Trust::Group)]
+fn trusting(n: u32) -> u32 {
+    n
+}
+
+#[cfg(unix)]
+#[test]
+fn a_group_may_be_trusted() {
+    assert_eq!((trusting_on_disk(1), trusting_in_a_file(1), trusting(1)), (1, 1, 1));
+    assert!(!trusting_on_disk::store().has_switched() && !trusting_in_a_file::store().has_switched());
+    assert_eq!((trusting::store().backend(), trusting::len().unwrap()), (Backend::Disk, 1));
+}
+
+#[test]
+fn an_option_that_panics_is_asked_again() {
+    static FAILS: AtomicBool = AtomicBool::new(true);
+    fn entries() -> usize {
+        assert!(!FAILS.swap(false, Ordering::SeqCst), "not yet");
+        10
+    }
+    #[mcache(max_entries = entries())]
+    fn double(n: u32) -> u32 {
+        n * 2
+    }
+    assert!(std::panic::catch_unwind(|| double(1)).is_err());
+    assert_eq!(double(1), 2);
 }

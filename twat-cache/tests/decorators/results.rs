@@ -1,9 +1,13 @@
 //! What of a result is remembered: `Ok` of a `Result`, by whatever name, and anything else.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
 
 use twat_cache::{bcache, fcache, mcache, ucache};
 use twat_cache_core::testing::Counter;
@@ -132,4 +136,116 @@ fn a_body_may_return_early_and_ask_questions() {
     }
     // Two that are remembered, and two that fail twice.
     assert_eq!((COMPUTED[10].get(), COMPUTED[11].get()), (6, 6));
+}
+
+/// How many callers a leader waits for, besides itself.
+const WAITERS: usize = 99;
+
+/// Functions that fail when all have come, and say how often they were computed.
+macro_rules! failing {
+    ($($name:ident: $attribute:meta;)+) => {
+        $(
+            #[$attribute]
+            fn $name(n: u32) -> Result<u32, String> {
+                static COMPUTED: Counter = Counter::new();
+                if COMPUTED.count() == 0 {
+                    while $name::memo().waiting() < WAITERS {
+                        thread::yield_now();
+                    }
+                }
+                Err(format!("{n} failed, {}", COMPUTED.get()))
+            }
+        )+
+
+        #[test]
+        fn an_error_that_can_be_cloned_goes_to_all_that_waited_for_it() {
+            $(
+                thread::scope(|scope| {
+                    for _ in 0..=WAITERS {
+                        scope.spawn(|| assert_eq!($name(1), Err("1 failed, 1".into()), stringify!($name)));
+                    }
+                });
+                assert_eq!($name(1), Err("1 failed, 2".into()), "and is not remembered");
+            )+
+        }
+    };
+}
+
+failing! {
+    fails_in_memory: mcache;
+    fails_on_disk: bcache(dir = dir());
+    fails_in_a_file: fcache(dir = dir());
+    fails_wherever: ucache(dir = dir());
+}
+
+#[fcache(dir = dir())]
+async fn fails_eventually(n: u32) -> Result<u32, Arc<io::Error>> {
+    static COMPUTED: Counter = Counter::new();
+    if COMPUTED.count() == 0 {
+        while fails_eventually::memo().waiting() < WAITERS {
+            tokio::task::yield_now().await;
+        }
+    }
+    Err(Arc::new(io::Error::other(format!("{n} failed, {}", COMPUTED.get()))))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_error_of_a_future_goes_to_all_that_waited_for_it() {
+    let tasks = (0..=WAITERS).map(|task| {
+        tokio::spawn(async move {
+            // A view waits for the same.
+            if task % 2 == 0 { fails_eventually(1).await.map(drop) } else { fails_eventually::view(1).await.map(drop) }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap().unwrap_err().to_string(), "1 failed, 1");
+    }
+}
+
+#[mcache]
+fn fails_by_itself(n: u32) -> io::Result<u32> {
+    static FAILED: Counter = Counter::new();
+    let before = FAILED.count();
+    while before == 0 && fails_by_itself::memo().waiting() < 3 {
+        thread::yield_now();
+    }
+    Err(io::Error::other(format!("{n} failed, {before}")))
+}
+
+#[test]
+fn an_error_that_cannot_be_cloned_is_the_callers_own() {
+    let errors = thread::scope(|scope| {
+        let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| fails_by_itself(1).unwrap_err().to_string())).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect::<BTreeSet<_>>()
+    });
+    assert_eq!(errors.len(), 4, "{errors:?}");
+}
+
+/// What is known of an error's type where the function is written decides.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Failing<E>(PhantomData<fn() -> E>);
+
+impl<E: From<String> + Send + Sync + 'static> Failing<E> {
+    #[mcache(skip(self))]
+    fn anyhow(&self, n: u32) -> Result<u32, E> {
+        if n == 0 { Err(String::from("none").into()) } else { Ok(n) }
+    }
+}
+
+impl<E: From<String> + Clone + Send + Sync + 'static> Failing<E> {
+    #[mcache(skip(self))]
+    fn by_clone(&self, n: u32) -> Result<u32, E> {
+        if n == 0 { Err(String::from("none").into()) } else { Ok(n) }
+    }
+}
+
+#[test]
+fn an_error_may_be_a_parameter() {
+    for _ in 0..2 {
+        let failing = Failing::<String>(PhantomData);
+        assert_eq!((failing.anyhow(0), failing.by_clone(0)), (Err("none".into()), Err("none".into())));
+        assert_eq!((failing.anyhow(1), failing.by_clone(1)), (Ok(1), Ok(1)));
+        let boxed = Failing::<Box<dyn std::error::Error + Send + Sync>>(PhantomData);
+        assert_eq!((boxed.anyhow(0).unwrap_err().to_string(), boxed.anyhow(1).unwrap()), ("none".into(), 1));
+    }
 }

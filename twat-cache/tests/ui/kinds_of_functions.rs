@@ -1,6 +1,6 @@
 //! Functions of kinds that cannot be remembered.
 
-use twat_cache::mcache;
+use twat_cache::{mcache, ucache};
 
 #[mcache]
 const fn constant(n: u32) -> u32 {
@@ -32,4 +32,18 @@ fn bool(n: u32) -> u32 {
     n
 }
 
-fn main() {}
+#[mcache]
+fn boxed(n: u32) -> std::pin::Pin<Box<dyn Future<Output = u32>>> {
+    Box::pin(async move { n })
+}
+
+#[mcache]
+#[ucache]
+#[twat_cache::bcache]
+fn thrice(n: u32) -> u32 {
+    n
+}
+
+fn main() {
+    thrice(1);
+}

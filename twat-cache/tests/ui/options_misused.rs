@@ -52,4 +52,38 @@ fn crate_as_text(n: u32) -> u32 {
     n
 }
 
+#[mcache(companion = "name")]
+fn companion_as_text(n: u32) -> u32 {
+    n
+}
+
+struct Thing;
+
+impl Thing {
+    #[mcache(skip(self), companion = thing_cache)]
+    fn no_companion(&self, n: u32) -> u32 {
+        n
+    }
+
+    #[mcache(skip(self), patience = 3)]
+    fn patience_in_what(&self, n: u32) -> u32 {
+        n
+    }
+
+    #[bcache(skip(self), trust = "everybody")]
+    fn trust_in_whom(&self, n: u32) -> u32 {
+        n
+    }
+}
+
+#[mcache(patience)]
+fn patience_without_a_value(n: u32) -> u32 {
+    n
+}
+
+#[mcache(trust = twat_cache::Trust::Group)]
+fn memory_trusts_nobody(n: u32) -> u32 {
+    n
+}
+
 fn main() {}

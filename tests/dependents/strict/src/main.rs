@@ -14,6 +14,7 @@
 use std::env;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use renamed::{Backend, bcache, fcache, mcache, ucache};
 
@@ -89,6 +90,28 @@ fn keyed(thing: &Thing) -> u64 {
     thing.size
 }
 
+#[mcache(crate = renamed, patience = Duration::from_secs(1), companion = halves)]
+fn half(number: f64, (place, count): (&'static Path, Option<u32>)) -> Option<f64> {
+    (count? > 0 && place.is_relative()).then_some(number / 2.0)
+}
+
+/// Of any type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Of<T>(pub T);
+
+impl<T: Clone + Eq + std::hash::Hash + Send + Sync + 'static> Of<T> {
+    /// Itself, in the end.
+    ///
+    /// # Errors
+    ///
+    /// Of another.
+    #[mcache(crate = renamed)]
+    pub async fn get(&self, other: &T, last: T) -> Result<T, String> {
+        std::future::ready(()).await;
+        if *other == last { Ok(self.0.clone()) } else { Err("other".into()) }
+    }
+}
+
 fn main() -> Result<(), renamed::Error> {
     #[mcache(crate = renamed)]
     fn nested<'a>(text: &'a str, number: f64) -> usize {
@@ -107,10 +130,12 @@ fn main() -> Result<(), renamed::Error> {
         futures_lite::future::block_on(async {
             assert_eq!(waves(3, (1, 2)).await.len(), 6);
             assert_eq!(waves::view(3, (1, 2)).await.len(), 6);
+            assert_eq!((Of(1).get(&2, 2).await, Of(1).get(&2, 3).await), (Ok(1), Err("other".into())));
             assert_eq!(thing.logged(&mut log, "key").await.as_deref(), Some("key"));
         });
     }
     assert_eq!(log, ["key"]);
+    assert_eq!((half(3.0, (Path::new("a"), Some(1))), halves::len()?), (Some(1.5), 1));
     assert_eq!(length::len()?, 1);
     // Each error once more, and the two that last once in all.
     let computed = COMPUTED.load(Ordering::Relaxed);
