@@ -1,5 +1,4 @@
 use std::fmt;
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,12 +7,12 @@ use crate::error::guard;
 use crate::flight::forked;
 use crate::key::{KeyHash, Namespace};
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Error, Found, KeyedStore, Process, Store};
+use crate::{Args, Error, Found, KeyedStore, Process, Store};
 use lru::LruCache;
 
 /// Results in memory, least recently used first out: the store of last resort, always compiled in.
 ///
-/// It knows keys by their [`KeyHash`], under a secret that is random in every process, so it takes any `Hash` as key.
+/// It knows keys by their [`KeyHash`], under a secret that is random in every process, so it keeps no arguments.
 /// All operations take constant time, under one lock; for speed there is `twat-cache-mem`.
 ///
 /// ```
@@ -109,7 +108,7 @@ impl<V: Send + Sync> Store for LruStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
+impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.get_for(key)?.map(|(value, _)| value))
     }
@@ -119,7 +118,7 @@ impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let digest = self.namespace.digest(key);
+        let digest = self.namespace.digest_of(key);
         let removed = self.lock()?.pop(&digest);
         let lives = |deadline| self.clock.remaining(deadline).is_some();
         Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(lives)))
@@ -128,13 +127,13 @@ impl<K: Hash + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
         // A value whose `Clone` panics is as good as none: the function can still give it.
         guard("copy a value", || {
-            let found = self.entry(self.namespace.digest(key))?;
+            let found = self.entry(self.namespace.digest_of(key))?;
             Ok(found.map(|(value, left)| (V::clone(&value), left)))
         })
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        let digest = self.namespace.digest(key);
+        let digest = self.namespace.digest_of(key);
         let ttl = self.ttl.into_iter().chain(time).min();
         if self.max_entries == 0 || ttl == Some(Duration::ZERO) {
             let replaced = self.lock()?.pop(&digest);

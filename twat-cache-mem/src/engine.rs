@@ -28,7 +28,7 @@ pub enum Engine<'a, K, V> {
     Timed(&'a Shards<K, Timed<V>, StoredWeight>),
 }
 
-impl<K: Hash + Eq, V> Engine<'_, K, V> {
+impl<K: Hash + Eq + 'static, V> Engine<'_, K, V> {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         match self {
@@ -75,7 +75,7 @@ impl<K: Hash + Eq, V> Engine<'_, K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> fmt::Debug for Engine<'_, K, V> {
+impl<K: Hash + Eq + 'static, V> fmt::Debug for Engine<'_, K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("len", &self.len()).field("shards", &self.num_shards()).finish_non_exhaustive()
     }

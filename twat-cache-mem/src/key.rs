@@ -1,14 +1,34 @@
 //! Keys as the engine has them, and arguments as it looks them up: hashed once for the shard and for its table.
 
+use std::any::Any;
+use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use quick_cache::{DefaultHashBuilder, Equivalent};
 use twat_cache_core::Args;
 
 /// A key as the engine has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Key<K>(pub K);
+
+/// As [`Args::matches`] has it: paths are compared by their bytes.
+impl<K: Eq + 'static> PartialEq for Key<K> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let [one, other] = [&self.0, &other.0];
+        one == other && path(one) == path(other)
+    }
+}
+
+impl<K: Eq + 'static> Eq for Key<K> {}
+
+/// For any other type this is nothing when it is compiled.
+#[inline]
+fn path<K: 'static>(key: &K) -> Option<&OsStr> {
+    (key as &dyn Any).downcast_ref::<PathBuf>().map(|path| path.as_os_str())
+}
 
 /// One for all stores, seeded at random, because a key does not know its store.
 pub(crate) static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);

@@ -56,7 +56,7 @@ const ROUND: Duration = Duration::from_millis(10);
 
 impl<K, E, W> Shards<K, E, W>
 where
-    K: Hash + Eq,
+    K: Hash + Eq + 'static,
     W: Weighter<Key<K>, E> + Default,
 {
     pub(crate) fn new(limits: Limits) -> Self {
@@ -264,7 +264,7 @@ impl<K, E, W> fmt::Debug for Shards<K, E, W> {
 /// A shard for all of the limit.
 fn fresh<K, E, W>(limits: Limits) -> Shard<K, E, W>
 where
-    K: Hash + Eq,
+    K: Hash + Eq + 'static,
     W: Weighter<Key<K>, E> + Default,
 {
     let options = OptionsBuilder::new()

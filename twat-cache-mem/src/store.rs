@@ -83,7 +83,7 @@ impl<V> Deref for Timed<V> {
 
 impl<K, V> MemStore<K, V>
 where
-    K: Hash + Eq,
+    K: Hash + Eq + 'static,
 {
     pub(crate) fn new(max_entries: usize, lifetime: Lifetime, weigher: Option<Weigher<K, V>>) -> Self {
         let limits = match &weigher {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::type_complexity, reason = "types as users have to write them")]
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -261,4 +262,15 @@ async fn borrowed_arguments_of_async_functions_may_live_shorter_than_the_memo() 
         assert_eq!(memo.call_async(&Call((&text, &n))).await, format!("text {n} {n}"));
         assert_eq!(fallible.try_call_async(&Call((&text, &n))).await, Ok(format!("text {n} {n}")));
     }
+}
+
+#[test]
+fn paths_are_told_apart_by_their_bytes() {
+    let memo = mcache().wrap(|path: &Path| path.as_os_str().len());
+    let spellings = ["a/b", "a//b", "a/b/", "/a/b"].map(Path::new);
+    for _ in 0..2 {
+        assert_eq!(spellings.map(|path| memo.call(path)), [3, 4, 4, 4]);
+    }
+    assert_eq!(memo.len().unwrap(), 4, "each has an entry of its own");
+    assert!(memo.forget(Path::new("a//b")).unwrap() && memo.peek(Path::new("a/b")).unwrap().is_some());
 }
