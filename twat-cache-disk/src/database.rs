@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
-use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use twat_cache_core::{Error, ErrorKind, Namespace};
 
 use crate::engine::{self, Engine, Mended, from_fjall, guard};
 use crate::entry;
 use crate::ledger::{Ledger, Record};
 use crate::registry::Place;
+use crate::stripes::Stripes;
 
 /// A database that may not be open: not yet, or not any more.
 pub(crate) struct Database {
@@ -27,7 +28,8 @@ pub(crate) struct Database {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     /// Held while a record is taken from the ledger and written, so that records reach the disk in order.
     recording: Mutex<()>,
-    stripes: [Mutex<()>; 64],
+    /// They outlive the engines: what was outdated for one is so for the next.
+    pub(crate) stripes: Stripes,
 }
 
 /// Opening fails for as long as it does: it is tried again ever less often. A full disk may have room later.
@@ -71,7 +73,7 @@ impl Database {
             secret: OnceLock::new(),
             ledger: Arc::default(),
             recording: Mutex::new(()),
-            stripes: std::array::from_fn(|_| Mutex::new(())),
+            stripes: Stripes::new(),
         }
     }
 
@@ -175,16 +177,6 @@ impl Database {
         drop(self.engine()?);
         let secret = self.secret.get().ok_or_else(|| Error::new(ErrorKind::Unavailable, "read the database"))?;
         Ok(Namespace::from_secret(*secret))
-    }
-
-    /// Lets nobody else look at this key's entry and then change it, until the guard is dropped.
-    ///
-    /// It is held while the engine reads and writes: what was read must still be so when it is written, or a value that
-    /// was replaced or removed meanwhile would come back. The engine writes one at a time anyway, and reads need no
-    /// stripe.
-    pub(crate) fn stripe(&self, digest: KeyHash) -> MutexGuard<'_, ()> {
-        let stripe = digest.to_bytes()[0] as usize % self.stripes.len();
-        self.stripes[stripe].lock()
     }
 
     /// Writes down what the ledger has about these areas.

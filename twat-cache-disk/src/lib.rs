@@ -36,6 +36,7 @@ mod ledger;
 mod manifests;
 mod registry;
 mod store;
+mod stripes;
 mod sweep;
 
 pub use builder::{DiskBuilder, DiskFallback, bcache};
