@@ -7,19 +7,22 @@ use std::{env, fs, io};
 
 use etcetera::BaseStrategy;
 
+use crate::trust::{self, Place};
 use crate::{Error, ErrorKind};
 
 /// Whose cache directories are used.
 ///
-/// A directory that others can write to is not used in any case, unless it is said here: what they put there would be
-/// given out as results of this program.
+/// What others put into a cache directory would be given out as results of this program. So this user must own the
+/// directory, and nobody else may write to it, nor to the directories above it: except to one with the sticky bit, as
+/// `/tmp` has it, where nobody can replace what is another's. Those above may also be the system's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trust {
-    /// Those that this user owns and nobody else can write to; the default.
+    /// Those that this user owns, and nobody else can write to; the default.
     #[default]
     Owner,
-    /// Also those that the members of their group can write to.
+    /// Of those that this user owns, also those that members of their group can write to: for systems where each user has
+    /// a group of their own, say.
     Group,
 }
 
@@ -36,33 +39,61 @@ pub fn default_directory() -> Result<PathBuf, Error> {
     Ok(strategy.cache_dir().join("twat-cache").join(name))
 }
 
-/// Makes sure that a cache directory exists, is private, and is known for what it is to backup programs and to git.
+/// Makes a cache directory ready, and gives its path without links: it exists, is private if it is new, is one that `trust`
+/// allows, and is known for what it is to backup programs and to git.
 ///
 /// A directory that was there before and has something else in it is somebody's: its mode and files stay as they are.
-/// So the store that uses it makes a directory of its own inside, by this function.
+/// So the store that uses it makes a directory of its own inside, by [`prepare_below`].
+pub fn prepare_root(dir: &Path, trust: Trust) -> Result<PathBuf, Error> {
+    let failed = |error: io::Error| Error::from(error).attempting("prepare the cache directory").at(dir);
+    // Nothing is made in a directory that is not trusted.
+    if let Some(above) = dir.ancestors().skip(1).find_map(|above| fs::canonicalize(above).ok())
+        && fs::symlink_metadata(dir).is_err()
+    {
+        trust::check(&above, dir, trust, Place::Above)?;
+    }
+    create(dir).map_err(failed)?;
+    let root = fs::canonicalize(dir).map_err(failed)?;
+    trust::check(&root, dir, trust, Place::Own)?;
+    cover(&root, trust);
+    Ok(root)
+}
+
+/// Makes a directory ready in one that is: it exists, is no link, and is one that `trust` allows. What is in its way, and is
+/// no directory, is [moved aside](trust::move_aside).
+pub fn prepare_below(dir: &Path, trust: Trust) -> Result<(), Error> {
+    let made = trust::make_dir(dir, |_| true);
+    made.map_err(|error| Error::from(error).attempting("prepare the cache directory").at(dir))?;
+    trust::check_one(dir, dir, trust, Place::Own)?;
+    cover(dir, trust);
+    Ok(())
+}
+
+/// As [`prepare_root`], whoever the directory's owner is.
 pub fn prepare_directory(dir: &Path) -> Result<(), Error> {
     create(dir).map_err(|error| Error::from(error).attempting("prepare the cache directory").at(dir))?;
+    cover(dir, Trust::Owner);
+    Ok(())
+}
+
+fn cover(dir: &Path, trust: Trust) {
     // What is in a directory with our mark needs none of its own.
     let is_covered = dir.parent().is_some_and(has_mark);
     if !is_covered
         && is_ours(dir)
-        && let Err(error) = mark(dir)
+        && let Err(error) = mark(dir, trust)
     {
         // The cache works without.
         log::debug!(target: "twat_cache", "cannot mark the cache directory at {}: {error}", dir.display());
     }
-    Ok(())
 }
 
-#[cfg(unix)]
+/// With those above it.
 fn create(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-#[cfg(not(unix))]
-fn create(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).create(dir)
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
 }
 
 /// Nothing in it, or our mark. Other programs, `cargo` among them, have such a file in theirs.
@@ -103,13 +134,15 @@ const TAG: &str = "CACHEDIR.TAG";
 const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
     # This directory holds results that twat-cache has remembered. They can be deleted at any time.\n";
 
-fn mark(dir: &Path) -> io::Result<()> {
+fn mark(dir: &Path, trust: Trust) -> io::Result<()> {
     let ignore = dir.join(".gitignore");
     if has_mark(dir) && fs::symlink_metadata(&ignore).is_ok() {
         return Ok(());
     }
+    trust::fits(TAG_TEXT.len() as u64)?;
+    // A directory of a group was made for it by somebody.
     #[cfg(unix)]
-    {
+    if trust == Trust::Owner {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
     }

@@ -53,13 +53,15 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tiered;
+#[cfg(feature = "persist")]
+pub mod trust;
 mod warn;
 
 pub use args::{Args, Call};
 pub use claim::Claim;
 pub use clock::{Clock, ManualClock};
 #[cfg(feature = "persist")]
-pub use directory::{Trust, default_directory, prepare_directory};
+pub use directory::{Trust, default_directory, prepare_below, prepare_directory, prepare_root};
 pub use error::{Error, ErrorKind};
 pub use fallback::Fallback;
 #[doc(hidden)]

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
-use twat_cache_core::prepare_directory;
 use twat_cache_core::testing::system::run;
+use twat_cache_core::{Trust, prepare_below, prepare_root};
 
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 
@@ -15,6 +15,10 @@ fn with_mode(mode: u32) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
     dir
+}
+
+fn prepare(dir: &Path) {
+    prepare_root(dir, Trust::Owner).unwrap();
 }
 
 fn is_ours(dir: &Path) -> bool {
@@ -26,8 +30,8 @@ fn is_ours(dir: &Path) -> bool {
 #[test]
 fn one_that_is_empty_is_taken_over_and_what_is_in_it_is_covered() {
     let dir = with_mode(0o755);
-    prepare_directory(dir.path()).unwrap();
-    prepare_directory(&dir.path().join("a")).unwrap();
+    prepare(dir.path());
+    prepare_below(&dir.path().join("a"), Trust::Owner).unwrap();
     assert!(is_ours(dir.path()));
     assert_eq!(fs::read_dir(dir.path().join("a")).unwrap().count(), 0);
 }
@@ -38,7 +42,7 @@ fn the_cache_of_another_program_stays_as_it_is() {
         let dir = with_mode(0o755);
         fs::write(dir.path().join("theirs"), "").unwrap();
         fs::write(dir.path().join("CACHEDIR.TAG"), tag).unwrap();
-        prepare_directory(dir.path()).unwrap();
+        prepare(dir.path());
         assert!(!is_ours(dir.path()));
         assert_eq!(fs::read_to_string(dir.path().join("CACHEDIR.TAG")).unwrap(), tag);
         assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o755);
@@ -51,7 +55,7 @@ fn a_mark_that_a_full_disk_has_cut_short_is_completed() {
         let dir = with_mode(0o700);
         fs::write(dir.path().join("an entry"), "").unwrap();
         fs::write(dir.path().join("CACHEDIR.TAG"), tag).unwrap();
-        prepare_directory(dir.path()).unwrap();
+        prepare(dir.path());
         assert!(is_ours(dir.path()), "{tag:?}");
     }
 }
@@ -60,7 +64,7 @@ fn a_mark_that_a_full_disk_has_cut_short_is_completed() {
 fn what_is_in_the_way_of_a_mark_is_in_nobody_elses_way() {
     for name in ["CACHEDIR.TAG", ".gitignore"] {
         let dir = with_mode(0o700);
-        prepare_directory(dir.path()).unwrap();
+        prepare(dir.path());
         let path = dir.path().join(name);
         let pipe = || assert!(run("mkfifo", &[&path]));
         let link = || std::os::unix::fs::symlink(&path, &path).unwrap();
@@ -68,7 +72,7 @@ fn what_is_in_the_way_of_a_mark_is_in_nobody_elses_way() {
         for make in [&pipe as &dyn Fn(), &link, &directory] {
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
             make();
-            prepare_directory(dir.path()).unwrap();
+            prepare(dir.path());
         }
     }
 }
