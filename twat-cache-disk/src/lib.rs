@@ -28,10 +28,12 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod claim;
 mod database;
 mod debris;
 mod engine;
 mod entry;
+mod journals;
 mod ledger;
 mod manifests;
 mod registry;
@@ -43,5 +45,5 @@ pub use builder::{DiskBuilder, DiskFallback, bcache};
 pub use fjall;
 pub use store::DiskStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, archive,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust, archive,
 };

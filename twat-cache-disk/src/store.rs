@@ -9,7 +9,7 @@ use twat_cache_core::archive::{Functions, Header};
 use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket};
 
 use crate::database::Database;
-use crate::engine::{Engine, from_fjall};
+use crate::engine::{Engine, from_fjall, prepare_directories};
 use crate::entry::{self, Key};
 use crate::ledger::Bounds;
 
@@ -58,7 +58,7 @@ enum Origin {
 impl<V> DiskStore<V> {
     /// `within` adds codec and type to a namespace.
     pub(crate) fn new(options: Options, codec: Functions<V>, within: fn(&Namespace) -> Namespace) -> Self {
-        let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes));
+        let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes, options.trust));
         Self { database, options, within, area: OnceLock::new(), codec }
     }
 
@@ -98,6 +98,9 @@ impl<V> DiskStore<V> {
     #[cold]
     fn settle(&self) -> Result<&Area, Error> {
         let database = self.shared()?;
+        if database.trust() != self.options.trust {
+            prepare_directories(database.dir(), self.options.trust)?;
+        }
         let root = database.namespace()?;
         let namespace = (self.within)(&self.options.versioned(&root));
         let id = namespace.id();
