@@ -53,9 +53,10 @@ impl Engine {
             return Err(Error::new(ErrorKind::Poisoned, attempt).because("the database was removed while it was open"));
         }
         let failed = |error: io::Error| Error::from(error).attempting(attempt);
-        // A journal has no more in it than the memtable, or is as long as the engine makes it.
-        let memtable = self.entries.tree.active_memtable().size();
-        trust::fits(JOURNAL.max(memtable) + len).map_err(failed)?;
+        if trust::most_file_bytes() < u64::MAX {
+            let journal = journals.newest_len().map_err(failed)?;
+            trust::fits(LONGEST.max(journal) + len).map_err(failed)?;
+        }
         journals.follow(&self.database, &self.entries).map_err(failed)?;
         write().map_err(|error| from_fjall(error, attempt))?;
         journals.follow(&self.database, &self.entries).map_err(failed)
@@ -116,8 +117,9 @@ impl Mended {
     }
 }
 
-/// How long the engine makes a journal before it writes to it.
-const JOURNAL: u64 = 64 * MIB;
+/// How long the engine makes a journal before it writes to it, and tables at the most, with some room for what is beside
+/// their entries.
+const LONGEST: u64 = 65 * MIB;
 
 /// Opens the database in `dir`, or makes one, and has it prepared. A damaged one is moved aside first.
 pub(crate) fn open(
@@ -129,7 +131,7 @@ pub(crate) fn open(
     prepare: impl Fn(&Engine) -> Result<(), Error>,
 ) -> Result<Engine, Error> {
     prepare_directories(dir, trust)?;
-    trust::fits(JOURNAL).map_err(|error| Error::from(error).attempting("open the database").at(dir))?;
+    trust::fits(LONGEST).map_err(|error| Error::from(error).attempting("open the database").at(dir))?;
     let claim = Arc::new(Claim::take(dir)?);
     let attempt = || {
         let journals = if is_there(dir)? { Some(find_journals(dir)?) } else { None };

@@ -80,6 +80,11 @@ impl Journals {
         self.path(number).try_exists()
     }
 
+    /// How long the newest is.
+    pub(crate) fn newest_len(&self) -> io::Result<u64> {
+        Ok(fs::metadata(self.path(self.newest))?.len())
+    }
+
     /// The last write that must be in tables, because it is in no journal any more.
     pub(crate) fn last_missing(&self) -> io::Result<Option<u64>> {
         let mut last = None;
