@@ -126,8 +126,7 @@ fn remove_half_made(dir: &Path, contents: &[Found], file: &Path) -> Result<bool,
 /// A journal is made long before something is written to it, and a write does not begin with a zero.
 fn is_empty(journal: &Path) -> io::Result<bool> {
     let mut first = [0];
-    File::open(journal)?.read(&mut first)?;
-    Ok(first == [0])
+    Ok(File::open(journal)?.read(&mut first)? == 0 || first == [0])
 }
 
 /// Moves a damaged database out of the way, in place of the one that was moved before.

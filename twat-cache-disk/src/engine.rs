@@ -134,7 +134,7 @@ pub(crate) fn open(
     trust::fits(LONGEST).map_err(|error| Error::from(error).attempting("open the database").at(dir))?;
     let claim = Arc::new(Claim::take(dir)?);
     let attempt = || {
-        let journals = if is_there(dir)? { Some(find_journals(dir)?) } else { None };
+        let journals = if is_there(dir)? { Some(find_journals(dir, max_bytes)?) } else { None };
         let (database, entries) = attempt(
             dir,
             |database| {
@@ -175,11 +175,11 @@ pub(crate) fn prepare_directories(dir: &Path, trust: Trust) -> Result<(), Error>
 }
 
 /// The journals of a database, if there are all that it needs.
-fn find_journals(dir: &Path) -> Result<Journals, Error> {
+fn find_journals(dir: &Path, max_bytes: u64) -> Result<Journals, Error> {
     let journals = Journals::find(dir)?;
     if let Some(last) = journals.last_missing()? {
         // Perhaps the engine has removed them, and was killed before that was noted. Without workers, it only looks.
-        let (_database, entries) = attempt(dir, |database| database.worker_threads_unchecked(0), 0)?;
+        let (_database, entries) = attempt(dir, |database| database.worker_threads_unchecked(0), max_bytes)?;
         if entries.tree.get_highest_persisted_seqno() < Some(last) {
             return Err(Error::new(ErrorKind::Corrupt, "open the database").because("a journal is missing"));
         }

@@ -121,7 +121,7 @@ fn what_is_in_place_of_the_damaged_database_stays() {
 fn only_what_was_moved_there_makes_room_for_another_damaged_database() {
     let dir = with_others();
     let cache = dir.path().join("cache");
-    let mut damage = |content: &str| {
+    let damage = |content: &str| {
         let (memo, _) = memo(&cache);
         call_all(&memo, 0..10);
         drop(memo);

@@ -84,7 +84,9 @@ fn child_under_a_limit() {
         call_all(&memo, 0..40);
     }
     task.say(computed.get());
-    warnings(&task.dir).into_iter().for_each(|warning| task.say(warning));
+    for warning in warnings(&task.dir) {
+        task.say(warning);
+    }
 }
 
 /// Runs a test as a child that may write files of so many bytes.
@@ -141,10 +143,14 @@ fn child_that_stores_large_values() {
     record_logs();
     let lengths = [1 << 20, 110 << 20, 2 << 20];
     let memo = bcache("large").dir(&task.dir).wrap(|len: &usize| "x".repeat(*len));
-    lengths.iter().for_each(|len| assert_eq!(memo.call(len).len(), *len));
+    for len in lengths {
+        assert_eq!(memo.call(&len).len(), len);
+    }
     let kept = lengths.map(|len| memo.store().primary().get(&len).unwrap().is_some());
     task.say(format_args!("{kept:?}"));
-    warnings(&task.dir).into_iter().for_each(|warning| task.say(warning));
+    for warning in warnings(&task.dir) {
+        task.say(warning);
+    }
 }
 
 #[test]
