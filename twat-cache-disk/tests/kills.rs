@@ -113,6 +113,7 @@ fn killed_while_journals_come_and_go_it_opens_again() {
     }
     let store = bcache("large").dir(dir.path()).open::<String>().unwrap();
     assert!(store.len().unwrap() > 0);
+    assert!(fs::metadata(dir.path().join("bcache/journals")).unwrap().len() > 0, "no second journal was ever begun");
     assert!(!dir.path().join("bcache.corrupt").exists(), "a kill is no damage");
 }
 
