@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::engine::{Engine, from_fjall, prepare_directories};
 use crate::entry::{self, Key};
 use crate::ledger::Bounds;
+use crate::stripes::Changed;
 
 /// Results in a [fjall] database, found by the digest of their arguments.
 ///
@@ -211,8 +212,6 @@ impl<V> DiskStore<V> {
         }
         let area = self.area()?;
         let database = self.shared()?;
-        // Before the value is encoded, which runs its own code and may take long.
-        let ticket = ticket.unwrap_or_else(|| Ticket { number: database.stripes.now(), is_refresh: false });
         let mut entry = vec![0; Header::LEN];
         self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
         let digest = area.namespace.digest(key);
@@ -222,9 +221,15 @@ impl<V> DiskStore<V> {
         let is_kept = fits && self.options.lifetime.within(time) != Some(Duration::ZERO);
         let deadline = self.options.lifetime.deadline(time);
         database.with("write an entry", |engine| {
-            let mut barrier = database.stripes.lock(digest);
-            if ticket.number < *barrier {
-                return Ok(false);
+            let mut stripe = database.stripes.lock(digest);
+            let ticket = ticket.unwrap_or_else(|| Ticket { number: database.stripes.now(), is_refresh: false });
+            match stripe.changed(digest, ticket.number) {
+                Changed::No => {}
+                // What is there may be older than this refresh.
+                Changed::Perhaps if ticket.is_refresh => {
+                    return self.take(database, engine, area, key).map(|_| false);
+                }
+                Changed::Yes | Changed::Perhaps => return Ok(false),
             }
             let is_current = if is_kept {
                 self.put(database, engine, area, Written { key, entry, deadline, origin: Origin::Computed(ticket) })?
@@ -233,7 +238,7 @@ impl<V> DiskStore<V> {
                 self.take(database, engine, area, key).map(|_| true)?
             };
             if is_current && ticket.is_refresh {
-                *barrier = ticket.number;
+                stripe.change(digest, ticket.number);
             }
             Ok(is_current)
         })
@@ -312,9 +317,9 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         let database = self.shared()?;
         let digest = area.namespace.digest(key);
         database.with("remove an entry", |engine| {
-            let mut barrier = database.stripes.lock(digest);
+            let mut stripe = database.stripes.lock(digest);
             let removed = self.take(database, engine, area, entry::key(area.id, digest));
-            *barrier = database.stripes.now();
+            stripe.change(digest, database.stripes.now());
             removed
         })
     }
