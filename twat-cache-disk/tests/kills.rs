@@ -104,7 +104,7 @@ fn killed_while_journals_come_and_go_it_opens_again() {
     let dir = volatile_dir();
     let mut random = Random(3);
     // A soak run takes as many as it is told to.
-    let rounds = std::env::var("TWAT_CACHE_TEST_KILLS").map_or(3, |rounds| rounds.parse().unwrap());
+    let rounds = std::env::var("TWAT_CACHE_TEST_KILLS").map_or(2, |rounds| rounds.parse().unwrap());
     for _ in 0..rounds {
         let mut child = Child::start("child_that_stores_much", dir.path());
         (0..70 + random.below(60)).for_each(|_| drop(child.hear()));
