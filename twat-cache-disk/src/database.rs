@@ -3,16 +3,20 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
-use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use twat_cache_core::trust::Process;
+use twat_cache_core::{Error, ErrorKind, Namespace, Trust};
 
+use crate::debris::SUSPECT;
 use crate::engine::{self, Engine, Mended, from_fjall, guard};
 use crate::entry;
 use crate::ledger::{Ledger, Record};
 use crate::registry::Place;
+use crate::stripes::Stripes;
 
 /// A database that may not be open: not yet, or not any more.
 pub(crate) struct Database {
@@ -20,6 +24,10 @@ pub(crate) struct Database {
     place: Arc<Place>,
     /// The limit of the first store that uses it, by which it is made.
     max_bytes: u64,
+    /// A child of it, made by `fork`, has neither its threads nor its locks.
+    process: Process,
+    /// Whether one of the stores trusts a group.
+    trusts_group: AtomicBool,
     engine: RwLock<Option<Engine>>,
     attempts: Mutex<Attempts>,
     /// Found in the database when it is first opened, and given to those that replace it.
@@ -27,7 +35,8 @@ pub(crate) struct Database {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     /// Held while a record is taken from the ledger and written, so that records reach the disk in order.
     recording: Mutex<()>,
-    stripes: [Mutex<()>; 64],
+    /// They outlive the engines: what was outdated for one is so for the next.
+    pub(crate) stripes: Stripes,
 }
 
 /// Opening fails for as long as it does: it is tried again ever less often. A full disk may have room later.
@@ -54,24 +63,23 @@ impl Attempts {
     }
 }
 
-/// A file in the database's directory which says that the engine gave up, and nobody has looked for damage since.
-const SUSPECT: &str = "suspect";
-
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const LAST_DELAY: Duration = Duration::from_secs(30);
 
 impl Database {
-    pub(crate) fn new(dir: PathBuf, place: Arc<Place>, max_bytes: u64) -> Self {
+    pub(crate) fn new(dir: PathBuf, place: Arc<Place>, max_bytes: u64, process: Process) -> Self {
         Self {
             dir,
             place,
             max_bytes,
+            process,
+            trusts_group: AtomicBool::new(false),
             engine: RwLock::new(None),
             attempts: Mutex::default(),
             secret: OnceLock::new(),
             ledger: Arc::default(),
             recording: Mutex::new(()),
-            stripes: std::array::from_fn(|_| Mutex::new(())),
+            stripes: Stripes::new(),
         }
     }
 
@@ -80,9 +88,24 @@ impl Database {
         &self.dir
     }
 
+    /// Lets a store use it that has this trust.
+    pub(crate) fn admit(&self, trust: Trust) {
+        self.trusts_group.fetch_or(trust == Trust::Group, Ordering::Relaxed);
+    }
+
+    /// Whose directories it uses: as its most trusting store does.
+    pub(crate) fn trust(&self) -> Trust {
+        if self.trusts_group.load(Ordering::Relaxed) { Trust::Group } else { Trust::Owner }
+    }
+
     /// The engine, opened if need be.
     #[inline]
     pub(crate) fn engine(&self) -> Result<Open<'_>, Error> {
+        // Before any lock: a thread that is not here may have it.
+        if self.process.is_forked() {
+            let why = "it is the parent's of this process, which was forked";
+            return Err(Error::new(ErrorKind::Unavailable, "use the database").at(&self.dir).because(why));
+        }
         let engine = self.engine.read();
         if engine.is_some() { Ok(Open(engine)) } else { self.open(engine) }
     }
@@ -133,7 +156,7 @@ impl Database {
 
     fn try_open(&self, mended: &mut Option<Mended>) -> Result<Engine, Error> {
         let prepare = |engine: &Engine| self.prepare(engine);
-        self.place.occupy(|| engine::open(&self.dir, &self.ledger, self.max_bytes, mended, prepare))
+        self.place.occupy(|| engine::open(&self.dir, self.trust(), &self.ledger, self.max_bytes, mended, prepare))
     }
 
     /// Brings the database and what we know of it together.
@@ -175,16 +198,6 @@ impl Database {
         drop(self.engine()?);
         let secret = self.secret.get().ok_or_else(|| Error::new(ErrorKind::Unavailable, "read the database"))?;
         Ok(Namespace::from_secret(*secret))
-    }
-
-    /// Lets nobody else look at this key's entry and then change it, until the guard is dropped.
-    ///
-    /// It is held while the engine reads and writes: what was read must still be so when it is written, or a value that
-    /// was replaced or removed meanwhile would come back. The engine writes one at a time anyway, and reads need no
-    /// stripe.
-    pub(crate) fn stripe(&self, digest: KeyHash) -> MutexGuard<'_, ()> {
-        let stripe = digest.to_bytes()[0] as usize % self.stripes.len();
-        self.stripes[stripe].lock()
     }
 
     /// Writes down what the ledger has about these areas.
@@ -265,7 +278,11 @@ impl std::ops::Deref for Open<'_> {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Some(engine) = self.engine.get_mut().take() {
+        let Some(engine) = self.engine.get_mut().take() else { return };
+        if self.process.is_forked() {
+            // What closing it would do, to its files and its threads, is the parent's to do.
+            std::mem::forget(engine);
+        } else {
             let areas = self.ledger.lock().unrecorded();
             // What cannot be written down is counted too high by the next process.
             let _ = guard("close the database", || self.write_records(&engine, &areas, true));

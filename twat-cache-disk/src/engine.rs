@@ -1,7 +1,6 @@
 //! The engine itself: fjall, with the options of a cache, its errors as ours, and what is done about a damaged one.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
 use fjall::config::{CompressionPolicy, HashRatioPolicy, PartitioningPolicy, PinningPolicy, RestartIntervalPolicy};
-use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{AbstractTree, CompressionType, Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::{Mutex, MutexGuard};
-use twat_cache_core::{Error, ErrorKind, WarnOnce, prepare_directory};
+use twat_cache_core::{Error, ErrorKind, Trust, WarnOnce, prepare_below, prepare_root, trust};
 
-use crate::debris::{is_well_formed, quarantine, remove_half_made};
+use crate::claim::Claim;
+use crate::debris::{is_there, quarantine};
+use crate::journals::Journals;
 use crate::ledger::Ledger;
-use crate::manifests;
 use crate::sweep::Sweep;
 
 /// An open database.
@@ -26,8 +26,8 @@ pub(crate) struct Engine {
     pub(crate) entries: Keyspace,
     /// No other has it.
     pub(crate) id: u64,
-    /// Held while something is written.
-    writing: Mutex<()>,
+    /// Locked while something is written.
+    journals: Mutex<Journals>,
     /// Last, so that the directory is given up when the database is closed.
     _claim: Arc<Claim>,
 }
@@ -39,13 +39,27 @@ impl Engine {
         value: impl Into<fjall::Slice>,
         attempt: &'static str,
     ) -> Result<(), Error> {
-        let _writing = self.room(attempt)?;
-        self.entries.insert(key, value).map_err(|error| from_fjall(error, attempt))
+        let value = value.into();
+        self.write(attempt, value.len() as u64, || self.entries.insert(key, value))
     }
 
     pub(crate) fn remove(&self, key: &[u8], attempt: &'static str) -> Result<(), Error> {
-        let _writing = self.room(attempt)?;
-        self.entries.remove(key).map_err(|error| from_fjall(error, attempt))
+        self.write(attempt, 0, || self.entries.remove(key))
+    }
+
+    fn write(&self, attempt: &'static str, len: u64, write: impl FnOnce() -> fjall::Result<()>) -> Result<(), Error> {
+        let mut journals = self.room(attempt)?;
+        if !journals.are_there() {
+            return Err(Error::new(ErrorKind::Poisoned, attempt).because("the database was removed while it was open"));
+        }
+        let failed = |error: io::Error| Error::from(error).attempting(attempt);
+        if trust::most_file_bytes() < u64::MAX {
+            let journal = journals.newest_len().map_err(failed)?;
+            trust::fits(LONGEST.max(journal) + len).map_err(failed)?;
+        }
+        journals.follow(&self.database, &self.entries).map_err(failed)?;
+        write().map_err(|error| from_fjall(error, attempt))?;
+        journals.follow(&self.database, &self.entries).map_err(failed)
     }
 
     /// Waits until the engine takes a write at once.
@@ -53,12 +67,12 @@ impl Engine {
     /// With four full memtables, or thirty runs in its first level, it makes a writer wait *in* its write until workers
     /// have done something about that: without end, if they have died meanwhile. So we wait outside, with an end, and
     /// one at a time: a write can add two full memtables at most.
-    fn room(&self, attempt: &'static str) -> Result<MutexGuard<'_, ()>, Error> {
+    fn room(&self, attempt: &'static str) -> Result<MutexGuard<'_, Journals>, Error> {
         let end = Instant::now() + PATIENCE;
-        if let Some(writing) = self.writing.try_lock_until(end) {
+        if let Some(journals) = self.journals.try_lock_until(end) {
             loop {
                 if self.entries.tree.sealed_memtable_count() < 2 && self.entries.tree.l0_run_count() < 20 {
-                    return Ok(writing);
+                    return Ok(journals);
                 }
                 // Says whether the engine has given up.
                 self.database.persist(PersistMode::Buffer).map_err(|error| from_fjall(error, attempt))?;
@@ -69,6 +83,13 @@ impl Engine {
             }
         }
         Err(Error::new(ErrorKind::Io, attempt).because("the disk is too slow for what is being stored"))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // What this leaves out is read again next time.
+        let _ = self.journals.get_mut().settle();
     }
 }
 
@@ -96,74 +117,90 @@ impl Mended {
     }
 }
 
+/// How long the engine makes a journal before it writes to it, and tables at the most, with some room for what is beside
+/// their entries.
+const LONGEST: u64 = 65 * MIB;
+
 /// Opens the database in `dir`, or makes one, and has it prepared. A damaged one is moved aside first.
 pub(crate) fn open(
     dir: &Path,
+    trust: Trust,
     ledger: &Arc<Mutex<Ledger>>,
     max_bytes: u64,
     mended: &mut Option<Mended>,
     prepare: impl Fn(&Engine) -> Result<(), Error>,
 ) -> Result<Engine, Error> {
-    dir.parent().map_or(Ok(()), prepare_directory)?;
-    prepare_directory(dir)?;
-    let claim = Arc::new(claim(dir)?);
-    remove_half_made(dir).map_err(|error| error.at(dir))?;
+    prepare_directories(dir, trust)?;
+    trust::fits(LONGEST).map_err(|error| Error::from(error).attempting("open the database").at(dir))?;
+    let claim = Arc::new(Claim::take(dir)?);
     let attempt = || {
-        is_well_formed(dir).and_then(|()| manifests::check(dir)).map_err(|error| error.at(dir))?;
-        let (database, entries) = attempt(dir, ledger, max_bytes)?;
-        let engine = Engine {
-            database,
-            entries,
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            writing: Mutex::new(()),
-            _claim: claim.clone(),
-        };
-        guard("read the database", || prepare(&engine)).map_err(|error| error.at(dir))?;
+        let journals = if is_there(dir)? { Some(find_journals(dir, max_bytes)?) } else { None };
+        let (database, entries) = attempt(
+            dir,
+            |database| {
+                let sweep = Arc::new(Sweep(AssertUnwindSafe(ledger.clone())));
+                // Workers: one alone can wait for itself for ever, and of two the first never compacts but hands compactions
+                // back in a busy loop as long as the other is at one.
+                database.worker_threads(4).with_compaction_filter_factories(Arc::new(move |_| Some(sweep.clone())))
+            },
+            max_bytes,
+        )?;
+        let mut journals = journals.map_or_else(|| Journals::of_new(dir), Ok)?;
+        journals.begin(&entries)?;
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let engine = Engine { database, entries, id, journals: Mutex::new(journals), _claim: claim.clone() };
+        guard("read the database", || prepare(&engine))?;
         Ok(engine)
     };
-    // Damaged in some places, a database makes the engine abort the process. Each attempt leaves a byte in the file until
-    // it has come to an end; where two have not, there is no third.
-    let begun = claim.file.metadata().map_or(0, |file| file.len());
-    let opened = if begun < 2 {
-        let _ = (&claim.file).write_all(b".");
-        let opened = attempt();
-        let _ = claim.file.set_len(0);
-        opened
-    } else {
-        let _ = claim.file.set_len(0);
-        Err(Error::new(ErrorKind::Corrupt, "open the database").because("two attempts ended with the process").at(dir))
-    };
-    let damage = match opened {
+    let damage = match claim.attempt(attempt).map_err(|error: Error| error.at(dir)) {
         Err(error) if is_damage(&error) => error,
         opened => return opened,
     };
     let aside =
         quarantine(dir).map_err(|error| Error::from(error).attempting("move the damaged database aside").at(dir))?;
     *mended = Some(Mended { damage, aside });
-    prepare_directory(dir)?;
-    attempt()
+    prepare_below(dir, trust)?;
+    attempt().map_err(|error| error.at(dir))
 }
 
-fn attempt(dir: &Path, ledger: &Arc<Mutex<Ledger>>, max_bytes: u64) -> Result<(Database, Keyspace), Error> {
-    let sweep = Arc::new(Sweep(AssertUnwindSafe(ledger.clone())));
-    let opened = guard("open the database", || {
-        // Workers: one alone can wait for itself for ever, and of two the first never compacts but hands compactions
-        // back in a busy loop as long as the other is at one. The other numbers are those of a cache beside a program
-        // that has better uses for memory; BENCHMARKS.md has what they bring.
-        let database = Database::builder(dir)
-            .worker_threads(4)
-            .cache_size(16 * MIB)
-            .max_journaling_size(64 * MIB)
-            .max_cached_files(Some(64))
-            .with_compaction_filter_factories(Arc::new(move |_| Some(sweep.clone())))
-            .open()
-            .map_err(|error| from_fjall(error, "open the database"))?;
+/// Makes the directory of a database ready, and the cache directory that it is in; an error if this does not trust them.
+pub(crate) fn prepare_directories(dir: &Path, trust: Trust) -> Result<(), Error> {
+    if let Some(parent) = dir.parent()
+        && prepare_root(parent, trust)? != parent
+    {
+        let why = "it is behind a link that was not there before";
+        return Err(Error::new(ErrorKind::Other, "use the cache directory").at(parent).because(why));
+    }
+    prepare_below(dir, trust)
+}
+
+/// The journals of a database, if there are all that it needs.
+fn find_journals(dir: &Path, max_bytes: u64) -> Result<Journals, Error> {
+    let journals = Journals::find(dir)?;
+    if let Some(last) = journals.last_missing()? {
+        // Perhaps the engine has removed them, and was killed before that was noted. Without workers, it only looks.
+        let (_database, entries) = attempt(dir, |database| database.worker_threads_unchecked(0), max_bytes)?;
+        if entries.tree.get_highest_persisted_seqno() < Some(last) {
+            return Err(Error::new(ErrorKind::Corrupt, "open the database").because("a journal is missing"));
+        }
+    }
+    Ok(journals)
+}
+
+type Builder = DatabaseBuilder<Database>;
+
+fn attempt(dir: &Path, with: impl FnOnce(Builder) -> Builder, max_bytes: u64) -> Result<(Database, Keyspace), Error> {
+    guard("open the database", || {
+        // These numbers are those of a cache beside a program that has better uses for memory; BENCHMARKS.md has what they
+        // bring.
+        let builder =
+            Database::builder(dir).cache_size(16 * MIB).max_journaling_size(64 * MIB).max_cached_files(Some(64));
+        let database = with(builder).open().map_err(|error| from_fjall(error, "open the database"))?;
         let entries = database
             .keyspace(ENTRIES, || options(max_bytes))
             .map_err(|error| from_fjall(error, "open the database"))?;
         Ok((database, entries))
-    });
-    opened.map_err(|error| error.at(dir))
+    })
 }
 
 /// For entries that are found by hashed keys, one by one, in a cache of this size.
@@ -233,30 +270,4 @@ fn is_circumstance(error: &io::Error) -> bool {
         Kind::FileTooLarge,
     ];
     kinds.contains(&error.kind()) || (cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
-}
-
-/// Takes the lock that stands for the directory, for as long as the file is open; the system takes it back from the dead.
-///
-/// The engine has a lock of its own, inside. But it looks at other files first and takes them for damaged, and then we
-/// would move a database from under another process.
-fn claim(dir: &Path) -> Result<Claim, Error> {
-    let path = dir.with_extension("lock");
-    let file = File::options().create(true).append(true).open(&path);
-    let claimed = file.map_err(fs::TryLockError::Error).and_then(|file| file.try_lock().map(|()| Claim { file }));
-    claimed.map_err(|error| match error {
-        fs::TryLockError::WouldBlock => Error::new(ErrorKind::Locked, "open the database").at(dir),
-        fs::TryLockError::Error(error) => Error::from(error).attempting("lock the database").at(path),
-    })
-}
-
-/// See [`claim`].
-pub(crate) struct Claim {
-    file: File,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Closing the file is not enough: a process that is just being forked has it open, too, until it is another.
-        let _ = self.file.unlock();
-    }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Bounds {
     floor: AtomicU64,
     /// Entries of epochs below this are written anew when they are used.
     old: AtomicU64,
+    /// When the area was last cleared: what began before is outdated.
+    cleared: AtomicU64,
     pub(crate) clock: OnceLock<Clock>,
 }
 
@@ -68,6 +70,11 @@ impl Bounds {
 
     pub(crate) fn is_old(&self, epoch: u64) -> bool {
         epoch < self.old.load(Ordering::Relaxed)
+    }
+
+    /// Whether a computation that began then was outdated by a `clear` since. Under the ledger's lock that stays so.
+    pub(crate) fn is_outdated(&self, begun: u64) -> bool {
+        begun < self.cleared.load(Ordering::Acquire)
     }
 }
 
@@ -254,9 +261,10 @@ impl Ledger {
         grow(&mut self.names.entry(account.name).or_default().held, bytes);
     }
 
-    /// Closes all epochs of an area.
-    pub(crate) fn clear(&mut self, area: u64) {
+    /// Closes all epochs of an area, now.
+    pub(crate) fn clear(&mut self, area: u64, now: u64) {
         let Some(account) = self.areas.get_mut(&area) else { return };
+        account.bounds.cleared.fetch_max(now, Ordering::AcqRel);
         self.last += 1;
         account.bounds.floor.fetch_max(self.last, Ordering::AcqRel);
         for freed in std::mem::take(&mut account.epochs).into_values() {

@@ -5,26 +5,29 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use twat_cache_core::{Error, ErrorKind};
 use xxhash_rust::xxh3::xxh3_128;
 
+/// The engine's own keyspace, which has the names of the others, and ours.
+const NEEDED: [&str; 2] = ["0", "1"];
+
 /// An error if a manifest is not what the engine has written.
 pub(crate) fn check(dir: &Path) -> Result<(), Error> {
-    let keyspaces = match fs::read_dir(dir.join("keyspaces")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        keyspaces => keyspaces?,
-    };
-    for keyspace in keyspaces {
-        let keyspace = keyspace?.path();
-        let current = match fs::read(keyspace.join("current")) {
+    let keyspaces = dir.join("keyspaces");
+    let found = fs::read_dir(&keyspaces)?.map(|keyspace| keyspace.map(|keyspace| keyspace.path()));
+    for keyspace in NEEDED.iter().map(|keyspace| Ok(keyspaces.join(keyspace))).chain(found) {
+        let keyspace: PathBuf = keyspace?;
+        let is_right = match fs::read(keyspace.join("current")) {
             // The engine takes such a keyspace for a new one.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            current => current?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                !NEEDED.iter().any(|needed| keyspace.ends_with(needed))
+            }
+            current => is_right(&keyspace, &current?)?,
         };
-        if !is_right(&keyspace, &current)? {
-            let why = format!("the manifest of {} has been changed", keyspace.display());
+        if !is_right {
+            let why = format!("the manifest of {} is missing or has been changed", keyspace.display());
             return Err(Error::new(ErrorKind::Corrupt, "open the database").because(why));
         }
     }

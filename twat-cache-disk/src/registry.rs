@@ -10,26 +10,35 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use twat_cache_core::{Error, ErrorKind};
+use twat_cache_core::trust::Process;
+use twat_cache_core::{Error, ErrorKind, Trust};
 
 use crate::database::Database;
 use crate::engine::Engine;
 
 type Places = HashMap<PathBuf, (Arc<Place>, Weak<Database>)>;
 
-static PLACES: LazyLock<Mutex<Places>> = LazyLock::new(Mutex::default);
+static PLACES: LazyLock<(Process, Mutex<Places>)> = LazyLock::new(Default::default);
 
 /// The database of this directory, whoever else uses it. It is opened when it is first used.
-pub(crate) fn database(dir: &Path, max_bytes: u64) -> Arc<Database> {
+pub(crate) fn database(dir: &Path, max_bytes: u64, trust: Trust) -> Arc<Database> {
     let path = canonical(dir);
-    let mut places = PLACES.lock();
+    let (process, places) = &*PLACES;
+    let new = |place| Arc::new(Database::new(path.join("bcache"), place, max_bytes, *process));
+    if process.is_forked() {
+        // A thread that is not here may have the lock.
+        return new(Arc::default());
+    }
+    let mut places = places.lock();
     if let Some(database) = places.get(&path).and_then(|(_, database)| database.upgrade()) {
+        database.admit(trust);
         return database;
     }
     // A place stays as long as a database is there, or is just being closed.
     places.retain(|_, (place, _)| Arc::strong_count(place) > 1);
     let place = places.get(&path).map(|(place, _)| place.clone()).unwrap_or_default();
-    let database = Arc::new(Database::new(path.join("bcache"), place.clone(), max_bytes));
+    let database = new(place.clone());
+    database.admit(trust);
     places.insert(path, (place, Arc::downgrade(&database)));
     database
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
 use twat_cache_core::archive::{Functions, Header};
-use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store};
+use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket};
 
 use crate::database::Database;
-use crate::engine::{Engine, from_fjall};
+use crate::engine::{Engine, from_fjall, prepare_directories};
 use crate::entry::{self, Key};
 use crate::ledger::Bounds;
+use crate::stripes::Changed;
 
 /// Results in a [fjall] database, found by the digest of their arguments.
 ///
@@ -43,14 +44,22 @@ struct Written {
     /// With room for the header, which is still to be made.
     entry: Vec<u8>,
     deadline: u64,
-    /// The epoch of the entry that this one is, written anew.
-    renewed: Option<u64>,
+    origin: Origin,
+}
+
+/// Where an entry comes from that is to be written.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// A computation that began with this ticket.
+    Computed(Ticket),
+    /// It is there already, in this epoch, and is written anew.
+    Renewed(u64),
 }
 
 impl<V> DiskStore<V> {
     /// `within` adds codec and type to a namespace.
     pub(crate) fn new(options: Options, codec: Functions<V>, within: fn(&Namespace) -> Namespace) -> Self {
-        let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes));
+        let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes, options.trust));
         Self { database, options, within, area: OnceLock::new(), codec }
     }
 
@@ -90,6 +99,9 @@ impl<V> DiskStore<V> {
     #[cold]
     fn settle(&self) -> Result<&Area, Error> {
         let database = self.shared()?;
+        if database.trust() != self.options.trust {
+            prepare_directories(database.dir(), self.options.trust)?;
+        }
         let root = database.namespace()?;
         let namespace = (self.within)(&self.options.versioned(&root));
         let id = namespace.id();
@@ -133,15 +145,15 @@ impl<V> DiskStore<V> {
         let Ok(database) = self.shared() else { return };
         let key = entry::key(area.id, digest);
         let renewed = database.with("write an entry", |engine| {
-            let _stripe = database.stripe(digest);
+            let _stripe = database.stripes.lock(digest);
             // If it is another one by now, that one is new already.
             match read(engine, key)? {
                 // And what is there now is written, not what was read: one header may be that of two values.
                 Some((now, entry)) if now == header => {
-                    let (entry, deadline, renewed) = (entry.to_vec(), header.deadline, Some(header.epoch));
-                    self.put(database, engine, area, Written { key, entry, deadline, renewed })
+                    let (entry, deadline, origin) = (entry.to_vec(), header.deadline, Origin::Renewed(header.epoch));
+                    self.put(database, engine, area, Written { key, entry, deadline, origin })
                 }
-                _ => Ok(()),
+                _ => Ok(false),
             }
         });
         if let Err(error) = renewed {
@@ -150,9 +162,9 @@ impl<V> DiskStore<V> {
         }
     }
 
-    /// Writes an entry. The caller has the key's stripe.
-    fn put(&self, database: &Database, engine: &Engine, area: &Area, written: Written) -> Result<(), Error> {
-        let Written { key, mut entry, deadline, renewed } = written;
+    /// Writes an entry, if it is not outdated; says whether it is current. The caller has the key's stripe.
+    fn put(&self, database: &Database, engine: &Engine, area: &Area, written: Written) -> Result<bool, Error> {
+        let Written { key, mut entry, deadline, origin } = written;
         let bytes = (key.len() + entry.len()) as u64;
         // One that cannot be read is replaced all the same; its bytes stay counted until their epoch is closed.
         let replaced = read(engine, key).ok().flatten();
@@ -160,8 +172,12 @@ impl<V> DiskStore<V> {
         let added = {
             let mut ledger = database.ledger.lock();
             // Under this lock epochs are closed: what has been cleared or evicted must not come back in a new one.
-            if renewed.is_some_and(|epoch| !area.bounds.is_live(epoch)) {
-                return Ok(());
+            let is_outdated = match origin {
+                Origin::Computed(ticket) => area.bounds.is_outdated(ticket.number),
+                Origin::Renewed(epoch) => !area.bounds.is_live(epoch),
+            };
+            if is_outdated {
+                return Ok(false);
             }
             if let Some((epoch, bytes)) = replaced {
                 ledger.subtract(area.id, epoch, bytes);
@@ -180,7 +196,66 @@ impl<V> DiskStore<V> {
                 ledger.put_back(area.id, epoch, bytes);
             }
         }
-        written
+        written.map(|()| true)
+    }
+
+    /// Stores a value that was computed since `ticket`, for `time` at the most; says whether it is current.
+    fn store<K: Hash + ?Sized>(
+        &self,
+        key: &K,
+        value: &V,
+        time: Option<Duration>,
+        ticket: Option<Ticket>,
+    ) -> Result<bool, Error> {
+        if !self.options.keeps() {
+            return Ok(true);
+        }
+        let area = self.area()?;
+        let database = self.shared()?;
+        let mut entry = vec![0; Header::LEN];
+        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
+        let digest = area.namespace.digest(key);
+        let key = entry::key(area.id, digest);
+        // The engine has room for 4 GiB in a value.
+        let fits = (key.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
+        let is_kept = fits && self.options.lifetime.within(time) != Some(Duration::ZERO);
+        let deadline = self.options.lifetime.deadline(time);
+        database.with("write an entry", |engine| {
+            let mut stripe = database.stripes.lock(digest);
+            let ticket = ticket.unwrap_or_else(|| Ticket { number: database.stripes.now(), is_refresh: false });
+            match stripe.changed(digest, ticket.number) {
+                Changed::No => {}
+                // What is there may be older than this refresh.
+                Changed::Perhaps if ticket.is_refresh => {
+                    return self.take(database, engine, area, key).map(|_| false);
+                }
+                Changed::Yes | Changed::Perhaps => return Ok(false),
+            }
+            let is_current = if is_kept {
+                self.put(database, engine, area, Written { key, entry, deadline, origin: Origin::Computed(ticket) })?
+            } else {
+                // Neither is what it would have replaced.
+                self.take(database, engine, area, key).map(|_| true)?
+            };
+            if is_current && ticket.is_refresh {
+                stripe.change(digest, ticket.number);
+            }
+            Ok(is_current)
+        })
+    }
+
+    /// Removes an entry; says whether there was one. The caller has the key's stripe.
+    fn take(&self, database: &Database, engine: &Engine, area: &Area, key: Key) -> Result<bool, Error> {
+        let found = match read(engine, key) {
+            Ok(None) => return Ok(false),
+            Ok(found) => found,
+            // Whatever it is, it is to go.
+            Err(_) => None,
+        };
+        engine.remove(&key, "remove an entry")?;
+        let Some((header, entry)) = found else { return Ok(true) };
+        database.ledger.lock().subtract(area.id, header.epoch, (key.len() + entry.len()) as u64);
+        Ok(self.lives(area, header))
     }
 }
 
@@ -214,7 +289,7 @@ impl<V: Send + Sync> Store for DiskStore<V> {
         let area = self.area()?;
         let database = self.shared()?;
         database.with("clear", |engine| {
-            database.ledger.lock().clear(area.id);
+            database.ledger.lock().clear(area.id, database.stripes.now());
             database.record(engine, &[area.id])
         })
     }
@@ -241,19 +316,11 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         let area = self.area()?;
         let database = self.shared()?;
         let digest = area.namespace.digest(key);
-        let key = entry::key(area.id, digest);
         database.with("remove an entry", |engine| {
-            let _stripe = database.stripe(digest);
-            let found = match read(engine, key) {
-                Ok(None) => return Ok(false),
-                Ok(found) => found,
-                // Whatever it is, it is to go.
-                Err(_) => None,
-            };
-            engine.remove(&key, "remove an entry")?;
-            let Some((header, entry)) = found else { return Ok(true) };
-            database.ledger.lock().subtract(area.id, header.epoch, (key.len() + entry.len()) as u64);
-            Ok(self.lives(area, header))
+            let mut stripe = database.stripes.lock(digest);
+            let removed = self.take(database, engine, area, entry::key(area.id, digest));
+            stripe.change(digest, database.stripes.now());
+            removed
         })
     }
 
@@ -262,26 +329,17 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        if !self.options.keeps() {
-            return Ok(());
-        }
-        let area = self.area()?;
-        let mut entry = vec![0; Header::LEN];
-        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        let digest = area.namespace.digest(key);
-        let key_in_area = entry::key(area.id, digest);
-        // The engine has room for 4 GiB in a value.
-        let fits =
-            (key_in_area.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
-        if !fits || self.options.lifetime.within(time) == Some(Duration::ZERO) {
-            return self.remove(key).map(drop);
-        }
-        let deadline = self.options.lifetime.deadline(time);
-        let database = self.shared()?;
-        database.with("write an entry", |engine| {
-            let _stripe = database.stripe(digest);
-            self.put(database, engine, area, Written { key: key_in_area, entry, deadline, renewed: None })
-        })
+        self.store(key, value, time, None).map(drop)
+    }
+
+    // One process has the database. But it may have several memos of a name.
+    fn begin(&self, _: &K) -> Ticket {
+        let number = self.database.as_ref().map_or(0, |database| database.stripes.now());
+        Ticket { number, is_refresh: false }
+    }
+
+    fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
+        self.store(key, value, None, Some(ticket))
     }
 }
 

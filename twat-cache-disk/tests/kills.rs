@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use common::child::{Child, Task};
 use common::files::Random;
+use common::volatile_dir;
 use twat_cache_core::testing::{record_logs, within};
 use twat_cache_disk::{DiskStore, KeyedStore as _, Store as _, bcache};
 
@@ -83,6 +84,36 @@ fn killed_while_it_stores_and_evicts_it_opens_again() {
         let path = dir.path().to_owned();
         within(Duration::from_secs(20), move || inspect(&path, 1000..next));
     }
+    assert!(!dir.path().join("bcache.corrupt").exists(), "a kill is no damage");
+}
+
+#[test]
+fn child_that_stores_much() {
+    let Some(task) = Task::given() else { return };
+    let store = bcache("large").dir(&task.dir).max_bytes(100 << 20).open::<String>().unwrap();
+    for key in 0.. {
+        // Where the disk is slow, some are not stored.
+        let _ = store.insert(&(key % 150), &format!("{key:08}").repeat(1 << 17));
+        task.say("another");
+    }
+}
+
+/// The engine begins journals and removes them, tables too.
+#[test]
+fn killed_while_journals_come_and_go_it_opens_again() {
+    let dir = volatile_dir();
+    let mut random = Random(3);
+    // A soak run takes as many as it is told to.
+    let rounds = std::env::var("TWAT_CACHE_TEST_KILLS").map_or(2, |rounds| rounds.parse().unwrap());
+    for _ in 0..rounds {
+        let mut child = Child::start("child_that_stores_much", dir.path());
+        (0..70 + random.below(60)).for_each(|_| drop(child.hear()));
+        child.kill();
+        assert!(!dir.path().join("bcache.corrupt").exists(), "a kill is no damage");
+    }
+    let store = bcache("large").dir(dir.path()).open::<String>().unwrap();
+    assert!(store.len().unwrap() > 0);
+    assert!(fs::metadata(dir.path().join("bcache/journals")).unwrap().len() > 0, "no second journal was ever begun");
     assert!(!dir.path().join("bcache.corrupt").exists(), "a kill is no damage");
 }
 

@@ -145,7 +145,7 @@ fn clear_closes_an_area_and_no_other() {
     let (mut ledger, bounds) = ledger();
     let other = ledger.open(8, NAME);
     let (gone, kept) = (fill(&mut ledger, AREA, 50), fill(&mut ledger, 8, 50));
-    ledger.clear(AREA);
+    ledger.clear(AREA, 1);
     assert_eq!((live(&bounds, &gone), live(&other, &kept)), (0, 50));
     let after = fill(&mut ledger, AREA, 110);
     assert_eq!((live(&bounds, &after), live(&other, &kept)), (110, 50), "what was cleared is not counted");
