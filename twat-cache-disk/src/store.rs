@@ -1,12 +1,12 @@
 use std::fmt;
-use std::hash::Hash;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
 use twat_cache_core::archive::{Functions, Header};
-use twat_cache_core::{Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket};
+use twat_cache_core::{Args, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket};
 
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall, prepare_directories};
@@ -123,12 +123,12 @@ impl<V> DiskStore<V> {
             && self.options.lifetime.allows(header.deadline)
     }
 
-    fn look<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
+    fn look<K: Args + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
         if !self.options.keeps() {
             return Ok(None);
         }
         let area = self.area()?;
-        let digest = area.namespace.digest(key);
+        let digest = area.namespace.digest_of(key);
         let Some((header, entry)) = self.find(area, entry::key(area.id, digest))? else {
             return Ok(None);
         };
@@ -200,7 +200,7 @@ impl<V> DiskStore<V> {
     }
 
     /// Stores a value that was computed since `ticket`, for `time` at the most; says whether it is current.
-    fn store<K: Hash + ?Sized>(
+    fn store<K: Args + ?Sized>(
         &self,
         key: &K,
         value: &V,
@@ -214,7 +214,7 @@ impl<V> DiskStore<V> {
         let database = self.shared()?;
         let mut entry = vec![0; Header::LEN];
         self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        let digest = area.namespace.digest(key);
+        let digest = area.namespace.digest_of(key);
         let key = entry::key(area.id, digest);
         // The engine has room for 4 GiB in a value.
         let fits = (key.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
@@ -303,7 +303,7 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
+impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.look(key)?.map(|(value, _)| value))
     }
@@ -315,7 +315,7 @@ impl<K: Hash + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let area = self.area()?;
         let database = self.shared()?;
-        let digest = area.namespace.digest(key);
+        let digest = area.namespace.digest_of(key);
         database.with("remove an entry", |engine| {
             let mut stripe = database.stripes.lock(digest);
             let removed = self.take(database, engine, area, entry::key(area.id, digest));

@@ -1,10 +1,9 @@
 use std::fmt;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Claim, Error, ErrorKind, Found, KeyedStore, Options, Store, Ticket, WarnOnce};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Options, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -131,7 +130,7 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
         not(any(feature = "disk", feature = "file")),
         expect(clippy::unused_self, reason = "there is nothing in it then")
     )]
-    fn store<K: Hash + ?Sized>(&self, backend: Backend) -> Option<&dyn KeyedStore<K, Value = V>> {
+    fn store<K: Args + ?Sized>(&self, backend: Backend) -> Option<&dyn KeyedStore<K, Value = V>> {
         match backend {
             #[cfg(feature = "disk")]
             Backend::Disk => Some(&self.disk),
@@ -142,7 +141,7 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
     }
 
     /// Does something with the one that serves; gives `nothing` if there is none to choose from.
-    fn with<K: Hash + ?Sized, T: Default>(
+    fn with<K: Args + ?Sized, T: Default>(
         &self,
         work: impl Fn(&dyn KeyedStore<K, Value = V>) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -221,7 +220,7 @@ impl<V: RkyvValue + Send + Sync> Store for Persistent<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<V> {
+impl<K: Args + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.with(|store| store.get(key))
     }
