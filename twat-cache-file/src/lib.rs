@@ -39,15 +39,17 @@ mod lock;
 mod map;
 mod memory;
 mod meta;
+mod order;
 mod place;
+mod proof;
 mod prune;
+mod region;
 mod sink;
 mod store;
 mod sweep;
 mod system;
 mod table;
 mod temp;
-mod trust;
 mod view;
 
 pub use builder::{Access, FileBuilder, FileFallback, Verify, fcache};

@@ -6,16 +6,16 @@ use std::path::Path;
 
 use rkyv::util::AlignedVec;
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Error, ErrorKind, KeyHash};
+use twat_cache_core::{Error, ErrorKind, KeyHash, trust};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::builder::{Access, Verify};
 use crate::entry::{Header, NoHeader};
 use crate::map::Bytes;
 use crate::place::{Place, remove_entry};
+use crate::proof;
 use crate::store::Reading;
 use crate::system::{self, Stat};
-use crate::trust;
 use crate::view::View;
 
 /// From this size on, mapping a file is faster than reading it.
@@ -33,7 +33,7 @@ pub(crate) fn load<V: RkyvValue>(
 ) -> Result<Option<Loaded<V>>, Error> {
     let attempt = "read an entry";
     let refused = |error: io::Error| Error::from(error).attempting(attempt);
-    let file = match system::options().read(true).open(path) {
+    let file = match trust::options().read(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // A link, say.
         Err(_) if system::stat_of(path).is_ok_and(|found| !found.is_file) => return Err(damaged("it is no file")),
@@ -41,8 +41,12 @@ pub(crate) fn load<V: RkyvValue>(
     };
     let stat = system::stat(&file).map_err(refused)?;
     let is_large = stat.len >= MAP_FROM;
-    if !stat.is_file || stat.len < Header::LEN as u64 {
+    if !stat.is_own_file() || stat.len < Header::LEN as u64 {
         return Err(damaged("it is no entry"));
+    }
+    // No link is followed on the way either.
+    if !path.parent().is_some_and(|dir| system::stat_of(dir).is_ok_and(|dir| dir.is_dir)) {
+        return Err(damaged("its directory is none"));
     }
     // Of a large file first the header alone: it must be as long as that says, before as much memory is asked for.
     let small = if is_large { None } else { Some(read_whole(&file, stat.len).map_err(refused)?) };
@@ -110,7 +114,7 @@ fn damaged(why: &'static str) -> Error {
 
 fn open_large(file: &File, stat: &Stat, place: &Place, path: &Path, access: Access) -> io::Result<Bytes> {
     let dir = path.parent().unwrap_or(&place.dir);
-    let proof = if access == Access::Auto { trust::prove(stat, dir, &place.dir) } else { None };
+    let proof = if access == Access::Auto { proof::prove(stat, dir, &place.dir) } else { None };
     if let (Some(proof), Ok(len)) = (proof, usize::try_from(stat.len)) {
         // Where there is no place for it in the address space, there may still be memory.
         if let Ok(bytes) = Bytes::map(file, len, proof) {

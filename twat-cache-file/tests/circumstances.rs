@@ -4,14 +4,16 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use common::child::{Child, Task};
+use common::damage::Deed;
 use common::files::Files;
 use common::numbers::{Numbers, assert_one_warning, call_all, memo, memo_of, value, warnings};
-use common::system::{Disk, Frozen};
+use common::system::{Disk, Frozen, run};
 use twat_cache_core::testing::record_logs;
 use twat_cache_file::{ErrorKind, KeyedStore as _, fcache};
 
@@ -39,14 +41,36 @@ fn where_a_file_is_in_the_way_memory_serves() {
     serves_from_memory(&file, &["cannot prepare the cache directory", "going on without it"]);
     serves_from_memory(&file.join("cache"), &["cannot prepare the cache directory", "going on without it"]);
     assert_eq!(fs::read(&file).unwrap(), b"somebody's");
-    // Or where the directory of this name would be.
-    let cache = dir.path().join("cache");
-    let store = fcache("numbers").dir(&cache).open::<u8>().unwrap();
-    let ours = store.path().to_owned();
-    fs::remove_dir_all(&ours).unwrap();
-    fs::write(&ours, "somebody's").unwrap();
-    serves_from_memory(&cache, &["cannot prepare the cache directory", "going on without it"]);
-    assert_eq!(fs::read(&ours).unwrap(), b"somebody's");
+}
+
+#[test]
+fn what_is_in_the_way_of_the_directory_of_a_name_is_moved_aside() {
+    let makes: [Deed; 5] = [
+        ("a file", |path| fs::write(path, "somebody's").unwrap()),
+        ("a pipe", |path| assert!(run("mkfifo", &[&path]))),
+        ("a link to nothing", |path| symlink("nothing", path).unwrap()),
+        ("a link to itself", |path| symlink(path, path).unwrap()),
+        ("a link to a cache", |path| symlink(path.parent().unwrap().join("away"), path).unwrap()),
+    ];
+    for (what, make) in makes {
+        let dir = tempfile::tempdir().unwrap();
+        let memo_before = memo(dir.path()).0;
+        call_all(&memo_before, 0..20);
+        let ours = memo_before.store().path().to_owned();
+        let away = dir.path().join("away");
+        fs::rename(&ours, &away).unwrap();
+        make(&ours);
+        let before = fs::symlink_metadata(&ours).unwrap().ino();
+        let files = Files::read(&away).0.len();
+        let (memo, computed) = memo(dir.path());
+        call_all(&memo, 0..20);
+        // The one that had it open finds that out by itself.
+        call_all(&memo_before, 0..20);
+        assert_eq!((computed.get(), on_disk(&memo, 0..20)), (20, 20), "{what}");
+        assert_eq!(fs::symlink_metadata(ours.with_extension("in-the-way")).unwrap().ino(), before, "{what}");
+        assert_eq!(Files::read(&away).0.len(), files, "{what}");
+        assert_eq!(warnings(dir.path()), [""; 0], "{what}");
+    }
 }
 
 #[test]
