@@ -19,11 +19,12 @@ use self::bytes::{Lock, Locks};
 use self::files::{Lock, Locks};
 
 /// The claims of one cache.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claims {
     locks: Locks,
     /// What this process has. Here, flights see to it that nothing is computed twice, and know when it must be.
     ours: Arc<Mutex<BTreeSet<KeyHash>>>,
+    process: Process,
 }
 
 /// A claim that is held.
@@ -54,46 +55,51 @@ const STOPPED: Duration = Duration::from_secs(1);
 impl Claims {
     /// The claims whose locks are in this directory, which need not be there yet.
     pub(crate) fn new(dir: &Path) -> Self {
-        Self { locks: Locks::new(dir), ours: Arc::default() }
+        Self { locks: Locks::new(dir), ours: Arc::default(), process: Process::this() }
     }
 
-    /// The right to compute what has this digest. Who has waited for it does not get it where `is_there` says that the result
-    /// is there: to read that takes long, and all who have waited can do so at once.
-    pub(crate) fn claim(
-        &self,
+    /// The right to compute what has this digest; `None` if another process has it.
+    pub(crate) fn try_claim(&self, digest: KeyHash) -> io::Result<Option<Claim>> {
+        if !self.ours.lock().insert(digest) {
+            return Ok(Some(Claim::free()));
+        }
+        match self.locks.try_take(digest) {
+            Ok(Some(lock)) => Ok(Some(Claim::held(self.held(digest, lock)))),
+            refused => {
+                self.ours.lock().remove(&digest);
+                refused.map(|_| None)
+            }
+        }
+    }
+
+    /// The same right, when nobody has it any more. Those who wait do not get it where `is_there` says that the result is
+    /// there: to read that may take long, and they can do so all at once.
+    pub(crate) fn wait(
+        self,
         digest: KeyHash,
         patience: Duration,
         is_there: impl Fn() -> bool + Send + 'static,
-    ) -> io::Result<Claim> {
-        if !self.ours.lock().insert(digest) {
-            return Ok(Claim::free());
-        }
-        let held = move |lock, ours| Held { lock: Some(lock), ours, digest, process: Process::this() };
-        match self.locks.try_take(digest) {
-            Ok(Some(lock)) => return Ok(Claim::held(held(lock, self.ours.clone()))),
-            Ok(None) => drop(self.ours.lock().remove(&digest)),
-            Err(error) => {
-                self.ours.lock().remove(&digest);
-                return Err(error);
-            }
-        }
-        let (locks, ours) = (self.locks.clone(), self.ours.clone());
+    ) -> Claim {
         let begun = Instant::now();
         let mut running = begun;
-        Ok(Claim::waiting(move || {
-            if begun.elapsed() >= patience || !ours.lock().insert(digest) {
+        Claim::waiting(move || {
+            if begun.elapsed() >= patience || !self.ours.lock().insert(digest) {
                 return Some(Claim::free());
             }
-            if let Ok(Some(lock)) = locks.try_take(digest) {
-                let held = held(lock, ours.clone());
+            if let Ok(Some(lock)) = self.locks.try_take(digest) {
+                let held = self.held(digest, lock);
                 return Some(if is_there() { Claim::free() } else { Claim::held(held) });
             }
-            ours.lock().remove(&digest);
-            if !locks.is_holder_stopped(digest) {
+            self.ours.lock().remove(&digest);
+            if !self.locks.is_holder_stopped(digest) {
                 running = Instant::now();
             }
             (running.elapsed() > STOPPED).then(Claim::free)
-        }))
+        })
+    }
+
+    fn held(&self, digest: KeyHash, lock: Lock) -> Held {
+        Held { lock: Some(lock), ours: self.ours.clone(), digest, process: self.process }
     }
 }
 

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use rkyv::util::AlignedVec;
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Error, ErrorKind, KeyHash, trust};
+use twat_cache_core::{Error, ErrorKind, KeyHash};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::builder::{Access, Verify};
 use crate::entry::{Header, NoHeader};
 use crate::map::Bytes;
+use crate::meta;
 use crate::place::{Place, remove_entry};
 use crate::proof;
 use crate::store::Reading;
@@ -33,7 +34,7 @@ pub(crate) fn load<V: RkyvValue>(
 ) -> Result<Option<Loaded<V>>, Error> {
     let attempt = "read an entry";
     let refused = |error: io::Error| Error::from(error).attempting(attempt);
-    let file = match trust::options().read(true).open(path) {
+    let file = match system::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // A link, say.
         Err(_) if system::stat_of(path).is_ok_and(|found| !found.is_file) => return Err(damaged("it is no file")),
@@ -41,12 +42,8 @@ pub(crate) fn load<V: RkyvValue>(
     };
     let stat = system::stat(&file).map_err(refused)?;
     let is_large = stat.len >= MAP_FROM;
-    if !stat.is_own_file() || stat.len < Header::LEN as u64 {
+    if !stat.is_file || stat.owner != place.owner || stat.len < Header::LEN as u64 {
         return Err(damaged("it is no entry"));
-    }
-    // No link is followed on the way either.
-    if !path.parent().is_some_and(|dir| system::stat_of(dir).is_ok_and(|dir| dir.is_dir)) {
-        return Err(damaged("its directory is none"));
     }
     // Of a large file first the header alone: it must be as long as that says, before as much memory is asked for.
     let small = if is_large { None } else { Some(read_whole(&file, stat.len).map_err(refused)?) };
@@ -71,7 +68,7 @@ pub(crate) fn load<V: RkyvValue>(
     if !reading.lifetime.allows(header.deadline) {
         if header.deadline != 0 && header.deadline <= reading.lifetime.clock.since_1970() {
             // If it cannot be removed, it is here next time.
-            let _ = remove_entry(path, &place.meta).and_then(|_| place.meta.outdate());
+            let _ = meta::fits().and_then(|()| remove_entry(path, &place.meta)).and_then(|_| place.meta.outdate());
         }
         return Ok(None);
     }

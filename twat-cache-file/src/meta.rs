@@ -53,7 +53,7 @@ enum Word {
     Recent = 7,
 }
 
-const LEN: u64 = order::END;
+pub(crate) const LEN: u64 = order::END;
 const HEAD: usize = 64;
 const MAGIC: [u8; 8] = *b"twatfm\x02\0";
 const NAME: &str = "meta";
@@ -189,10 +189,10 @@ impl Meta {
     }
 
     /// Counts what is about to be stored; after each `part`, what was used before is no longer recent.
-    pub(crate) fn note_stored(&self, bytes: u64, part: u64) {
+    pub(crate) fn note_stored(&self, bytes: u64, part: u64) -> u64 {
         let part = part.max(1);
         let mut is_due = false;
-        self.change(|[held, written]| {
+        let held = self.change(|[held, written]| {
             let now = written.wrapping_add(bytes);
             is_due = written / part != now / part;
             [held.saturating_add(bytes), now]
@@ -201,10 +201,12 @@ impl Meta {
             // At worst, what is used is marked once more, or once less.
             let _ = system::write_at(&self.file, &system::now().to_le_bytes(), Word::Recent.at());
         }
+        held
     }
 
-    pub(crate) fn subtract(&self, bytes: u64) {
-        self.change(|[held, written]| [held.saturating_sub(bytes), written]);
+    /// Says how much there is then.
+    pub(crate) fn subtract(&self, bytes: u64) -> u64 {
+        self.change(|[held, written]| [held.saturating_sub(bytes), written])
     }
 
     /// How many bytes were ever written, by all processes.
@@ -241,20 +243,21 @@ impl Meta {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// Changes both counts. What cannot be counted now is counted when all is.
-    fn change(&self, to: impl FnOnce([u64; 2]) -> [u64; 2]) {
+    /// Changes both counts, and gives the first. What cannot be counted now is counted when all is.
+    fn change(&self, to: impl FnOnce([u64; 2]) -> [u64; 2]) -> u64 {
         let _one_at_a_time = self.changing.lock();
         // A count that gets lost is found again.
         let _alone = Region::lock(&self.file, Word::Held.at(), 1);
         let mut bytes = [0; 16];
         if system::read_at(&self.file, &mut bytes, Word::Held.at()).is_err() {
-            return;
+            return 0;
         }
         let [held, written] = [0, 8].map(|at| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
-        let [held, written] = to([held, written]).map(u64::to_le_bytes);
-        bytes[..8].copy_from_slice(&held);
-        bytes[8..].copy_from_slice(&written);
+        let [held, written] = to([held, written]);
+        bytes[..8].copy_from_slice(&held.to_le_bytes());
+        bytes[8..].copy_from_slice(&written.to_le_bytes());
         let _ = system::write_at(&self.file, &bytes, Word::Held.at());
+        held
     }
 }
 
@@ -264,8 +267,14 @@ impl Word {
     }
 }
 
+/// An error if this process must not write as much of a file: to write there kills it.
+pub(crate) fn fits() -> io::Result<()> {
+    trust::fits(LEN)
+}
+
 /// A new one, which has no name yet.
 fn make(cache: &Path, known: Option<[u8; 16]>) -> io::Result<Temp> {
+    fits()?;
     let mut bytes = [0; HEAD];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..24].copy_from_slice(&known.unwrap_or_else(Namespace::random_secret));

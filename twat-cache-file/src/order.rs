@@ -10,7 +10,7 @@ use twat_cache_core::{KeyHash, Ticket};
 use crate::region::Region;
 use crate::system;
 
-/// Two numbers for each stripe of digests, in a part of a file that all processes have open.
+/// Some numbers for each stripe of digests, in a part of a file that all processes have open.
 ///
 /// A computation gets a number when it begins: the present moment, or, where clocks are no help, the next one. To remove
 /// an entry raises its stripe's barrier to the present moment, and what has a number below that is not stored any more. A
@@ -23,8 +23,8 @@ pub(crate) struct Order {
 }
 
 /// How many stripes there are, and how many bytes each has.
-const STRIPES: u64 = 1024;
-const STRIPE: u64 = 16;
+const STRIPES: u64 = 512;
+const STRIPE: u64 = 32;
 const HERE: usize = 64;
 
 /// Where in the file they are, and up to where.
@@ -39,14 +39,28 @@ const IN_DOUBT: u64 = 1;
 struct Stripe {
     /// The highest number that was given out and had to be noted.
     last: u64,
-    /// What has this number, or a lower one, is not stored any more.
+    /// Of the last removal: what has this number, or a lower one, is not stored any more.
     barrier: u64,
+    /// Of the last refresh that was stored, and half of the digest of its key.
+    refreshed: u64,
+    key: u64,
+}
+
+/// Whether a result may be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Current,
+    /// What is there, if anything, is newer.
+    Outdated,
+    /// It may be newer than what is there, or older.
+    InDoubt,
 }
 
 /// The numbers of one stripe are ours for as long as this is here.
 pub(crate) struct Turn<'a> {
     file: &'a File,
     at: u64,
+    key: u64,
     // Dropped in this order.
     region: Region<'a>,
     _here: MutexGuard<'a, ()>,
@@ -84,7 +98,7 @@ impl Order {
     pub(crate) fn turn<'a>(&'a self, file: &'a File, digest: KeyHash) -> Turn<'a> {
         let at = at(digest);
         let here = usize::try_from(at / STRIPE).unwrap_or(0) % HERE;
-        Turn { _here: self.here[here].lock(), region: Region::lock(file, at, STRIPE), file, at }
+        Turn { _here: self.here[here].lock(), region: Region::lock(file, at, STRIPE), file, at, key: key_of(digest) }
     }
 
     /// Raises all barriers; says whether nobody can have missed that.
@@ -108,8 +122,18 @@ impl Turn<'_> {
     }
 
     /// Whether the result of this computation may be stored.
-    pub(crate) fn admits(&self, ticket: Ticket) -> io::Result<bool> {
-        Ok(!self.is_taken() && self.stripe()?.barrier < ticket.number)
+    pub(crate) fn judge(&self, ticket: Ticket) -> io::Result<Verdict> {
+        let stripe = self.stripe()?;
+        let is_after = |number: u64| !self.is_taken() && number < ticket.number;
+        Ok(if is_after(stripe.barrier) && is_after(stripe.refreshed) {
+            Verdict::Current
+        } else if !ticket.is_refresh || is_after(stripe.barrier) && stripe.key == self.key {
+            // It is computed where nothing is, or there is a later refresh.
+            Verdict::Outdated
+        } else {
+            // A neighbour may have been removed or refreshed.
+            Verdict::InDoubt
+        })
     }
 
     /// What has begun up to now is not stored any more.
@@ -117,10 +141,11 @@ impl Turn<'_> {
         self.write(self.stripe()?.raised())
     }
 
-    /// What has begun before this is not stored any more.
-    pub(crate) fn raise_to(&self, ticket: Ticket) -> io::Result<()> {
+    /// What has begun before this refresh is not stored any more.
+    pub(crate) fn note_refresh(&self, ticket: Ticket) -> io::Result<()> {
         let stripe = self.stripe()?;
-        self.write(Stripe { last: stripe.last.max(ticket.number), barrier: ticket.number })
+        let last = stripe.last.max(ticket.number);
+        self.write(Stripe { last, refreshed: ticket.number, key: self.key, ..stripe })
     }
 
     fn stripe(&self) -> io::Result<Stripe> {
@@ -135,28 +160,35 @@ impl Turn<'_> {
 impl Stripe {
     fn now() -> Self {
         let now = system::shared_moment();
-        Self { last: now, barrier: now }
+        Self { last: now, barrier: now, refreshed: 0, key: 0 }
     }
 
     fn raised(self) -> Self {
         let number = system::shared_moment().max(self.last + 1);
-        Self { last: number, barrier: number }
+        Self { last: number, barrier: number, ..self }
     }
 
     /// `None` if it is damaged: nobody counts that far.
     fn read(file: &File, at: u64) -> io::Result<Option<Self>> {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; 32];
         system::read_at(file, &mut bytes, at)?;
-        let [last, barrier] = [0, 8].map(|at| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
-        Ok((barrier <= last && last < u64::MAX / 2).then_some(Self { last, barrier }))
+        let [last, barrier, refreshed, key] =
+            [0, 8, 16, 24].map(|at| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
+        let is_sane = barrier.max(refreshed) <= last && last < u64::MAX / 2;
+        Ok(is_sane.then_some(Self { last, barrier, refreshed, key }))
     }
 
-    fn to_bytes(self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.last.to_le_bytes());
-        bytes[8..].copy_from_slice(&self.barrier.to_le_bytes());
+    fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (at, word) in [(0, self.last), (8, self.barrier), (16, self.refreshed), (24, self.key)] {
+            bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        }
         bytes
     }
+}
+
+fn key_of(digest: KeyHash) -> u64 {
+    digest.to_bytes().first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
 }
 
 fn at(digest: KeyHash) -> u64 {
@@ -191,7 +223,7 @@ mod tests {
     }
 
     fn admits((order, file): &(Order, File), digest: KeyHash, ticket: Ticket) -> bool {
-        order.turn(file, digest).admits(ticket).unwrap()
+        order.turn(file, digest).judge(ticket).unwrap() == Verdict::Current
     }
 
     fn write(file: &File, stripe: Stripe) {
@@ -201,8 +233,9 @@ mod tests {
     /// What the stripe has before the test; numbers that were given out after this machine's clock began anew are counted.
     fn stripes() -> [Option<Stripe>; 4] {
         let later = system::shared_moment() * 2 + (1 << 40);
-        let broken = [Stripe { last: 1, barrier: 2 }, Stripe { last: u64::MAX, barrier: u64::MAX }];
-        [None, Some(Stripe { last: later, barrier: later }), Some(broken[0]), Some(broken[1])]
+        let broken =
+            [[1, 2], [u64::MAX, u64::MAX]].map(|[last, barrier]| Stripe { last, barrier, refreshed: 0, key: 0 });
+        [None, Some(Stripe { last: later, barrier: later, refreshed: 0, key: 0 }), Some(broken[0]), Some(broken[1])]
     }
 
     #[test]
@@ -235,12 +268,30 @@ mod tests {
             let neighbour = begin(&there, ONE);
             let [first, second] = [begin(&here, ONE), begin(&there, ONE)];
             assert!(admits(&here, ONE, neighbour) && admits(&here, ONE, first), "{stripe:?}");
-            here.0.turn(&here.1, ONE).raise_to(first).unwrap();
+            here.0.turn(&here.1, ONE).note_refresh(first).unwrap();
             assert!(!admits(&here, ONE, first) && admits(&there, ONE, second), "{stripe:?}");
-            there.0.turn(&there.1, ONE).raise_to(second).unwrap();
+            there.0.turn(&there.1, ONE).note_refresh(second).unwrap();
             assert!(!admits(&here, ONE, first), "{stripe:?}");
             assert!(admits(&there, OTHER, begin(&here, OTHER)), "{stripe:?}");
         }
+    }
+
+    #[test]
+    fn a_refresh_that_may_be_newer_than_what_is_there_is_in_doubt() {
+        let neighbour = KeyHash::from_bytes([[0; 14].as_slice(), &[1, 1]].concat().try_into().unwrap());
+        assert_eq!(at(neighbour), at(ONE));
+        let [here, there] = two();
+        let judge = |ticket| here.0.turn(&here.1, ONE).judge(ticket).unwrap();
+        let refresh = |digest| Ticket { is_refresh: true, ..begin(&there, digest) };
+        let (before, later) = (refresh(ONE), refresh(ONE));
+        there.0.turn(&there.1, ONE).note_refresh(later).unwrap();
+        assert_eq!(judge(before), Verdict::Outdated, "there is a later one of the same key");
+        there.0.turn(&there.1, neighbour).note_refresh(refresh(neighbour)).unwrap();
+        assert_eq!(judge(before), Verdict::InDoubt);
+        let before = refresh(ONE);
+        there.0.turn(&there.1, neighbour).raise().unwrap();
+        assert_eq!(judge(before), Verdict::InDoubt);
+        assert_eq!(judge(refresh(ONE)), Verdict::Current);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::claims::Claims;
 use crate::entry::{self, Header};
 use crate::lock::Lock;
 use crate::meta::{self, Meta};
+use crate::order::Verdict;
 use crate::prune::Pruner;
 use crate::sink::{Ended, Sink};
 use crate::system::{self, FileSystem};
@@ -30,6 +31,8 @@ pub(crate) fn dir_name(name: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) dir: PathBuf,
+    /// Whose it is: this user's, when it was opened.
+    pub(crate) owner: u32,
     pub(crate) meta: Meta,
     /// Other machines may change entries, and their changes be seen late unless a file is opened.
     pub(crate) is_remote: bool,
@@ -45,7 +48,7 @@ pub(crate) enum Stored {
     Kept,
     /// It is larger than the limit. What it would have replaced is removed.
     TooLarge,
-    /// It was computed before what is there, or should not be there, was changed. Nothing is done.
+    /// It was computed before what is there, or should not be there, was changed.
     Outdated,
 }
 
@@ -76,14 +79,16 @@ impl Place {
     ) -> Result<(Self, Option<Error>), Error> {
         let (meta, damage) = Meta::open(dir, known)?;
         if meta.is_writable() {
+            trust::make_dir(&dir.join("tmp"), trust::is_own).map_err(|error| Error::from(error).at(dir))?;
             temp::sweep(&dir.join("tmp"), temp::is_name);
             temp::sweep(&dir.join("lock"), is_lock);
         }
         let namespace = within(&Namespace::from_secret(meta.secret()));
         let claims = Claims::new(&dir.join("lock"));
         let is_remote = system::file_system(dir) != FileSystem::Local;
-        let dir = dir.to_owned();
-        let place = Self { dir, meta, is_remote, namespace, area: namespace.id(), claims, pruner: Pruner::default() };
+        let (dir, owner) = (dir.to_owned(), system::owner());
+        let place =
+            Self { dir, owner, meta, is_remote, namespace, area: namespace.id(), claims, pruner: Pruner::default() };
         Ok((place, damage))
     }
 
@@ -118,21 +123,22 @@ impl Place {
         let (bytes, used) = written.as_ref().map_or((0, 0), |written| (written.bytes, written.used));
         // Counted before it is there: what is counted too much is put right when room is made, and what is not counted by
         // a process that is killed in between would never be.
-        self.meta.note_stored(bytes, limit / 16);
+        let mut held = self.meta.note_stored(bytes, limit / 16);
         let placed = self.put(&path, digest, written.map(|written| written.file), ticket);
-        if !matches!(placed, Ok(Stored::Kept)) {
-            self.meta.subtract(bytes);
+        let too_much = match placed {
+            Ok((Stored::Kept, replaced)) => replaced,
+            _ => Some(bytes),
+        };
+        if let Some(bytes) = too_much {
+            held = self.meta.subtract(bytes);
         }
-        let stored = placed.map_err(|error| failed(error.into()))?;
-        if stored == Stored::Outdated {
-            return Ok(stored);
-        }
+        let (stored, _) = placed.map_err(|error| failed(error.into()))?;
         // Also where nothing was replaced: the process that has removed the one before may have been killed before it could
         // say so.
         self.meta.outdate().map_err(|error| failed(error.into()))?;
         if stored == Stored::Kept {
             self.pruner.note(path.clone(), bytes, used);
-            if self.meta.held().is_ok_and(|held| held > limit) || self.pruner.is_look_due(limit) {
+            if held > limit || self.pruner.is_look_due(limit) {
                 self.make_room(limit, &path);
             }
         }
@@ -149,6 +155,9 @@ impl Place {
     ) -> Result<Option<Written>, Error> {
         let head = Header::LEN as u64;
         let most = trust::most_file_bytes();
+        if most < meta::LEN {
+            meta::fits()?;
+        }
         let Some(room) = limit.min(most).checked_sub(head) else { return Ok(None) };
         let file = Temp::new(&self.dir.join("tmp"), 0o400)?;
         let sink = match Sink::into_file(file.file(), room).archive(value)? {
@@ -164,24 +173,29 @@ impl Place {
         Ok(Some(Written { file, bytes: head + length, used }))
     }
 
-    /// Gives a file the name of an entry, or removes that if there is none.
-    fn put(&self, path: &Path, digest: KeyHash, file: Option<Temp>, ticket: Ticket) -> io::Result<Stored> {
+    /// Gives a file the name of an entry, or removes that if there is none. Says how long the file was that had the name.
+    fn put(
+        &self,
+        path: &Path,
+        digest: KeyHash,
+        file: Option<Temp>,
+        ticket: Ticket,
+    ) -> io::Result<(Stored, Option<u64>)> {
         // In between, nobody can remove the entry, and think that it is gone.
         let turn = self.meta.turn(digest);
-        if !turn.admits(ticket)? {
-            return Ok(Stored::Outdated);
+        match turn.judge(ticket)? {
+            Verdict::Current => {}
+            Verdict::Outdated => return Ok((Stored::Outdated, None)),
+            // Nothing is never wrong.
+            Verdict::InDoubt => return remove_entry(path, &self.meta).map(|_| (Stored::Outdated, None)),
         }
         if ticket.is_refresh {
-            turn.raise_to(ticket)?;
+            turn.note_refresh(ticket)?;
         }
-        let Some(mut file) = file else {
-            remove_entry(path, &self.meta)?;
-            return Ok(Stored::TooLarge);
-        };
-        let replaced = file.rename(path)?;
-        drop(turn);
-        self.meta.subtract(replaced.unwrap_or(0));
-        Ok(Stored::Kept)
+        match file {
+            Some(mut file) => Ok((Stored::Kept, file.rename(path)?)),
+            None => remove_entry(path, &self.meta).map(|_| (Stored::TooLarge, None)),
+        }
     }
 
     /// Removes what was used least recently, unless somebody is just doing so.
@@ -216,6 +230,7 @@ impl Place {
         let failed = |error: io::Error| Error::from(error).attempting("remove an entry").at(&path);
         // What cannot be read is removed, too, and was something.
         let lives = entry::header_in(&path).is_none_or(|header| lifetime.allows(header.deadline));
+        meta::fits().map_err(failed)?;
         let turn = self.meta.turn(digest);
         let removed = turn.raise().and_then(|()| remove_entry(&path, &self.meta));
         let is_missed = turn.is_taken();
@@ -238,6 +253,7 @@ impl Place {
 
     /// Removes all entries of this area.
     pub(crate) fn clear(&self) -> io::Result<()> {
+        meta::fits()?;
         let is_told = self.meta.raise_all()?;
         let cleared = self.each(|path| remove_entry(path, &self.meta).map(drop));
         self.meta.outdate().and(cleared)?;

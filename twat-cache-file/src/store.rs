@@ -1,7 +1,9 @@
 mod open;
 
+use std::cell::Cell;
 use std::fmt;
 use std::hash::Hash;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -114,11 +116,7 @@ impl<V: RkyvValue> FileStore<V> {
         let namespace = self.namespace.get().copied();
         let digest = namespace.map(|namespace| namespace.digest(key));
         let now = moment();
-        // A fork takes longer than this.
-        if now.wrapping_sub(self.at_home.load(Ordering::Relaxed)) > AT_ONCE {
-            self.at_home()?;
-            self.at_home.store(now, Ordering::Relaxed);
-        }
+        self.at_home(now)?;
         let guard = self.place.read();
         let known = guard.as_ref().zip(digest).filter(|(place, _)| namespace == Some(place.namespace));
         let Some((place, digest)) = known.filter(|(place, _)| self.is_fit(place, now)) else {
@@ -250,8 +248,9 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
+        let digest = Digest::default();
         self.change("remove an entry", |place| {
-            let digest = place.digest(key);
+            let digest = digest.of(key, place);
             let removed = place.remove(digest, &self.options.lifetime);
             self.table.remove(digest);
             removed
@@ -263,7 +262,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        self.put(key, value, time, self.begin(key)).map(drop)
+        self.put(key, value, time, None).map(drop)
     }
 
     fn begin(&self, key: &K) -> Ticket {
@@ -275,7 +274,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
-        self.put(key, value, None, ticket)
+        self.put(key, value, None, Some(ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
@@ -286,43 +285,73 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
             return Claim::free();
         };
         let digest = place.digest(key);
-        let (path, lifetime) = (place.path_of(digest), self.options.lifetime.clone());
-        let is_there = move || entry::header_in(&path).is_some_and(|header| lifetime.allows(header.deadline));
-        place.claims.claim(digest, patience, is_there).unwrap_or_else(|error| {
+        let claim = place.claims.try_claim(digest).unwrap_or_else(|error| {
             log::debug!(target: "twat_cache", "cannot ask other processes in {}: {error}", self.path().display());
-            Claim::free()
+            Some(Claim::free())
+        });
+        claim.unwrap_or_else(|| {
+            let (path, lifetime) = (place.path_of(digest), self.options.lifetime.clone());
+            let is_there = move || entry::header_in(&path).is_some_and(|header| lifetime.allows(header.deadline));
+            place.claims.clone().wait(digest, patience, is_there)
         })
     }
 }
 
 impl<V: RkyvValue> FileStore<V> {
-    /// Stores a value, unless its computation is outdated; says whether it was not.
-    fn put<K: Hash + ?Sized>(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+    /// Stores a value, unless its computation is outdated; says whether it was not. What has no ticket begins now.
+    fn put<K: Hash + ?Sized>(
+        &self,
+        key: &K,
+        value: &V,
+        time: Option<Duration>,
+        begun: Option<Ticket>,
+    ) -> Result<bool, Error> {
+        let Options { max_bytes, lifetime, .. } = &self.options;
         if !self.options.keeps() {
             return Ok(true);
         }
-        let Options { max_bytes, lifetime, .. } = &self.options;
         if lifetime.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(|_| true);
         }
         let attempt = "write an entry";
-        let place = self.place_to(attempt)?;
-        if ticket.number == 0 {
-            let why = "when it was begun could not be noted";
-            return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
-        }
-        let (digest, deadline) = (place.digest(key), lifetime.deadline(time));
-        let stored = place.store(digest, value, deadline, *max_bytes, ticket);
-        self.table.remove(digest);
-        let stored = stored?;
-        if !place.meta.is_sound() {
+        let (known, deadline) = (Digest::default(), lifetime.deadline(time));
+        for _ in 0..8 {
+            let place = self.place_to(attempt)?;
+            let digest = known.of(key, &place);
+            let begins = || place.meta.begin(digest).map(|number| Ticket { number, is_refresh: false }).ok();
+            let Some(ticket) = begun.or_else(begins).filter(|ticket| ticket.number > 0) else {
+                let why = "when it was begun could not be noted";
+                return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
+            };
+            let stored = place.store(digest, value, deadline, *max_bytes, ticket);
+            self.table.remove(digest);
+            let stored = stored?;
+            if place.meta.is_sound() {
+                if stored == Stored::Kept && deadline != 0 {
+                    self.sweep.go_on(&place, lifetime, digest, deadline);
+                }
+                return Ok(stored != Stored::Outdated);
+            }
             // What has been removed meanwhile was noted elsewhere.
-            return self.remove(key).map(|_| false);
+            if begun.is_some() {
+                let place = self.place_to(attempt)?;
+                return place.remove(known.of(key, &place), lifetime).map(|_| false);
+            }
         }
-        if stored == Stored::Kept && deadline != 0 {
-            self.sweep.go_on(&place, lifetime, digest, deadline);
-        }
-        Ok(stored != Stored::Outdated)
+        Err(Error::from(io::Error::from(io::ErrorKind::Interrupted)).attempting(attempt).at(self.path()))
+    }
+}
+
+/// The digest of a key, which is hashed once: that is the user's code.
+#[derive(Default)]
+struct Digest(Cell<Option<(Namespace, KeyHash)>>);
+
+impl Digest {
+    fn of<K: Hash + ?Sized>(&self, key: &K, place: &Place) -> KeyHash {
+        let known = self.0.get().filter(|(namespace, _)| *namespace == place.namespace);
+        let (namespace, digest) = known.unwrap_or_else(|| (place.namespace, place.digest(key)));
+        self.0.set(Some((namespace, digest)));
+        digest
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use twat_cache_core::trust;
@@ -52,6 +53,31 @@ impl Stat {
     }
 }
 
+/// Opens a file to read it. No link is followed, neither to it nor to its directory, and nobody is waited for.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    platform::open_without_links(path, None).unwrap_or_else(|| {
+        is_in_place(path)?;
+        trust::options().read(true).open(path)
+    })
+}
+
+/// Makes a file of this mode, to read and write, which must be new. No link is followed to its directory.
+pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
+    platform::open_without_links(path, Some(mode)).unwrap_or_else(|| {
+        is_in_place(path)?;
+        let mut options = trust::options();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        options.read(true).write(true).create_new(true).open(path)
+    })
+}
+
+/// An error if a file's directory is none, but a link, say.
+fn is_in_place(path: &Path) -> io::Result<()> {
+    let is_dir = path.parent().map_or(Ok(true), |dir| stat_of(dir).map(|dir| dir.is_dir))?;
+    if is_dir { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+}
+
 /// Reads at a place of a file, whoever else does so.
 pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     platform::read_at(file, bytes, at)
@@ -59,7 +85,6 @@ pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> 
 
 /// Writes to a place of a file.
 pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-    trust::fits(at + bytes.len() as u64)?;
     platform::write_at(file, bytes, at)
 }
 
@@ -74,6 +99,28 @@ mod platform {
     use rustix::time::{ClockId, clock_gettime};
 
     use super::{FileSystem, Stat};
+
+    /// Opens a file, or makes it with this mode. `None` if that must be done in another way: the system is older than 2020, or
+    /// there is a link on the way that somebody has made since the cache was opened.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_without_links(path: &Path, new: Option<u32>) -> Option<io::Result<File>> {
+        use rustix::fs::{Mode, OFlags, ResolveFlags};
+        use rustix::io::Errno;
+        let (how, mode) = match new {
+            Some(mode) => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(mode)),
+            None => (OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()),
+        };
+        match rustix::fs::openat2(CWD, path, how | OFlags::CLOEXEC, mode, ResolveFlags::NO_SYMLINKS) {
+            Ok(file) => Some(Ok(file.into())),
+            Err(error @ (Errno::NOENT | Errno::EXIST | Errno::MFILE | Errno::NFILE)) => Some(Err(error.into())),
+            Err(_) => None,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn open_without_links(_: &Path, _: Option<u32>) -> Option<io::Result<File>> {
+        None
+    }
 
     pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         Ok(from_rustix(&rustix::fs::fstat(file)?))
@@ -179,6 +226,10 @@ mod platform {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::{FileSystem, Stat, nanos};
+
+    pub(crate) fn open_without_links(_: &Path, _: Option<u32>) -> Option<io::Result<File>> {
+        None
+    }
 
     pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         Ok(from_metadata(&file.metadata()?))

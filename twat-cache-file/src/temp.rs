@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use twat_cache_core::Namespace;
-use twat_cache_core::trust::{self, Process, make_dir};
+use twat_cache_core::trust::{self, make_dir};
 
 use crate::system;
 
@@ -18,20 +18,23 @@ pub(crate) struct Temp {
     file: File,
     path: PathBuf,
     is_named: bool,
-    process: Process,
 }
 
 impl Temp {
     /// A new file in this directory, which is made if need be.
     pub(crate) fn new(dir: &Path, mode: u32) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        make_dir(dir, trust::is_own)?;
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
         for _ in 0..8 {
             // A name that no other process comes to, however their numbers are handed out.
             let name = format!("{:016x}-{}", Namespace::process().id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = dir.join(name);
-            let created = options_to_create(mode).open(&path);
+            let created = match system::create(&path, mode) {
+                Err(error) if system::is_absent(&error) => {
+                    make_dir(dir, trust::is_own).and_then(|()| system::create(&path, mode))
+                }
+                created => created,
+            };
             let file = match created {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     last = error;
@@ -39,7 +42,7 @@ impl Temp {
                 }
                 created => created?,
             };
-            let temp = Self { file, path, is_named: false, process: Process::this() };
+            let temp = Self { file, path, is_named: false };
             match temp.file.try_lock() {
                 // Somebody who sweeps may have come between. Then it is gone, or about to be.
                 Err(TryLockError::WouldBlock) => {}
@@ -83,21 +86,9 @@ impl Temp {
     }
 }
 
-/// For a new file, to read and write.
-fn options_to_create(mode: u32) -> fs::OpenOptions {
-    let mut options = trust::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    options.read(true).write(true).create_new(true);
-    options
-}
-
 impl Drop for Temp {
     fn drop(&mut self) {
-        // In a process that was forked meanwhile, it is the parent's.
-        if !self.is_named && !self.process.is_forked() {
+        if !self.is_named {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -160,7 +160,9 @@ fn what_the_killed_have_left_goes_with_the_next_open_and_what_is_in_use_stays() 
     for dir in ["tmp", "lock"] {
         fs::create_dir_all(cache.join(dir)).unwrap();
     }
-    strangers.iter().for_each(|place| fs::write(place, "somebody's").unwrap());
+    for place in &strangers {
+        fs::write(place, "somebody's").unwrap();
+    }
     for place in places.map(|place| cache.join(place)) {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         // As by a process that is at it.
@@ -172,5 +174,7 @@ fn what_the_killed_have_left_goes_with_the_next_open_and_what_is_in_use_stays() 
         open(dir.path());
         assert!(!place.exists(), "{} was not in use", place.display());
     }
-    strangers.iter().for_each(|place| assert!(place.exists(), "{} is nobody's but its owner's", place.display()));
+    for place in &strangers {
+        assert!(place.exists(), "{} is somebody's", place.display());
+    }
 }

@@ -64,7 +64,7 @@ fn memo(dir: &Path) -> Texts {
 type Change = (&'static str, fn(&Texts), Option<&'static str>);
 
 const CHANGES: [Change; 3] = [
-    ("forget", |memo| drop(memo.forget(&1).unwrap()), None),
+    ("forget", |memo| assert!(memo.forget(&1).is_ok()), None),
     ("clear", |memo| memo.clear().unwrap(), None),
     ("refresh", |memo| assert_eq!(memo.refresh(&1), "new"), Some("new")),
 ];
@@ -173,9 +173,9 @@ fn what_is_only_stored_holds_up_nobody() {
     let stripe = |key: u64| {
         let name = here.path_of(&key).unwrap().file_name().unwrap().to_str().unwrap()[..32].to_owned();
         let [low, high] = [28, 30].map(|at| u16::from_str_radix(&name[at..at + 2], 16).unwrap());
-        (high << 8 | low) % 1024
+        (high << 8 | low) % 512
     };
-    let neighbour = (1..).find(|key| stripe(*key) == stripe(0)).unwrap();
+    let neighbour = (1..100_000).find(|key| stripe(*key) == stripe(0)).unwrap();
     let tickets = [here.begin(&0_u64), there.begin(&neighbour), here.begin(&0_u64)];
     assert!(insert(&there, neighbour, "neighbour", tickets[1]));
     there.insert(&0_u64, &"meanwhile".to_owned()).unwrap();
@@ -184,7 +184,7 @@ fn what_is_only_stored_holds_up_nobody() {
     assert_eq!(there.get(&0_u64).unwrap().as_deref(), Some("second"));
     // Others are not outdated by what is removed.
     let ticket = here.begin(&0_u64);
-    let stranger = (1..).find(|key| stripe(*key) != stripe(0)).unwrap();
+    let stranger = (1..100_000).find(|key| stripe(*key) != stripe(0)).unwrap();
     there.remove(&stranger).unwrap();
     assert!(insert(&here, 0, "third", ticket));
 }

@@ -53,33 +53,35 @@ fn filled() -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn what_others_can_change_is_not_used_and_memory_serves_with_one_warning_that_names_it() {
-    let spoils: [Deed; 4] = [
+    let deeds: [Deed; 4] = [
         ("others can write to", |path| set_mode(path, 0o777)),
         ("others can write to", |path| set_mode(path, 0o1777)),
         ("`.trust(Trust::Group)`", |path| set_mode(path, 0o770)),
-        ("belongs to user 12345", |path| drop(give_away(path))),
+        ("belongs to user 12345", |path| {
+            give_away(path);
+        }),
     ];
-    for (said, spoil) in spoils {
+    for (said, spoil) in deeds {
         for is_below in [false, true] {
             let (dir, below) = filled();
-            let spoilt = if is_below { &below } else { dir.path() };
-            spoil(spoilt);
-            if said.contains("12345") && fs::metadata(spoilt).unwrap().uid() != 12345 {
+            let opened = if is_below { &below } else { dir.path() };
+            spoil(opened);
+            if said.contains("12345") && fs::metadata(opened).unwrap().uid() != 12345 {
                 continue;
             }
             let before = Files::read(dir.path()).paths();
             let (memo, computed) = memo(dir.path());
             (0..KEYS).chain(0..KEYS).for_each(|key| assert_right(&memo, key));
             assert_eq!(computed.get(), all(), "what is there serves nobody");
-            assert_one_warning(dir.path(), &[said, spoilt.to_str().unwrap(), "in memory"]);
+            assert_one_warning(dir.path(), &[said, opened.to_str().unwrap(), "in memory"]);
             let strict = fcache("numbers").dir(dir.path()).build::<Vec<u64>>();
             assert!(strict.get(&1_u64).is_err() && strict.insert(&1_u64, &vec![]).is_err());
             assert!(strict.remove(&1_u64).is_err() && strict.clear().is_err() && strict.len().is_err());
             assert!(memo.forget(&1).is_err(), "what is there is still there");
             assert_eq!(Files::read(dir.path()).paths(), before, "something was written");
             // As soon as it is as it should be, it is used.
-            chown(spoilt, Some(twat_cache_core::trust::user()), None).unwrap();
-            set_mode(spoilt, 0o700);
+            chown(opened, Some(twat_cache_core::trust::user()), None).unwrap();
+            set_mode(opened, 0o700);
             assert_eq!(round(dir.path()), 0);
             let other = 100 + KEYS;
             let store = fcache("numbers").dir(dir.path()).open::<Vec<u64>>().unwrap();
@@ -237,7 +239,9 @@ fn what_somebody_has_put_among_the_entries_is_never_evicted() {
     store.insert(&0_u64, &vec![0; 1000]).unwrap();
     let part = store.path_of(&0_u64).unwrap().parent().unwrap().to_owned();
     let strangers = ["stranger", "0123456789abcdef-0", &"g".repeat(48)].map(|name| part.join(name));
-    strangers.iter().for_each(|path| fs::write(path, vec![1; 200 << 10]).unwrap());
+    for path in &strangers {
+        fs::write(path, vec![1; 200 << 10]).unwrap();
+    }
     (1..100_u64).for_each(|key| store.insert(&key, &vec![key; 1000]).unwrap());
     assert!(strangers.iter().all(|path| path.exists()));
     assert!(store.len().unwrap() >= 9, "they count for nothing");

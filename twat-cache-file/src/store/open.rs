@@ -3,27 +3,37 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use twat_cache_core::archive::{RkyvValue, within_rkyv};
 use twat_cache_core::{Error, ErrorKind};
 
 use super::FileStore;
 use crate::place::{Place, dir_name};
+use crate::table::moment;
+
+/// Less than it takes to fork, in nanoseconds: memory has to be set up for the new process.
+const FORK: u64 = 20_000;
 
 impl<V: RkyvValue> FileStore<V> {
     /// An error in a process that was forked from the one that has made this: there, locks may be held by threads that are
     /// missing, and files locked by the parent.
-    pub(super) fn at_home(&self) -> Result<(), Error> {
+    #[inline]
+    pub(super) fn at_home(&self, now: u64) -> Result<(), Error> {
+        if now.wrapping_sub(self.at_home.load(Ordering::Relaxed)) <= FORK {
+            return Ok(());
+        }
         if self.process.is_forked() {
             let why = "this process was made by `fork`, and the files are its parent's";
             return Err(Error::new(ErrorKind::Unavailable, "use the cache").at(self.path()).because(why));
         }
+        self.at_home.store(now, Ordering::Relaxed);
         Ok(())
     }
 
     /// The directory, opened if need be.
     pub(super) fn place(&self) -> Result<Arc<Place>, Error> {
-        self.at_home()?;
+        self.at_home(moment())?;
         let place = self.place.read().clone();
         match place.filter(|place| place.meta.is_sound()) {
             Some(place) => Ok(place),
