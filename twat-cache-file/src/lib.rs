@@ -65,6 +65,6 @@ pub use builder::{Access, FileBuilder, FileFallback, Verify, fcache};
 pub use memory::MemoryStore;
 pub use store::FileStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, ViewStore, archive,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore, archive,
 };
 pub use view::View;
