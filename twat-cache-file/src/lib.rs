@@ -21,7 +21,7 @@
 //! tried again with the next result.
 //!
 //! The cache directory is used only if this user owns it and nobody else can write to it or replace it, see
-//! [`Trust`](twat_cache_core::Trust); otherwise memory serves. Below it no link is followed, and what is in the way of the
+//! [`Trust`]; otherwise memory serves. Below it no link is followed, and what is in the way of the
 //! cache's own names is moved aside, to a name that ends with `.in-the-way`. A process that was forked without becoming
 //! another program has a memory of its own, and leaves the files to its parent.
 //!
