@@ -228,6 +228,6 @@ pub fn fits(len: u64) -> io::Result<()> {
     if len <= most {
         return Ok(());
     }
-    let why = format!("this process may write files of {most} bytes (`ulimit -f`), and this needs {len}");
+    let why = format!("this process may not write files of more than {most} bytes (`ulimit -f`)");
     Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
 }

@@ -6,6 +6,7 @@ use twat_cache_core::KeyHash;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::system;
+use crate::temp::is_hex;
 
 /// What stands in front of the archived value: 64 bytes, little-endian.
 ///
@@ -74,7 +75,7 @@ impl Header {
 /// The header of the entry in this file, if it is one.
 pub(crate) fn header_in(path: &Path) -> Option<Header> {
     let mut header = [0; Header::LEN];
-    let file = system::options().read(true).open(path).ok()?;
+    let file = system::open(path).ok()?;
     system::read_at(&file, &mut header, 0).ok()?;
     Header::of(&header).ok()
 }
@@ -84,9 +85,14 @@ pub(crate) fn file_name(key: KeyHash, area: u64) -> String {
     format!("{key}{area:016x}")
 }
 
+/// Whether a file of this name is an entry.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.len() == 48 && is_hex(name)
+}
+
 /// Whether a file of this name is an entry of this area.
 pub(crate) fn is_in_area(name: &str, area: u64) -> bool {
-    name.len() == 48 && name.ends_with(&format!("{area:016x}"))
+    is_name(name) && name.ends_with(&format!("{area:016x}"))
 }
 
 #[cfg(test)]

@@ -20,6 +20,15 @@
 //! is computed again. Where nothing can be written, memory serves (as many results as fit into 512 MiB), and writing is
 //! tried again with the next result.
 //!
+//! The cache directory is used only if this user owns it and nobody else can write to it or replace it, see
+//! [`Trust`]; otherwise memory serves. Below it no link is followed, and what is in the way of the
+//! cache's own names is moved aside, to a name that ends with `.in-the-way`. A process that was forked without becoming
+//! another program has a memory of its own, and leaves the files to its parent.
+//!
+//! After `forget`, `clear` or `refresh` has returned, no process of this machine stores what was begun before (on Linux of 64
+//! bits; elsewhere, parts of files cannot be locked, and this holds within one process). Where that cannot be promised, because
+//! another process has stopped in the middle of storing, they return an error.
+//!
 //! # What is out of contract
 //!
 //! A file is mapped only when nobody but this user can change it, and an entry is never changed once it is there: it is
@@ -39,21 +48,23 @@ mod lock;
 mod map;
 mod memory;
 mod meta;
+mod order;
 mod place;
+mod proof;
 mod prune;
+mod region;
 mod sink;
 mod store;
 mod sweep;
 mod system;
 mod table;
 mod temp;
-mod trust;
 mod view;
 
 pub use builder::{Access, FileBuilder, FileFallback, Verify, fcache};
 pub use memory::MemoryStore;
 pub use store::FileStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, ViewStore, archive,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore, archive,
 };
 pub use view::View;

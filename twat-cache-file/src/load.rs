@@ -12,10 +12,11 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 use crate::builder::{Access, Verify};
 use crate::entry::{Header, NoHeader};
 use crate::map::Bytes;
+use crate::meta;
 use crate::place::{Place, remove_entry};
+use crate::proof;
 use crate::store::Reading;
 use crate::system::{self, Stat};
-use crate::trust;
 use crate::view::View;
 
 /// From this size on, mapping a file is faster than reading it.
@@ -33,7 +34,7 @@ pub(crate) fn load<V: RkyvValue>(
 ) -> Result<Option<Loaded<V>>, Error> {
     let attempt = "read an entry";
     let refused = |error: io::Error| Error::from(error).attempting(attempt);
-    let file = match system::options().read(true).open(path) {
+    let file = match system::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // A link, say.
         Err(_) if system::stat_of(path).is_ok_and(|found| !found.is_file) => return Err(damaged("it is no file")),
@@ -41,7 +42,7 @@ pub(crate) fn load<V: RkyvValue>(
     };
     let stat = system::stat(&file).map_err(refused)?;
     let is_large = stat.len >= MAP_FROM;
-    if !stat.is_file || stat.len < Header::LEN as u64 {
+    if !stat.is_file || stat.owner != place.owner || stat.len < Header::LEN as u64 {
         return Err(damaged("it is no entry"));
     }
     // Of a large file first the header alone: it must be as long as that says, before as much memory is asked for.
@@ -67,7 +68,7 @@ pub(crate) fn load<V: RkyvValue>(
     if !reading.lifetime.allows(header.deadline) {
         if header.deadline != 0 && header.deadline <= reading.lifetime.clock.since_1970() {
             // If it cannot be removed, it is here next time.
-            let _ = remove_entry(path, &place.meta).and_then(|_| place.meta.outdate());
+            let _ = meta::fits().and_then(|()| remove_entry(path, &place.meta)).and_then(|_| place.meta.outdate());
         }
         return Ok(None);
     }
@@ -110,7 +111,7 @@ fn damaged(why: &'static str) -> Error {
 
 fn open_large(file: &File, stat: &Stat, place: &Place, path: &Path, access: Access) -> io::Result<Bytes> {
     let dir = path.parent().unwrap_or(&place.dir);
-    let proof = if access == Access::Auto { trust::prove(stat, dir, &place.dir) } else { None };
+    let proof = if access == Access::Auto { proof::prove(stat, dir, &place.dir) } else { None };
     if let (Some(proof), Ok(len)) = (proof, usize::try_from(stat.len)) {
         // Where there is no place for it in the address space, there may still be memory.
         if let Ok(bytes) = Bytes::map(file, len, proof) {

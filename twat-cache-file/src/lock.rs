@@ -6,6 +6,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use twat_cache_core::trust::{self, make_dir, open_or_create};
+
 use crate::system;
 
 /// A lock that is held.
@@ -18,9 +20,10 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock of this name, if nobody has it.
     pub(crate) fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        path.parent().map_or(Ok(()), |dir| make_dir(dir, trust::is_own))?;
         // Whoever had it last has removed the file that we may just have opened: then there is another to be locked.
         for _ in 0..16 {
-            let file = system::open_or_create(path, 0o600)?;
+            let file = open_or_create(path, 0o600)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),

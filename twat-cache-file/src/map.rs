@@ -21,7 +21,7 @@ use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
 use crate::entry::Header;
-use crate::trust::Private;
+use crate::proof::Private;
 
 /// The alignment of what is archived, whether mapped or copied. A page has more.
 pub(crate) const ALIGNMENT: usize = Header::LEN;
@@ -96,13 +96,13 @@ impl<T> Clone for Checked<T> {
     }
 }
 
-/// A file of 64 bytes as eight words that all processes see. They are changed by calls.
+/// The first 64 bytes of a file as eight words that all processes see. They are changed by calls.
 pub(crate) struct Words(MmapRaw);
 
 impl Words {
     const COUNT: usize = 8;
 
-    /// Maps a file, which must be as long.
+    /// Maps them; the file must be as long.
     pub(crate) fn map(file: &File, _proof: Private) -> io::Result<Self> {
         MmapOptions::new().len(Self::COUNT * 8).map_raw(file).map(Self)
     }
@@ -125,25 +125,40 @@ impl fmt::Debug for Words {
     }
 }
 
-/// Locks one byte of a file for this handle and its clones, or unlocks it; says whether it could. It waits for nobody.
+/// Locks bytes of a file for this handle and its clones, or unlocks them; says whether it could. It waits for nobody.
 ///
-/// The byte need not exist. The kernel takes it back when the last clone is closed.
+/// The bytes need not exist. The kernel takes them back when the last clone is closed.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) fn lock_byte(file: &File, at: u64, is_locked: bool) -> io::Result<bool> {
-    use std::os::fd::AsRawFd;
+pub(crate) fn lock_bytes(file: &File, at: u64, len: u64, is_locked: bool) -> io::Result<bool> {
     let kind = if is_locked { libc::F_WRLCK } else { libc::F_UNLCK };
+    match control(file, libc::F_OFD_SETLK, kind, at, len) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many bytes another handle has locked that begin at this place of the file; `None` if none are.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) fn len_of_lock(file: &File, at: u64) -> io::Result<Option<u64>> {
+    let found = control(file, libc::F_OFD_GETLK, libc::F_WRLCK, at, 1)?;
+    let is_there = libc::c_int::from(found.l_type) != libc::F_UNLCK && u64::try_from(found.l_start) == Ok(at);
+    Ok(u64::try_from(found.l_len).ok().filter(|_| is_there))
+}
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn control(file: &File, command: libc::c_int, kind: libc::c_int, at: u64, len: u64) -> io::Result<libc::flock64> {
+    use std::os::fd::AsRawFd;
     let short = |number| libc::c_short::try_from(number).map_err(|_| io::ErrorKind::InvalidInput);
-    let start = libc::off64_t::try_from(at).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let long = |number| libc::off64_t::try_from(number).map_err(|_| io::ErrorKind::InvalidInput);
     // SAFETY: `flock64` is made of integers only, for which all zeros are values.
     let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
     (lock.l_type, lock.l_whence) = (short(kind)?, short(libc::SEEK_SET)?);
-    (lock.l_start, lock.l_len) = (start, 1);
-    // SAFETY: the descriptor is open, for `file` is borrowed; this command reads one `flock64`, which outlives the call.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } == 0 {
-        return Ok(true);
+    (lock.l_start, lock.l_len) = (long(at)?, long(len)?);
+    // SAFETY: the descriptor is open, for `file` is borrowed; both commands that this is called with read one `flock64`, and
+    // may write it: it is ours alone, and outlives the call.
+    if unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut lock) } == 0 {
+        return Ok(lock);
     }
-    match io::Error::last_os_error() {
-        error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-        error => Err(error),
-    }
+    Err(io::Error::last_os_error())
 }

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::hash::Hash;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::trust::Process;
 use twat_cache_core::{Clock, Error, Found, KeyHash, KeyedStore, Lifetime, Namespace, Store, ViewStore};
 
 use crate::view::View;
@@ -17,6 +19,9 @@ pub struct MemoryStore<V: RkyvValue> {
     entries: Cache<KeyHash, Entry<V>, Weight>,
     max_bytes: u64,
     lifetime: Lifetime,
+    process: Process,
+    /// The one of a process that was forked from ours: there, the locks of this one may be held by threads that are missing.
+    forked: OnceLock<Box<Self>>,
 }
 
 struct Entry<V: RkyvValue> {
@@ -56,8 +61,23 @@ impl<V: RkyvValue> MemoryStore<V> {
             quick_cache::DefaultHashBuilder::default(),
             DefaultLifecycle::default(),
         );
-        let lifetime = Lifetime::default();
-        Self { namespace: Namespace::process(), entries, max_bytes, lifetime }
+        Self {
+            namespace: Namespace::process(),
+            entries,
+            max_bytes,
+            lifetime: Lifetime::default(),
+            process: Process::this(),
+            forked: OnceLock::new(),
+        }
+    }
+
+    /// The store of this process.
+    fn here(&self) -> &Self {
+        if !self.process.is_forked() {
+            return self;
+        }
+        let made = || Box::new(Self { lifetime: self.lifetime.clone(), ..Self::new(self.max_bytes) });
+        self.forked.get_or_init(made).here()
     }
 
     /// Entries expire this long after they were stored. Zero keeps nothing.
@@ -74,11 +94,12 @@ impl<V: RkyvValue> MemoryStore<V> {
 
     fn find<K: Hash + ?Sized>(&self, key: &K) -> Option<(View<V>, Option<Duration>)> {
         let digest = self.namespace.digest(key);
-        let Entry { view, deadline } = self.entries.get(&digest)?;
+        let entries = &self.here().entries;
+        let Entry { view, deadline } = entries.get(&digest)?;
         let Some(deadline) = deadline else { return Some((view, None)) };
         let left = self.lifetime.clock.remaining(deadline);
         if left.is_none() {
-            self.entries.remove(&digest);
+            entries.remove(&digest);
         }
         Some((view, Some(left?)))
     }
@@ -88,11 +109,11 @@ impl<V: RkyvValue> Store for MemoryStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        Ok(self.entries.len())
+        Ok(self.here().entries.len())
     }
 
     fn clear(&self) -> Result<(), Error> {
-        self.entries.clear();
+        self.here().entries.clear();
         Ok(())
     }
 
@@ -115,7 +136,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let removed = self.entries.remove(&self.namespace.digest(key));
+        let removed = self.here().entries.remove(&self.namespace.digest(key));
         let lives = |deadline| self.lifetime.clock.remaining(deadline).is_some();
         Ok(removed.is_some_and(|(_, entry)| entry.deadline.is_none_or(lives)))
     }
@@ -131,11 +152,11 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
             let view = View::new(value)?;
             if bytes_of(&view) <= self.max_bytes {
                 let deadline = time.and_then(|time| self.lifetime.clock.deadline(Some(time)));
-                self.entries.insert(digest, Entry { view, deadline });
+                self.here().entries.insert(digest, Entry { view, deadline });
                 return Ok(());
             }
         }
-        self.entries.remove(&digest);
+        self.here().entries.remove(&digest);
         Ok(())
     }
 }

@@ -1,31 +1,34 @@
-//! What all processes share of a cache: its secret, and counters.
+//! What all processes share of a cache: its secret, counters, and [which results may still be stored](crate::order).
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use twat_cache_core::{Error, ErrorKind, Namespace};
+use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace, trust};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::map::Words;
-use crate::system;
+use crate::order::{self, Order, Turn};
+use crate::proof;
+use crate::region::Region;
+use crate::system::{self, FileSystem};
 use crate::temp::Temp;
-use crate::trust;
 
-/// The file `meta`: 64 bytes, little-endian, mapped by all processes if it is provably private.
+/// The file `meta`, little-endian. Its first 64 bytes are mapped by all processes if it is provably private.
 ///
 /// | bytes | |
 /// |---|---|
-/// | 0–7 | `twatfm`, and the version of this format in 16 bits: 1 |
+/// | 0–7 | `twatfm`, and the version of this format in 16 bits: 2 |
 /// | 8–23 | secret |
 /// | 24–31 | xxh3 of the bytes before |
 /// | 32–39 | generation: changes with every entry that is stored, forgotten or evicted |
 /// | 40–47 | bytes held, all areas together |
 /// | 48–55 | bytes that were ever written |
 /// | 56–63 | a moment, in nanoseconds since 1970: what was used since is recent |
+/// | 64–16447 | [stripes](Order) |
 #[derive(Debug)]
 pub(crate) struct Meta {
     path: PathBuf,
@@ -37,6 +40,7 @@ pub(crate) struct Meta {
     words: Option<Words>,
     /// Of those who change the counts, one at a time in this process.
     changing: Mutex<()>,
+    order: Order,
     identity: (u64, u64),
 }
 
@@ -49,8 +53,9 @@ enum Word {
     Recent = 7,
 }
 
-const LEN: usize = 64;
-const MAGIC: [u8; 8] = *b"twatfm\x01\0";
+pub(crate) const LEN: u64 = order::END;
+const HEAD: usize = 64;
+const MAGIC: [u8; 8] = *b"twatfm\x02\0";
 const NAME: &str = "meta";
 
 /// More than anybody holds: it is not known how much there is, and has to be counted.
@@ -67,11 +72,7 @@ impl Meta {
             match Self::read(cache, &path) {
                 Ok(Some(meta)) => return Ok((meta, damage)),
                 Err(error) if system::is_absent(&error) => {
-                    let made = make(cache, known).and_then(|mut meta| meta.link(&path));
-                    match made {
-                        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-                        _ => {}
-                    }
+                    make(cache, known).and_then(|mut meta| meta.name(&path)).map_err(failed)?;
                 }
                 Ok(None) => {
                     damage = Some(Error::new(ErrorKind::Corrupt, "read the counters of the cache").at(&path));
@@ -86,19 +87,19 @@ impl Meta {
     /// Opens it; `None` if it is not what it should be.
     fn read(cache: &Path, path: &Path) -> io::Result<Option<Self>> {
         let found = system::stat_of(path)?;
-        if !found.is_file || found.len != LEN as u64 {
+        if !found.is_own_file() || found.len != LEN {
             return Ok(None);
         }
-        let (file, is_writable) = match system::options().read(true).write(true).open(path) {
+        let (file, is_writable) = match trust::options().read(true).write(true).open(path) {
             // For those who may only read, what is there is still worth something.
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
             {
-                (system::options().read(true).open(path)?, false)
+                (trust::options().read(true).open(path)?, false)
             }
             file => (file?, true),
         };
-        let mut bytes = [0; LEN];
+        let mut bytes = [0; HEAD];
         match system::read_at(&file, &mut bytes, 0) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             read => read?,
@@ -109,7 +110,7 @@ impl Meta {
         let mut secret = [0; 16];
         secret.copy_from_slice(&bytes[8..24]);
         let stat = system::stat(&file)?;
-        let proof = trust::prove(&stat, cache, cache).filter(|_| is_writable);
+        let proof = proof::prove(&stat, cache, cache).filter(|_| is_writable);
         let words = proof.and_then(|proof| Words::map(&file, proof).ok());
         Ok(Some(Self {
             path: path.to_owned(),
@@ -118,6 +119,7 @@ impl Meta {
             is_writable,
             words,
             changing: Mutex::new(()),
+            order: Order::new(system::file_system(cache) != FileSystem::Local),
             identity: stat.identity,
         }))
     }
@@ -133,17 +135,17 @@ impl Meta {
 
     /// Whether anything could be changed here if it was opened again.
     pub(crate) fn could_be_writable(&self) -> bool {
-        self.is_writable || system::options().read(true).write(true).open(&self.path).is_ok()
+        self.is_writable || trust::options().read(true).write(true).open(&self.path).is_ok()
     }
 
     /// Whether the words can be looked at: the file is as long as it was, and has a name.
     pub(crate) fn is_whole(&self) -> bool {
-        system::stat(&self.file).is_ok_and(|file| file.len == LEN as u64 && file.links > 0)
+        system::stat(&self.file).is_ok_and(|file| file.len == LEN && file.links > 0)
     }
 
     /// Whether, beyond that, it is the one that everybody uses: it may have been moved away, with all that is beside it.
     pub(crate) fn is_sound(&self) -> bool {
-        system::stat_of(&self.path).is_ok_and(|file| file.len == LEN as u64 && file.identity == self.identity)
+        system::stat_of(&self.path).is_ok_and(|file| file.len == LEN && file.identity == self.identity)
     }
 
     /// What entries were looked up in. They are to be looked up again when it has changed.
@@ -160,10 +162,25 @@ impl Meta {
 
     /// Tells all processes that an entry is not what it was. An error if that cannot be told.
     pub(crate) fn outdate(&self) -> io::Result<()> {
-        // Another number than anybody else's, who may be doing the same.
-        let secret = Namespace::random_secret();
-        let number: &[u8; 8] = secret.first_chunk().unwrap_or(&[0; 8]);
-        system::write_at(&self.file, number, Word::Generation.at())
+        // Another number than that of any other process, which may do the same.
+        static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| random().into());
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        system::write_at(&self.file, &number.to_le_bytes(), Word::Generation.at())
+    }
+
+    /// The number of a computation that begins now.
+    pub(crate) fn begin(&self, digest: KeyHash) -> io::Result<u64> {
+        self.order.begin(&self.file, digest)
+    }
+
+    /// Waits until no result of this stripe is stored or removed.
+    pub(crate) fn turn(&self, digest: KeyHash) -> Turn<'_> {
+        self.order.turn(&self.file, digest)
+    }
+
+    /// No result whose computation has begun is stored any more; false if one may be.
+    pub(crate) fn raise_all(&self) -> io::Result<bool> {
+        self.order.raise_all(&self.file)
     }
 
     /// How many bytes there are.
@@ -172,10 +189,10 @@ impl Meta {
     }
 
     /// Counts what is about to be stored; after each `part`, what was used before is no longer recent.
-    pub(crate) fn note_stored(&self, bytes: u64, part: u64) {
+    pub(crate) fn note_stored(&self, bytes: u64, part: u64) -> u64 {
         let part = part.max(1);
         let mut is_due = false;
-        self.change(|[held, written]| {
+        let held = self.change(|[held, written]| {
             let now = written.wrapping_add(bytes);
             is_due = written / part != now / part;
             [held.saturating_add(bytes), now]
@@ -184,10 +201,12 @@ impl Meta {
             // At worst, what is used is marked once more, or once less.
             let _ = system::write_at(&self.file, &system::now().to_le_bytes(), Word::Recent.at());
         }
+        held
     }
 
-    pub(crate) fn subtract(&self, bytes: u64) {
-        self.change(|[held, written]| [held.saturating_sub(bytes), written]);
+    /// Says how much there is then.
+    pub(crate) fn subtract(&self, bytes: u64) -> u64 {
+        self.change(|[held, written]| [held.saturating_sub(bytes), written])
     }
 
     /// How many bytes were ever written, by all processes.
@@ -224,19 +243,21 @@ impl Meta {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// Changes both counts. What cannot be counted now is counted when all is.
-    fn change(&self, to: impl FnOnce([u64; 2]) -> [u64; 2]) {
+    /// Changes both counts, and gives the first. What cannot be counted now is counted when all is.
+    fn change(&self, to: impl FnOnce([u64; 2]) -> [u64; 2]) -> u64 {
         let _one_at_a_time = self.changing.lock();
-        let _alone = Counting::begin(&self.file);
+        // A count that gets lost is found again.
+        let _alone = Region::lock(&self.file, Word::Held.at(), 1);
         let mut bytes = [0; 16];
         if system::read_at(&self.file, &mut bytes, Word::Held.at()).is_err() {
-            return;
+            return 0;
         }
         let [held, written] = [0, 8].map(|at| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
-        let [held, written] = to([held, written]).map(u64::to_le_bytes);
-        bytes[..8].copy_from_slice(&held);
-        bytes[8..].copy_from_slice(&written);
+        let [held, written] = to([held, written]);
+        bytes[..8].copy_from_slice(&held.to_le_bytes());
+        bytes[8..].copy_from_slice(&written.to_le_bytes());
         let _ = system::write_at(&self.file, &bytes, Word::Held.at());
+        held
     }
 }
 
@@ -246,60 +267,27 @@ impl Word {
     }
 }
 
-/// How long to wait for another process that counts.
-const PATIENCE: Duration = Duration::from_millis(200);
-/// How soon to ask again: no system lets us wait for a lock on a part of a file and give up after a while.
-const PAUSE: Duration = Duration::from_micros(100);
-
-/// Keeps other processes from counting at the same moment, as far as possible.
-struct Counting<'a>(Option<&'a File>);
-
-impl<'a> Counting<'a> {
-    fn begin(file: &'a File) -> Self {
-        // It takes a microsecond or two, or until the system lets the other one go on. Whoever takes longer is stopped, and
-        // not worth waiting for: a count that gets lost is found again.
-        let begun = Instant::now();
-        for attempt in 0.. {
-            match lock(file, true) {
-                Ok(true) => return Self(Some(file)),
-                Ok(false) if begun.elapsed() < PATIENCE => {}
-                _ => break,
-            }
-            // Not to be in the way of who has it.
-            if attempt < 10 { std::thread::yield_now() } else { std::thread::sleep(PAUSE) }
-        }
-        Self(None)
-    }
-}
-
-impl Drop for Counting<'_> {
-    fn drop(&mut self) {
-        if let Some(file) = self.0 {
-            let _ = lock(file, false);
-        }
-    }
-}
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-fn lock(file: &File, is_locked: bool) -> io::Result<bool> {
-    crate::map::lock_byte(file, Word::Held.at(), is_locked)
-}
-
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-fn lock(_: &File, _: bool) -> io::Result<bool> {
-    Err(io::ErrorKind::Unsupported.into())
+/// An error if this process must not write as much of a file: to write there kills it.
+pub(crate) fn fits() -> io::Result<()> {
+    trust::fits(LEN)
 }
 
 /// A new one, which has no name yet.
 fn make(cache: &Path, known: Option<[u8; 16]>) -> io::Result<Temp> {
-    let mut bytes = [0; LEN];
+    fits()?;
+    let mut bytes = [0; HEAD];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..24].copy_from_slice(&known.unwrap_or_else(Namespace::random_secret));
     let sum = xxh3_64(&bytes[..24]);
     bytes[24..32].copy_from_slice(&sum.to_le_bytes());
-    bytes[32..40].copy_from_slice(&Namespace::random_secret()[..8]);
+    bytes[32..40].copy_from_slice(&random().to_le_bytes());
     bytes[40..48].copy_from_slice(&UNKNOWN.to_le_bytes());
     let temp = Temp::new(&cache.join("tmp"), 0o600)?;
-    system::write_at(temp.file(), &bytes, 0)?;
+    // All of it: where the disk is full, there is room for what is noted there later.
+    system::write_at(temp.file(), &[&bytes[..], &Order::of_new_file()].concat(), 0)?;
     Ok(temp)
+}
+
+fn random() -> u64 {
+    Namespace::random_secret().first_chunk().map_or(0, |number| u64::from_le_bytes(*number))
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::entry;
 use crate::meta::Meta;
-use crate::place::{entries, parts};
+use crate::place::{entries, parts, remove_entry};
 use crate::system;
 
 /// Who makes room in a cache, and what it knows of the order in which entries were used.
@@ -120,7 +121,7 @@ impl Queue {
             for path in entries.flatten().map(|entry| entry.path()) {
                 // It may be gone by now.
                 let Ok(stat) = system::stat_of(&path) else { continue };
-                if !stat.is_dir {
+                if stat.is_own_file() && path.file_name().is_some_and(|name| entry::is_name(&name.to_string_lossy())) {
                     found.push(Candidate { used: stat.modified, bytes: stat.len, path });
                 }
             }
@@ -150,9 +151,7 @@ impl Queue {
                 continue;
             }
             // One that cannot be removed is left out.
-            if system::remove(&candidate.path).unwrap_or(false) {
-                meta.subtract(stat.len);
-            }
+            let _ = remove_entry(&candidate.path, meta);
         }
         meta.held().is_ok_and(|held| held <= target)
     }

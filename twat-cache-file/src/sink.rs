@@ -17,10 +17,10 @@ const BUFFER: usize = 128 << 10;
 const PIECE: usize = 1 << 20;
 
 /// Takes archived bytes, with room for a header in front of them.
-pub(crate) struct Sink {
+pub(crate) struct Sink<'a> {
     /// Header and payload, or what of them is not yet in the file.
     buffer: AlignedVec<ALIGNMENT>,
-    file: Option<File>,
+    file: Option<&'a File>,
     /// How much of the buffer is header, to be left out of the sum.
     header: usize,
     sum: Xxh3Default,
@@ -32,15 +32,15 @@ pub(crate) struct Sink {
 }
 
 /// How archiving has ended, if not with an error.
-pub(crate) enum Ended {
-    Written(Box<Sink>),
+pub(crate) enum Ended<'a> {
+    Written(Box<Sink<'a>>),
     /// The limit would not have held it; the rest was not even archived.
     TooLarge,
 }
 
-impl Sink {
+impl<'a> Sink<'a> {
     /// Into a file that is empty so far. No payload may be longer than `limit`.
-    pub(crate) fn into_file(file: File, limit: u64) -> Self {
+    pub(crate) fn into_file(file: &'a File, limit: u64) -> Self {
         Self { file: Some(file), limit, ..Self::in_memory() }
     }
 
@@ -60,7 +60,7 @@ impl Sink {
     }
 
     /// Writes the archived form of a value.
-    pub(crate) fn archive<V: RkyvValue>(mut self, value: &V) -> Result<Ended, Error> {
+    pub(crate) fn archive<V: RkyvValue>(mut self, value: &V) -> Result<Ended<'a>, Error> {
         if align_of::<V::Archived>() > ALIGNMENT {
             let why = "its archived form is aligned to more than 64 bytes";
             return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));
@@ -119,7 +119,7 @@ impl Sink {
     }
 }
 
-impl Write for Sink {
+impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = self.length.saturating_add(bytes.len());
         if length as u64 > self.limit {

@@ -1,18 +1,24 @@
+mod open;
+
+use std::cell::Cell;
 use std::fmt;
 use std::hash::Hash;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use twat_cache_core::archive::{RkyvValue, within_rkyv};
+use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::trust::Process;
 use twat_cache_core::{
-    Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, ViewStore, WarnOnce,
+    Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, Ticket, ViewStore,
+    WarnOnce,
 };
 
 use crate::builder::{Access, Verify};
+use crate::entry;
 use crate::load::load;
 use crate::place::{Place, Stored, dir_name};
 use crate::sweep::Sweep;
@@ -46,6 +52,9 @@ pub struct FileStore<V: RkyvValue> {
     table: Table<V>,
     sweep: Sweep,
     warned: WarnOnce,
+    process: Process,
+    /// When it was last made sure of that this is still that process.
+    at_home: AtomicU64,
 }
 
 /// How long, in nanoseconds, it may take to find out that the directory has been moved away.
@@ -76,6 +85,8 @@ impl<V: RkyvValue> FileStore<V> {
             table: Table::new(),
             sweep: Sweep::default(),
             warned: WarnOnce::new(),
+            process: Process::this(),
+            at_home: moment().into(),
         }
     }
 
@@ -95,71 +106,6 @@ impl<V: RkyvValue> FileStore<V> {
         Ok(place.path_of(place.digest(key)))
     }
 
-    /// The directory, opened if need be.
-    fn place(&self) -> Result<Arc<Place>, Error> {
-        let place = self.place.read().clone();
-        match place.filter(|place| place.meta.is_sound()) {
-            Some(place) => Ok(place),
-            None => self.reopen(|_| true),
-        }
-    }
-
-    /// The directory, to change something in it.
-    fn place_to(&self, attempt: &'static str) -> Result<Arc<Place>, Error> {
-        let mut place = self.place()?;
-        if !place.meta.is_writable() && place.meta.could_be_writable() {
-            place = self.reopen(|place| place.meta.is_writable())?;
-        }
-        if place.meta.is_writable() {
-            return Ok(place);
-        }
-        let error = io::Error::from(io::ErrorKind::PermissionDenied);
-        Err(Error::from(error).attempting(attempt).at(self.path()))
-    }
-
-    /// Tells other processes once more that something has been changed, if meanwhile they have come to look elsewhere: at
-    /// counters that were made anew because ours were lost.
-    fn tell_all(&self, place: &Place) -> Result<(), Error> {
-        if place.meta.is_sound() {
-            return Ok(());
-        }
-        let told = self.place_to("tell other processes")?.meta.outdate();
-        told.map_err(|error| Error::from(error).attempting("tell other processes").at(self.path()))
-    }
-
-    /// Opens the directory, unless somebody else has by now, and it will do.
-    #[cold]
-    fn reopen(&self, will_do: impl Fn(&Place) -> bool) -> Result<Arc<Place>, Error> {
-        let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
-        let root = self.root.as_deref().ok_or_else(nowhere)?;
-        // This logs, too.
-        Place::prepare(root, &self.dir)?;
-        let (place, damage) = self.open_anew(will_do)?;
-        // Only now: it is the program's own logger, which may use this very cache.
-        if let Some(damage) = damage {
-            self.warned.warn(&damage, "they are made anew");
-        }
-        Ok(place)
-    }
-
-    fn open_anew(&self, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
-        // Nobody has a use for the directory before it is open, so all wait for the one who opens it.
-        let mut slot = self.place.write();
-        if let Some(place) = slot.clone().filter(|place| place.meta.is_sound() && will_do(place)) {
-            return Ok((place, None));
-        }
-        // Its counters are gone, or have lost the ground under them: they must not be looked at again.
-        *slot = None;
-        self.table.clear();
-        let (place, damage) =
-            Place::open(&self.dir, self.secret.get().copied(), |root| within_rkyv::<V>(&self.options.versioned(root)))?;
-        let place = Arc::new(place);
-        let _ = self.secret.set(place.meta.secret());
-        let _ = self.namespace.set(place.namespace);
-        *slot = Some(place.clone());
-        Ok((place, damage))
-    }
-
     /// The entry of a key, if it may be given out.
     #[inline]
     fn find<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<V>>>, Error> {
@@ -170,6 +116,7 @@ impl<V: RkyvValue> FileStore<V> {
         let namespace = self.namespace.get().copied();
         let digest = namespace.map(|namespace| namespace.digest(key));
         let now = moment();
+        self.at_home(now)?;
         let guard = self.place.read();
         let known = guard.as_ref().zip(digest).filter(|(place, _)| namespace == Some(place.namespace));
         let Some((place, digest)) = known.filter(|(place, _)| self.is_fit(place, now)) else {
@@ -273,11 +220,13 @@ impl<V: RkyvValue> Store for FileStore<V> {
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let place = self.place_to("remove the entries")?;
-        let cleared = place.clear();
-        self.table.clear();
-        self.tell_all(&place)?;
-        cleared.map_err(|error| Error::from(error).attempting("remove the entries").at(self.path()))
+        let attempt = "remove the entries";
+        self.change(attempt, |place| {
+            let cleared = place.clear();
+            self.table.clear();
+            cleared.map(|()| true).map_err(|error| Error::from(error).attempting(attempt).at(self.path()))
+        })
+        .map(drop)
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -299,12 +248,13 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let place = self.place_to("remove an entry")?;
-        let digest = place.digest(key);
-        let removed = place.remove(digest, &self.options.lifetime);
-        self.table.remove(digest);
-        self.tell_all(&place)?;
-        removed
+        let digest = Digest::default();
+        self.change("remove an entry", |place| {
+            let digest = digest.of(key, place);
+            let removed = place.remove(digest, &self.options.lifetime);
+            self.table.remove(digest);
+            removed
+        })
     }
 
     fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
@@ -312,25 +262,19 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        if !self.options.keeps() {
-            return Ok(());
-        }
-        let Options { max_bytes, lifetime, .. } = &self.options;
-        if lifetime.within(time) == Some(Duration::ZERO) {
-            return self.remove(key).map(drop);
-        }
-        let place = self.place_to("write an entry")?;
-        let (digest, deadline) = (place.digest(key), lifetime.deadline(time));
-        let stored = place.store(digest, value, deadline, *max_bytes);
-        self.table.remove(digest);
-        self.tell_all(&place)?;
-        if stored? == Stored::TooLarge {
-            return self.remove(key).map(drop);
-        }
-        if deadline != 0 {
-            self.sweep.go_on(&place, lifetime, digest, deadline);
-        }
-        Ok(())
+        self.put(key, value, time, None).map(drop)
+    }
+
+    fn begin(&self, key: &K) -> Ticket {
+        let number = || {
+            let place = self.options.keeps().then(|| self.place().ok())??;
+            place.meta.begin(place.digest(key)).ok()
+        };
+        Ticket { number: number().unwrap_or_default(), is_refresh: false }
+    }
+
+    fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
+        self.put(key, value, None, Some(ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
@@ -340,10 +284,74 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
         let Some(place) = self.place().ok().filter(|place| place.meta.is_writable()) else {
             return Claim::free();
         };
-        place.claims.claim(place.digest(key), patience).unwrap_or_else(|error| {
+        let digest = place.digest(key);
+        let claim = place.claims.try_claim(digest).unwrap_or_else(|error| {
             log::debug!(target: "twat_cache", "cannot ask other processes in {}: {error}", self.path().display());
-            Claim::free()
+            Some(Claim::free())
+        });
+        claim.unwrap_or_else(|| {
+            let (path, lifetime) = (place.path_of(digest), self.options.lifetime.clone());
+            let is_there = move || entry::header_in(&path).is_some_and(|header| lifetime.allows(header.deadline));
+            place.claims.clone().wait(digest, patience, is_there)
         })
+    }
+}
+
+impl<V: RkyvValue> FileStore<V> {
+    /// Stores a value, unless its computation is outdated; says whether it was not. What has no ticket begins now.
+    fn put<K: Hash + ?Sized>(
+        &self,
+        key: &K,
+        value: &V,
+        time: Option<Duration>,
+        begun: Option<Ticket>,
+    ) -> Result<bool, Error> {
+        let Options { max_bytes, lifetime, .. } = &self.options;
+        if !self.options.keeps() {
+            return Ok(true);
+        }
+        if lifetime.within(time) == Some(Duration::ZERO) {
+            return self.remove(key).map(|_| true);
+        }
+        let attempt = "write an entry";
+        let (known, deadline) = (Digest::default(), lifetime.deadline(time));
+        for _ in 0..8 {
+            let place = self.place_to(attempt)?;
+            let digest = known.of(key, &place);
+            let begins = || place.meta.begin(digest).map(|number| Ticket { number, is_refresh: false }).ok();
+            let Some(ticket) = begun.or_else(begins).filter(|ticket| ticket.number > 0) else {
+                let why = "when it was begun could not be noted";
+                return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
+            };
+            let stored = place.store(digest, value, deadline, *max_bytes, ticket);
+            self.table.remove(digest);
+            let stored = stored?;
+            if place.meta.is_sound() {
+                if stored == Stored::Kept && deadline != 0 {
+                    self.sweep.go_on(&place, lifetime, digest, deadline);
+                }
+                return Ok(stored != Stored::Outdated);
+            }
+            // What has been removed meanwhile was noted elsewhere.
+            if begun.is_some() {
+                let place = self.place_to(attempt)?;
+                return place.remove(known.of(key, &place), lifetime).map(|_| false);
+            }
+        }
+        Err(Error::from(io::Error::from(io::ErrorKind::Interrupted)).attempting(attempt).at(self.path()))
+    }
+}
+
+/// The digest of a key, which is hashed once: that is the user's code.
+#[derive(Default)]
+struct Digest(Cell<Option<(Namespace, KeyHash)>>);
+
+impl Digest {
+    fn of<K: Hash + ?Sized>(&self, key: &K, place: &Place) -> KeyHash {
+        let known = self.0.get().filter(|(namespace, _)| *namespace == place.namespace);
+        let (namespace, digest) = known.unwrap_or_else(|| (place.namespace, place.digest(key)));
+        self.0.set(Some((namespace, digest)));
+        digest
     }
 }
 

@@ -1,9 +1,11 @@
 //! What std does not tell of files, or takes a second call for. On systems other than unix, the part of it that there is.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use twat_cache_core::trust;
 
 /// What there is to know of a file.
 #[derive(Clone, Copy, Debug)]
@@ -42,61 +44,38 @@ pub(crate) enum FileSystem {
     Remote,
 }
 
-pub(crate) use platform::{file_system, most_handles, owner, rename_to_new, stat, stat_of, touch};
+pub(crate) use platform::{file_system, most_handles, owner, shared_moment, stat, stat_of, touch};
 
-/// Options that follow no link in place of the file, and wait for nobody: a pipe in its place would.
-pub(crate) fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    platform::restrict(&mut options);
-    options
+impl Stat {
+    /// Whether it is a file that this user has made.
+    pub(crate) fn is_own_file(&self) -> bool {
+        self.is_file && self.owner == owner()
+    }
 }
 
-/// As [`options`], for a file to read and write that gets this mode if it is new.
-pub(crate) fn options_to_create(mode: u32) -> OpenOptions {
-    let mut options = options();
-    platform::set_mode(&mut options, mode);
-    options.read(true).write(true).create(true);
-    options
+/// Opens a file to read it. No link is followed, neither to it nor to its directory, and nobody is waited for.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    platform::open_without_links(path, None).unwrap_or_else(|| {
+        is_in_place(path)?;
+        trust::options().read(true).open(path)
+    })
 }
 
-/// Opens a file to read and write, which may be new, and so may its directory. What is in its way, and is no file, goes.
-pub(crate) fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
-    let mut last = io::Error::from(io::ErrorKind::Interrupted);
-    // Others may be doing the same, and each undo a part of it.
-    for _ in 0..16 {
-        last = match options_to_create(mode).open(path) {
-            // A pipe can be opened.
-            Ok(file) if stat(&file)?.is_file => return Ok(file),
-            Ok(_) => io::ErrorKind::AlreadyExists.into(),
-            Err(error) => error,
-        };
-        let cleared = if stat_of(path).is_ok_and(|found| !found.is_file) {
-            clear_the_way(path)
-        } else if is_absent(&last) {
-            path.parent().map_or(Ok(()), make_dir)
-        } else {
-            // It may have been in the way, and is gone.
-            continue;
-        };
-        if let Err(error) = cleared {
-            last = error;
-        }
-    }
-    Err(last)
+/// Makes a file of this mode, to read and write, which must be new. No link is followed to its directory.
+pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
+    platform::open_without_links(path, Some(mode)).unwrap_or_else(|| {
+        is_in_place(path)?;
+        let mut options = trust::options();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+        options.read(true).write(true).create_new(true).open(path)
+    })
 }
 
-/// Removes what is at a path and is no file. If others do the same, it may be a file by now, and then it stays.
-fn clear_the_way(path: &Path) -> io::Result<()> {
-    if stat_of(path).is_ok_and(|found| found.is_dir) {
-        return std::fs::remove_dir_all(path);
-    }
-    let aside = path.with_extension(format!("{:x}", std::process::id()));
-    std::fs::rename(path, &aside)?;
-    if stat_of(&aside).is_ok_and(|found| found.is_file) {
-        // If yet another is there already, that one counts.
-        let _ = std::fs::hard_link(&aside, path);
-    }
-    std::fs::remove_file(&aside)
+/// An error if a file's directory is none, but a link, say.
+fn is_in_place(path: &Path) -> io::Result<()> {
+    let is_dir = path.parent().map_or(Ok(true), |dir| stat_of(dir).map(|dir| dir.is_dir))?;
+    if is_dir { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
 
 /// Reads at a place of a file, whoever else does so.
@@ -111,22 +90,36 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
 
 #[cfg(unix)]
 mod platform {
-    use std::fs::{File, OpenOptions};
+    use std::fs::File;
     use std::io;
-    use std::os::unix::fs::{FileExt, OpenOptionsExt};
+    use std::os::unix::fs::FileExt;
     use std::path::Path;
 
-    use rustix::fs::{AtFlags, CWD, FileType, OFlags, Timespec, Timestamps, UTIME_OMIT};
+    use rustix::fs::{AtFlags, CWD, FileType, Timespec, Timestamps, UTIME_OMIT};
+    use rustix::time::{ClockId, clock_gettime};
 
     use super::{FileSystem, Stat};
 
-    pub(crate) fn restrict(options: &mut OpenOptions) {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        options.custom_flags(flags.bits().cast_signed());
+    /// Opens a file, or makes it with this mode. `None` if that must be done in another way: the system is older than 2020, or
+    /// there is a link on the way that somebody has made since the cache was opened.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_without_links(path: &Path, new: Option<u32>) -> Option<io::Result<File>> {
+        use rustix::fs::{Mode, OFlags, ResolveFlags};
+        use rustix::io::Errno;
+        let (how, mode) = match new {
+            Some(mode) => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(mode)),
+            None => (OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()),
+        };
+        match rustix::fs::openat2(CWD, path, how | OFlags::CLOEXEC, mode, ResolveFlags::NO_SYMLINKS) {
+            Ok(file) => Some(Ok(file.into())),
+            Err(error @ (Errno::NOENT | Errno::EXIST | Errno::MFILE | Errno::NFILE)) => Some(Err(error.into())),
+            Err(_) => None,
+        }
     }
 
-    pub(crate) fn set_mode(options: &mut OpenOptions, mode: u32) {
-        options.mode(mode);
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn open_without_links(_: &Path, _: Option<u32>) -> Option<io::Result<File>> {
+        None
     }
 
     pub(crate) fn stat(file: &File) -> io::Result<Stat> {
@@ -208,25 +201,11 @@ mod platform {
         Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Gives a file a name that nothing has; says whether it could.
-    ///
-    /// `None` if the system cannot tell: then nothing has been done.
-    pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<Option<bool>> {
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::io::Errno;
-            match rustix::fs::renameat_with(CWD, from, CWD, to, rustix::fs::RenameFlags::NOREPLACE) {
-                Ok(()) => Ok(Some(true)),
-                Err(Errno::EXIST) => Ok(Some(false)),
-                Err(Errno::INVAL | Errno::NOSYS) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        {
-            let _ = (from, to);
-            Ok(None)
-        }
+    /// Nanoseconds on a clock that all processes of this machine read, and nobody sets.
+    pub(crate) fn shared_moment() -> u64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+        seconds * 1_000_000_000 + rest
     }
 
     pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
@@ -241,16 +220,16 @@ mod platform {
 // Nothing is provably private here, so nothing is mapped; and a file cannot be told from its successor, so it is read anew.
 #[cfg(not(unix))]
 mod platform {
-    use std::fs::{File, Metadata, OpenOptions};
+    use std::fs::{File, Metadata};
     use std::io;
     use std::path::Path;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::{FileSystem, Stat, nanos};
 
-    pub(crate) fn restrict(_: &mut OpenOptions) {}
-
-    pub(crate) fn set_mode(_: &mut OpenOptions, _: u32) {}
+    pub(crate) fn open_without_links(_: &Path, _: Option<u32>) -> Option<io::Result<File>> {
+        None
+    }
 
     pub(crate) fn stat(file: &File) -> io::Result<Stat> {
         Ok(from_metadata(&file.metadata()?))
@@ -289,8 +268,8 @@ mod platform {
         File::options().write(true).open(path)?.set_modified(UNIX_EPOCH + Duration::from_nanos(nanos))
     }
 
-    pub(crate) fn rename_to_new(_: &Path, _: &Path) -> io::Result<Option<bool>> {
-        Ok(None)
+    pub(crate) fn shared_moment() -> u64 {
+        super::now()
     }
 
     #[cfg(windows)]
@@ -323,36 +302,6 @@ mod platform {
     #[cfg(not(windows))]
     pub(crate) fn write_at(_: &File, _: &[u8], _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-/// Makes a directory that only this user can enter, and those above it. What is in its way, and is no directory, goes.
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
-    let made = create_dir(dir);
-    if made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
-        std::fs::remove_file(dir)?;
-        return create_dir(dir);
-    }
-    made
-}
-
-fn create_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(dir)
-}
-
-/// Removes whatever is at a path; says whether something was there.
-pub(crate) fn remove(path: &Path) -> io::Result<bool> {
-    let removed = match std::fs::remove_file(path) {
-        Err(_) if stat_of(path).is_ok_and(|found| found.is_dir) => std::fs::remove_dir_all(path),
-        removed => removed,
-    };
-    match removed {
-        Ok(()) => Ok(true),
-        Err(error) if is_absent(&error) => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

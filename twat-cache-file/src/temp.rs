@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use twat_cache_core::Namespace;
+use twat_cache_core::trust::{self, make_dir};
 
 use crate::system;
 
@@ -19,14 +20,6 @@ pub(crate) struct Temp {
     is_named: bool,
 }
 
-/// What had the name before.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Replaced {
-    Nothing,
-    /// A file of so many bytes. Something else counts as 0.
-    Something(u64),
-}
-
 impl Temp {
     /// A new file in this directory, which is made if need be.
     pub(crate) fn new(dir: &Path, mode: u32) -> io::Result<Self> {
@@ -36,9 +29,10 @@ impl Temp {
             // A name that no other process comes to, however their numbers are handed out.
             let name = format!("{:016x}-{}", Namespace::process().id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let path = dir.join(name);
-            let create = || system::options_to_create(mode).create_new(true).open(&path);
-            let created = match create() {
-                Err(error) if system::is_absent(&error) => system::make_dir(dir).and_then(|()| create()),
+            let created = match system::create(&path, mode) {
+                Err(error) if system::is_absent(&error) => {
+                    make_dir(dir, trust::is_own).and_then(|()| system::create(&path, mode))
+                }
                 created => created,
             };
             let file = match created {
@@ -64,49 +58,31 @@ impl Temp {
         &self.file
     }
 
-    /// Gives the file this name, in place of what has it. The directory is made, and cleared of what is in its way.
-    pub(crate) fn rename(&mut self, to: &Path) -> io::Result<Replaced> {
-        let renamed = self.try_rename(to).or_else(|_| {
-            // Whatever it is: if it was in the way, the second attempt will do.
-            if system::stat_of(to).is_ok_and(|found| found.is_dir) {
-                fs::remove_dir_all(to)?;
-            }
-            if let Some(dir) = to.parent() {
-                system::make_dir(dir)?;
-            }
-            self.try_rename(to)
-        });
-        self.is_named = renamed.is_ok();
-        renamed
-    }
-
-    fn try_rename(&self, to: &Path) -> io::Result<Replaced> {
+    /// Gives the file this name, in place of a file of ours, and says how long that was. The directory is made if need be, and
+    /// what else has the name is moved aside.
+    pub(crate) fn rename(&mut self, to: &Path) -> io::Result<Option<u64>> {
         // There, a lock keeps others from reading, too.
         #[cfg(windows)]
         self.file.unlock()?;
-        if system::rename_to_new(&self.path, to)? == Some(true) {
-            return Ok(Replaced::Nothing);
+        if let Some(dir) = to.parent() {
+            make_dir(dir, |_| true)?;
         }
-        let replaced = system::stat_of(to).ok();
-        fs::rename(&self.path, to)?;
-        Ok(Replaced::Something(replaced.filter(|found| found.is_file).map_or(0, |found| found.len)))
-    }
-
-    /// Gives the file this name, if nothing has it.
-    pub(crate) fn link(&mut self, to: &Path) -> io::Result<()> {
-        match fs::hard_link(&self.path, to) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-            // Not all file systems can do that.
-            Err(_) => {}
-        }
-        match system::rename_to_new(&self.path, to)? {
-            Some(true) => {}
-            Some(false) => return Err(io::ErrorKind::AlreadyExists.into()),
-            None => fs::rename(&self.path, to)?,
+        let mut replaced = None;
+        if !trust::rename_to_new(&self.path, to)? {
+            match fs::symlink_metadata(to) {
+                Ok(found) if !(found.is_file() && trust::is_own(&found)) => trust::move_aside(to, &found)?,
+                found => replaced = Some(found.map_or(0, |found| found.len())),
+            }
+            fs::rename(&self.path, to)?;
         }
         self.is_named = true;
-        Ok(())
+        Ok(replaced)
+    }
+
+    /// Gives the file this name, if nothing has it; says whether it could.
+    pub(crate) fn name(&mut self, to: &Path) -> io::Result<bool> {
+        self.is_named = trust::rename_to_new(&self.path, to)?;
+        Ok(self.is_named)
     }
 }
 
@@ -118,19 +94,32 @@ impl Drop for Temp {
     }
 }
 
-/// Removes the files in a directory that nobody has locked: what processes have left that were killed. `keep` is the name
-/// of one that is to stay.
-pub(crate) fn sweep(dir: &Path, keep: Option<&str>) {
+/// Whether a file of this name is one of these.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    name.split_once('-').is_some_and(|(process, number)| process.len() == 16 && is_hex(process) && is_number(number))
+}
+
+/// Whether these are digits, as this library writes them.
+pub(crate) fn is_hex(name: &str) -> bool {
+    name.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Removes the files in a directory that are named as ours are, and that nobody has locked: what processes have left that
+/// were killed.
+pub(crate) fn sweep(dir: &Path, is_ours: fn(&str) -> bool) {
+    if !system::stat_of(dir).is_ok_and(|dir| dir.is_dir) {
+        return;
+    }
     let Ok(entries) = fs::read_dir(dir) else { return };
-    let goes = |entry: &fs::DirEntry| keep.is_none_or(|keep| entry.file_name() != keep);
-    for path in entries.flatten().filter(goes).map(|entry| entry.path()) {
-        let Ok(file) = system::options().read(true).open(&path) else {
-            continue;
-        };
+    let entries = entries.flatten().filter(|entry| is_ours(&entry.file_name().to_string_lossy()));
+    for path in entries.map(|entry| entry.path()) {
+        let Some(found) = system::stat_of(&path).ok().filter(system::Stat::is_own_file) else { continue };
+        let Ok(file) = trust::options().read(true).open(&path) else { continue };
         // Under the lock nobody else removes it; but what has the name now may be another.
         let is_orphan = file.try_lock().is_ok()
             && matches!((system::stat(&file), system::stat_of(&path)),
-                (Ok(locked), Ok(named)) if locked.is_file && locked.identity == named.identity);
+                (Ok(locked), Ok(named)) if locked.identity == found.identity && locked.identity == named.identity);
         if is_orphan {
             let _ = fs::remove_file(&path);
         }

@@ -4,16 +4,18 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use common::child::{Child, Task};
+use common::damage::Deed;
 use common::files::Files;
 use common::numbers::{Numbers, assert_one_warning, call_all, memo, memo_of, value, warnings};
-use common::system::{Disk, Frozen};
+use common::system::{Disk, Frozen, run};
 use twat_cache_core::testing::record_logs;
-use twat_cache_file::{ErrorKind, KeyedStore as _, fcache};
+use twat_cache_file::{ErrorKind, KeyedStore as _, Store as _, fcache};
 
 /// Calls and views with a cache that has nowhere to be.
 fn serves_from_memory(dir: &Path, parts: &[&str]) {
@@ -39,14 +41,36 @@ fn where_a_file_is_in_the_way_memory_serves() {
     serves_from_memory(&file, &["cannot prepare the cache directory", "going on without it"]);
     serves_from_memory(&file.join("cache"), &["cannot prepare the cache directory", "going on without it"]);
     assert_eq!(fs::read(&file).unwrap(), b"somebody's");
-    // Or where the directory of this name would be.
-    let cache = dir.path().join("cache");
-    let store = fcache("numbers").dir(&cache).open::<u8>().unwrap();
-    let ours = store.path().to_owned();
-    fs::remove_dir_all(&ours).unwrap();
-    fs::write(&ours, "somebody's").unwrap();
-    serves_from_memory(&cache, &["cannot prepare the cache directory", "going on without it"]);
-    assert_eq!(fs::read(&ours).unwrap(), b"somebody's");
+}
+
+#[test]
+fn what_is_in_the_way_of_the_directory_of_a_name_is_moved_aside() {
+    let makes: [Deed; 5] = [
+        ("a file", |path| fs::write(path, "somebody's").unwrap()),
+        ("a pipe", |path| assert!(run("mkfifo", &[&path]))),
+        ("a link to nothing", |path| symlink("nothing", path).unwrap()),
+        ("a link to itself", |path| symlink(path, path).unwrap()),
+        ("a link to a cache", |path| symlink(path.parent().unwrap().join("away"), path).unwrap()),
+    ];
+    for (what, make) in makes {
+        let dir = tempfile::tempdir().unwrap();
+        let memo_before = memo(dir.path()).0;
+        call_all(&memo_before, 0..20);
+        let ours = memo_before.store().path().to_owned();
+        let away = dir.path().join("away");
+        fs::rename(&ours, &away).unwrap();
+        make(&ours);
+        let before = fs::symlink_metadata(&ours).unwrap().ino();
+        let files = Files::read(&away).0.len();
+        let (memo, computed) = memo(dir.path());
+        call_all(&memo, 0..20);
+        // The one that had it open finds that out by itself.
+        call_all(&memo_before, 0..20);
+        assert_eq!((computed.get(), on_disk(&memo, 0..20)), (20, 20), "{what}");
+        assert_eq!(fs::symlink_metadata(ours.with_extension("in-the-way")).unwrap().ino(), before, "{what}");
+        assert_eq!(Files::read(&away).0.len(), files, "{what}");
+        assert_eq!(warnings(dir.path()), [""; 0], "{what}");
+    }
 }
 
 #[test]
@@ -294,4 +318,80 @@ fn entries_that_are_kept_open_leave_some_files_for_others() {
     let said = with_few_handles("child_with_many_maps", dir.path(), 64);
     assert_eq!(said[..2], ["100", "true"]);
     assert!(said.len() <= 3, "more than one warning: {said:#?}");
+}
+
+/// Calls and views what is small and what is large, and forgets; says how many were computed.
+#[test]
+fn child_with_small_files() {
+    let Some(task) = Task::given() else { return };
+    record_logs();
+    let (memo, computed) = memo(&task.dir);
+    (0..2).for_each(|_| call_all(&memo, 0..20));
+    task.say(computed.get());
+    memo.store().primary().insert(&100_u64, &value(8)).err().iter().for_each(|error| task.say(error.chain()));
+    for warning in warnings(&task.dir) {
+        task.say(warning);
+    }
+}
+
+fn with_small_files(dir: &Path, blocks: usize) -> Vec<String> {
+    let child = Child::start_with("child_with_small_files", dir, |binary| {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(binary);
+        shell
+    });
+    child.finish()
+}
+
+/// The system kills a process that writes a longer file than it may.
+#[test]
+fn what_is_longer_than_a_file_may_be_is_kept_in_memory_and_no_process_is_killed() {
+    for blocks in [0, 1, 20, 40, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let said = with_small_files(dir.path(), blocks);
+        assert_eq!(said.len(), 3, "{blocks}: {said:#?}");
+        assert_eq!(said[0], "20");
+        assert!(said[1].contains("ulimit -f"), "{said:#?}");
+        assert!(said[2].contains("ulimit -f") && said[2].contains("going on without it"), "{said:#?}");
+        // What is longer was not stored, and what fits was, if the counters did.
+        let kept = on_disk(&memo(dir.path()).0, 0..20);
+        assert_eq!(kept, if blocks < 40 { 0 } else { 17 }, "{blocks}");
+        // Nor is one killed that finds entries there.
+        call_all(&memo(dir.path()).0, 0..20);
+        let said = with_small_files(dir.path(), blocks);
+        assert_eq!(said[0], "0", "{blocks}: {said:#?}");
+        assert_eq!(said.len(), 2, "{blocks}: {said:#?}");
+    }
+}
+
+#[test]
+fn child_without_handles() {
+    let Some(task) = Task::given() else { return };
+    let (before, after) = (memo(&task.dir).0, memo(&task.dir).0);
+    let strict = [(); 2].map(|()| fcache("numbers").dir(&task.dir).build::<Vec<u64>>());
+    call_all(&before, 0..20);
+    assert_eq!(before.call(&1), value(1));
+    let taken: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+    // The directory cannot be opened, so all that is in it stays.
+    task.say(after.forget(&1).is_err() && strict[0].remove(&1_u64).is_err());
+    task.say(after.clear().is_err() && strict[0].clear().is_err() && before.clear().is_err());
+    // For one entry no handle is needed.
+    task.say(before.forget(&2).unwrap());
+    drop(taken);
+    task.say(strict[1].get(&2_u64).unwrap().is_none());
+    task.say(after.forget(&1).unwrap());
+    after.clear().unwrap();
+    task.say(strict[1].len().unwrap());
+}
+
+/// Whoever wants something gone is told if it may come back.
+#[test]
+fn with_no_handles_left_nothing_is_said_to_be_gone_that_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = Child::start_with("child_without_handles", dir.path(), |binary| {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg("ulimit -n 40; exec \"$0\" \"$@\"").arg(binary);
+        shell
+    });
+    assert_eq!(child.finish(), ["true", "true", "true", "true", "true", "0"]);
 }

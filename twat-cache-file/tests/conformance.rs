@@ -38,26 +38,27 @@ mod copied {
     conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).access(Access::Copy).open::<String>().unwrap()));
 }
 
-mod shared_directory {
+mod directory_of_a_group {
     use super::*;
     use std::fs;
+    use twat_cache_core::Trust;
 
     /// One in which nothing may be mapped, not even the counters.
     #[cfg(unix)]
-    fn open_to_all(dir: &TempDir) {
+    fn open_to_group(dir: &TempDir) {
         use std::os::unix::fs::PermissionsExt;
         fcache("name").dir(dir.path()).open::<String>().unwrap();
         for cache in fs::read_dir(dir.path()).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
-            fs::set_permissions(cache.path(), fs::Permissions::from_mode(0o777)).unwrap();
+            fs::set_permissions(cache.path(), fs::Permissions::from_mode(0o770)).unwrap();
         }
     }
 
     #[cfg(not(unix))]
-    fn open_to_all(_: &TempDir) {}
+    fn open_to_group(_: &TempDir) {}
 
     conformance!(|setup: &Setup| rooted(|dir| {
-        open_to_all(dir);
-        builder(dir, setup).open::<String>().unwrap()
+        open_to_group(dir);
+        builder(dir, setup).trust(Trust::Group).open::<String>().unwrap()
     }));
 }
 

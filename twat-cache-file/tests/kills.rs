@@ -155,7 +155,14 @@ fn killed_while_it_is_made_it_can_be_made_again() {
 fn what_the_killed_have_left_goes_with_the_next_open_and_what_is_in_use_stays() {
     let dir = volatile_dir();
     let cache = open(dir.path()).path().to_owned();
-    let places = ["tmp/0123456789abcdef-0", "tmp/anything", "lock/room", "lock/0123456789abcdef0123456789abcdef"];
+    let places = ["tmp/0123456789abcdef-0", "lock/room", "lock/0123456789abcdef0123456789abcdef"];
+    let strangers = ["tmp/anything", "tmp/room", "lock/anything", "lock/claims"].map(|place| cache.join(place));
+    for dir in ["tmp", "lock"] {
+        fs::create_dir_all(cache.join(dir)).unwrap();
+    }
+    for place in &strangers {
+        fs::write(place, "somebody's").unwrap();
+    }
     for place in places.map(|place| cache.join(place)) {
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         // As by a process that is at it.
@@ -166,5 +173,8 @@ fn what_the_killed_have_left_goes_with_the_next_open_and_what_is_in_use_stays() 
         drop(file);
         open(dir.path());
         assert!(!place.exists(), "{} was not in use", place.display());
+    }
+    for place in &strangers {
+        assert!(place.exists(), "{} is somebody's", place.display());
     }
 }

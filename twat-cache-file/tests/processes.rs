@@ -17,6 +17,7 @@ use common::texts::{is_of, value};
 use common::volatile_dir;
 use futures_lite::future::block_on;
 use tempfile::TempDir;
+use twat_cache_core::Trust;
 use twat_cache_core::testing::{Counter, within};
 use twat_cache_file::{Access, FileBuilder, FileFallback, Memo, fcache};
 
@@ -31,7 +32,7 @@ const KEYS: usize = 20;
 fn work(dir: &Path, seed: u64, max_bytes: u64) -> u64 {
     let until = Instant::now() + Duration::from_secs(seconds());
     let computed = Counter::new();
-    let memo = fcache("hot").dir(dir).max_bytes(max_bytes).wrap(|key: &u64| {
+    let memo = fcache("hot").dir(dir).trust(Trust::Group).max_bytes(max_bytes).wrap(|key: &u64| {
         // Of another length each time.
         let mut random = Random(computed.count() as u64 ^ seed << 32);
         let length = random.below(8192);
@@ -97,16 +98,16 @@ fn two_processes_that_throw_out_each_others_results_only_ever_see_right_values()
 
 /// Counts are lost there, and locks and files are all there is.
 #[test]
-fn two_processes_in_a_directory_of_everybodys_only_ever_see_right_values() {
+fn two_processes_in_a_directory_of_a_group_only_ever_see_right_values() {
     let dir = volatile_dir();
-    open_to_all("hot", dir.path());
+    open_to_group("hot", dir.path());
     at_work(&dir, 400 << 10);
 }
 
 /// Makes the directory of a cache one in which nothing may be mapped, not even the counters.
-fn open_to_all(name: &str, dir: &Path) {
+fn open_to_group(name: &str, dir: &Path) {
     let store = fcache(name).dir(dir).open::<String>().unwrap();
-    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o770)).unwrap();
 }
 
 /// A memo each of whose results says who has computed it, and as which.
@@ -141,7 +142,7 @@ fn obey(memo: &Signed, order: &str) -> String {
 }
 
 fn of_kind(kind: &str, dir: &Path) -> FileBuilder {
-    fcache("signed").dir(dir).access(if kind == "copied" { Access::Copy } else { Access::Auto })
+    fcache("signed").dir(dir).trust(Trust::Group).access(if kind == "copied" { Access::Copy } else { Access::Auto })
 }
 
 #[test]
@@ -160,8 +161,8 @@ type Orders<'a> = &'a dyn Fn(&str) -> String;
 /// something.
 fn see_each_other(kind: &'static str, before: impl Fn(&Path) + Send + 'static) {
     let dir = volatile_dir();
-    if kind == "everybody's" {
-        open_to_all("signed", dir.path());
+    if kind == "a group's" {
+        open_to_group("signed", dir.path());
     }
     within(Duration::from_secs(30), move || {
         let child = Child::start_with("child_that_obeys", dir.path(), |binary| {
@@ -222,8 +223,8 @@ fn what_one_process_changes_the_other_sees_where_entries_are_copied() {
 }
 
 #[test]
-fn what_one_process_changes_the_other_sees_in_a_directory_of_everybodys() {
-    see_each_other("everybody's", |_| ());
+fn what_one_process_changes_the_other_sees_in_a_directory_of_a_group() {
+    see_each_other("a group's", |_| ());
 }
 
 /// The counters tell processes of each other's changes. When they are lost, each has to find the same new ones.

@@ -7,7 +7,7 @@ mod common;
 #[cfg(target_os = "linux")]
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use common::child::{Child, Task};
 use common::texts::{is_of, value};
 #[cfg(target_os = "linux")]
 use common::{system::run, volatile_dir};
+use rkyv::rancor::Fallible;
+use rkyv::with::{ArchiveWith, DeserializeWith, SerializeWith};
+use rkyv::{Archive, Archived, Deserialize, Place, Serialize};
 use twat_cache_core::testing::{Counter, within};
 use twat_cache_file::fcache;
 
@@ -194,6 +197,84 @@ fn when_the_computing_process_is_stopped_the_others_go_on() {
 #[cfg(target_os = "linux")]
 fn signal(signal: &str, process: usize) {
     assert!(run("sh", &[&"-c", &format!("kill -{signal} {process}")]));
+}
+
+/// What the waiter computes in between must not hide who it waits for.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stopped_process_is_not_waited_for_although_much_else_was_computed_meanwhile() {
+    let dir = volatile_dir();
+    within(Duration::from_secs(30), move || {
+        let (mut leader, id) = leader(dir.path(), 0);
+        signal("STOP", id);
+        let memo = fcache("cold").dir(dir.path()).wrap(|key: &u64| value(*key));
+        (1..=2000).for_each(|key| drop(memo.call(&(key * 2 + 1))));
+        let begun = Instant::now();
+        assert!(is_of(&memo.call(&0), 0));
+        assert!(begun.elapsed() < Duration::from_secs(8), "only after {:?}", begun.elapsed());
+        signal("CONT", id);
+        leader.tell("go on");
+        assert_eq!(leader.finish(), ["done"]);
+    });
+}
+
+/// A number that is made of its archived form by two at a time, or not at all.
+struct ByTwo;
+
+static TWO: Barrier = Barrier::new(2);
+
+impl ArchiveWith<u64> for ByTwo {
+    type Archived = Archived<u64>;
+    type Resolver = ();
+
+    fn resolve_with(number: &u64, (): (), out: Place<Archived<u64>>) {
+        number.resolve((), out);
+    }
+}
+
+impl<S: Fallible + ?Sized> SerializeWith<u64, S> for ByTwo {
+    fn serialize_with(_: &u64, _: &mut S) -> Result<(), S::Error> {
+        Ok(())
+    }
+}
+
+impl<D: Fallible + ?Sized> DeserializeWith<Archived<u64>, u64, D> for ByTwo {
+    fn deserialize_with(number: &Archived<u64>, _: &mut D) -> Result<u64, D::Error> {
+        TWO.wait();
+        Ok(number.to_native())
+    }
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct Slow(#[rkyv(with = ByTwo)] u64);
+
+/// To read a result takes as long as it is large, so one must not wait until the other has read it.
+#[test]
+#[cfg(target_os = "linux")]
+fn all_who_have_waited_for_a_result_read_it_at_once() {
+    let dir = volatile_dir();
+    within(Duration::from_secs(30), move || {
+        let (begun, is_begun) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (begun, may_go_on) = (Mutex::new(begun), Mutex::new(may_go_on));
+        // Each has locks of its own, as if it was another process.
+        let memos = [(); 3].map(|()| {
+            fcache("slow").dir(dir.path()).wrap(|key: &u64| {
+                begun.lock().unwrap().send(()).unwrap();
+                may_go_on.lock().unwrap().recv().unwrap();
+                Slow(*key)
+            })
+        });
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(memos[0].call(&7).0, 7));
+            is_begun.recv().unwrap();
+            memos[1..].iter().for_each(|memo| drop(scope.spawn(|| assert_eq!(memo.call(&7).0, 7))));
+            // Nothing tells from outside that they wait; if they do not yet, the test is only easier.
+            thread::sleep(Duration::from_millis(200));
+            go_on.send(()).unwrap();
+        });
+        assert!(is_begun.try_recv().is_err(), "it was computed once");
+    });
 }
 
 #[test]

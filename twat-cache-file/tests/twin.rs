@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::volatile_dir;
+use twat_cache_core::Trust;
 use twat_cache_core::testing::checks::Random;
 use twat_cache_file::{Access, Clock, FileFallback, ManualClock, Memo, Verify, fcache};
 
@@ -15,7 +16,7 @@ type Text = Memo<FileFallback<String>, Box<dyn Fn(&u64) -> String>>;
 
 /// A program's two memos, which do not know of each other, as if in two processes.
 fn open(seed: u64, dir: &Path, clock: &Clock, function: &(impl Fn(&u64) -> String + Clone + 'static)) -> [Text; 2] {
-    let builder = fcache("twin").dir(dir).ttl(TTL).clock(clock.clone()).max_bytes(64 << 20);
+    let builder = fcache("twin").dir(dir).trust(Trust::Group).ttl(TTL).clock(clock.clone()).max_bytes(64 << 20);
     let other = match seed % 3 {
         0 => builder.clone(),
         1 => builder.clone().access(Access::Copy),
@@ -28,14 +29,14 @@ const TTL: Duration = Duration::from_secs(60);
 
 /// Nothing in it is provably private then: neither entries nor counters are mapped.
 #[cfg(unix)]
-fn open_to_all(memos: &[Text; 2]) {
+fn open_to_group(memos: &[Text; 2]) {
     use std::os::unix::fs::PermissionsExt;
     memos[0].peek(&0).unwrap();
-    std::fs::set_permissions(memos[0].store().path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(memos[0].store().path(), std::fs::Permissions::from_mode(0o770)).unwrap();
 }
 
 #[cfg(not(unix))]
-fn open_to_all(_: &[Text; 2]) {}
+fn open_to_group(_: &[Text; 2]) {}
 
 thread_local! {
     static WORLD: Cell<u64> = const { Cell::new(0) };
@@ -57,7 +58,7 @@ fn a_random_program_that_reopens_the_store_sees_what_the_function_gives() {
         WORLD.set(0);
         let mut memos = open(seed, dir.path(), &hand.clock(), &function);
         if seed > 8 {
-            open_to_all(&memos);
+            open_to_group(&memos);
         }
         let mut known: [Option<String>; 8] = Default::default();
         for _ in 0..300 {

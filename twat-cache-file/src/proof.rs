@@ -19,7 +19,7 @@ const SHARED: u32 = 0o022;
 pub(crate) fn prove(file: &Stat, dir: &Path, cache: &Path) -> Option<Private> {
     let is_ours = |what: &Stat| what.owner == system::owner() && what.mode & SHARED == 0;
     let is_private = |dir: &Path| {
-        let Ok(dir) = std::fs::File::open(dir).and_then(|dir| system::stat(&dir)) else { return false };
+        let Ok(dir) = system::stat_of(dir) else { return false };
         dir.is_dir && is_ours(&dir) && dir.identity.0 == file.identity.0
     };
     let proven = file.is_file
