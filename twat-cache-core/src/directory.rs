@@ -69,13 +69,6 @@ pub fn prepare_below(dir: &Path, trust: Trust) -> Result<(), Error> {
     Ok(())
 }
 
-/// As [`prepare_root`], whoever the directory's owner is.
-pub fn prepare_directory(dir: &Path) -> Result<(), Error> {
-    create(dir).map_err(|error| Error::from(error).attempting("prepare the cache directory").at(dir))?;
-    cover(dir, Trust::Owner);
-    Ok(())
-}
-
 fn cover(dir: &Path, trust: Trust) {
     // What is in a directory with our mark needs none of its own.
     let is_covered = dir.parent().is_some_and(has_mark);

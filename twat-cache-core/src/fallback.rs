@@ -312,13 +312,12 @@ impl<P, S> Fallback<P, S> {
                 insert(&self.primary)
             });
             match inserted {
-                Ok(false) => return Ok(false),
-                Ok(true) => {
+                Ok(is_current) => {
                     self.trust(|| self.namespace.digest(key));
                     if self.state() & LENT != 0 {
                         self.secondary.remove(key)?;
                     }
-                    return Ok(true);
+                    return Ok(is_current);
                 }
                 Err(error) if self.failed(&error) => {}
                 // What the primary has for this key, if anything, is old now.

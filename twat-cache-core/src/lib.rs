@@ -64,7 +64,7 @@ pub use args::{Args, Call};
 pub use claim::Claim;
 pub use clock::{Clock, ManualClock};
 #[cfg(feature = "persist")]
-pub use directory::{Trust, default_directory, prepare_below, prepare_directory, prepare_root};
+pub use directory::{Trust, default_directory, prepare_below, prepare_root};
 pub use error::{Error, ErrorKind};
 pub use fallback::Fallback;
 #[doc(hidden)]

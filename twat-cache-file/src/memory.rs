@@ -1,5 +1,4 @@
 use std::fmt;
-use std::hash::Hash;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -7,7 +6,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 use twat_cache_core::archive::RkyvValue;
 use twat_cache_core::trust::Process;
-use twat_cache_core::{Clock, Error, Found, KeyHash, KeyedStore, Lifetime, Namespace, Store, ViewStore};
+use twat_cache_core::{Args, Clock, Error, Found, KeyHash, KeyedStore, Lifetime, Namespace, Store, ViewStore};
 
 use crate::view::View;
 
@@ -92,8 +91,8 @@ impl<V: RkyvValue> MemoryStore<V> {
         self
     }
 
-    fn find<K: Hash + ?Sized>(&self, key: &K) -> Option<(View<V>, Option<Duration>)> {
-        let digest = self.namespace.digest(key);
+    fn find<K: Args + ?Sized>(&self, key: &K) -> Option<(View<V>, Option<Duration>)> {
+        let digest = self.namespace.digest_of(key);
         let entries = &self.here().entries;
         let Entry { view, deadline } = entries.get(&digest)?;
         let Some(deadline) = deadline else { return Some((view, None)) };
@@ -126,7 +125,7 @@ impl<V: RkyvValue> Store for MemoryStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
+impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.find(key).map(|(view, _)| view.to_value()).transpose()
     }
@@ -136,7 +135,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let removed = self.here().entries.remove(&self.namespace.digest(key));
+        let removed = self.here().entries.remove(&self.namespace.digest_of(key));
         let lives = |deadline| self.lifetime.clock.remaining(deadline).is_some();
         Ok(removed.is_some_and(|(_, entry)| entry.deadline.is_none_or(lives)))
     }
@@ -147,7 +146,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
 
     fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         let time = self.lifetime.within(time);
-        let digest = self.namespace.digest(key);
+        let digest = self.namespace.digest_of(key);
         if self.max_bytes > 0 && time != Some(Duration::ZERO) {
             let view = View::new(value)?;
             if bytes_of(&view) <= self.max_bytes {
@@ -161,7 +160,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: RkyvValue> ViewStore<K> for MemoryStore<V> {
+impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for MemoryStore<V> {
     type View = View<V>;
 
     fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {

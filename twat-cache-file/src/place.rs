@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Error, KeyHash, Lifetime, Namespace, Ticket, Trust, prepare_below, prepare_root, trust};
+use twat_cache_core::{Args, Error, KeyHash, Lifetime, Namespace, Ticket, Trust, prepare_below, prepare_root, trust};
 
 use crate::claims::Claims;
 use crate::entry::{self, Header};
@@ -92,8 +92,8 @@ impl Place {
         Ok((place, damage))
     }
 
-    pub(crate) fn digest<K: std::hash::Hash + ?Sized>(&self, key: &K) -> KeyHash {
-        self.namespace.digest(key)
+    pub(crate) fn digest<K: Args + ?Sized>(&self, key: &K) -> KeyHash {
+        self.namespace.digest_of(key)
     }
 
     pub(crate) fn area(&self) -> u64 {

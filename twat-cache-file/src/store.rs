@@ -2,7 +2,6 @@ mod open;
 
 use std::cell::Cell;
 use std::fmt;
-use std::hash::Hash;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +12,7 @@ use parking_lot::RwLock;
 use twat_cache_core::archive::RkyvValue;
 use twat_cache_core::trust::Process;
 use twat_cache_core::{
-    Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, Ticket, ViewStore,
+    Args, Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, Ticket, ViewStore,
     WarnOnce,
 };
 
@@ -101,20 +100,20 @@ impl<V: RkyvValue> FileStore<V> {
     }
 
     /// The file in which the result for these arguments is, or would be. It is this library's: to be looked at, or copied.
-    pub fn path_of<K: Hash + ?Sized>(&self, key: &K) -> Result<PathBuf, Error> {
+    pub fn path_of<K: Args + ?Sized>(&self, key: &K) -> Result<PathBuf, Error> {
         let place = self.place()?;
         Ok(place.path_of(place.digest(key)))
     }
 
     /// The entry of a key, if it may be given out.
     #[inline]
-    fn find<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<V>>>, Error> {
+    fn find<K: Args + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<V>>>, Error> {
         if !self.options.keeps() {
             return Ok(None);
         }
         // Not under the lock: what hashes the key is the user's code.
         let namespace = self.namespace.get().copied();
-        let digest = namespace.map(|namespace| namespace.digest(key));
+        let digest = namespace.map(|namespace| namespace.digest_of(key));
         let now = moment();
         self.at_home(now)?;
         let guard = self.place.read();
@@ -180,7 +179,7 @@ impl<V: RkyvValue> FileStore<V> {
     }
 
     /// The value of a key, and when it expires.
-    fn value<K: Hash + ?Sized>(&self, key: &K) -> Result<Option<(V, u64)>, Error> {
+    fn value<K: Args + ?Sized>(&self, key: &K) -> Result<Option<(V, u64)>, Error> {
         let Some(mut open) = self.find(key)? else { return Ok(None) };
         // All of it is about to be read: that is worth one more look at the file.
         if open.view.is_mapped() && !open.look(|| self.path_of(key).unwrap_or_default()) {
@@ -238,7 +237,7 @@ impl<V: RkyvValue> Store for FileStore<V> {
     }
 }
 
-impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
+impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.value(key)?.map(|(value, _)| value))
     }
@@ -299,7 +298,7 @@ impl<K: Hash + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
 
 impl<V: RkyvValue> FileStore<V> {
     /// Stores a value, unless its computation is outdated; says whether it was not. What has no ticket begins now.
-    fn put<K: Hash + ?Sized>(
+    fn put<K: Args + ?Sized>(
         &self,
         key: &K,
         value: &V,
@@ -347,7 +346,7 @@ impl<V: RkyvValue> FileStore<V> {
 struct Digest(Cell<Option<(Namespace, KeyHash)>>);
 
 impl Digest {
-    fn of<K: Hash + ?Sized>(&self, key: &K, place: &Place) -> KeyHash {
+    fn of<K: Args + ?Sized>(&self, key: &K, place: &Place) -> KeyHash {
         let known = self.0.get().filter(|(namespace, _)| *namespace == place.namespace);
         let (namespace, digest) = known.unwrap_or_else(|| (place.namespace, place.digest(key)));
         self.0.set(Some((namespace, digest)));
@@ -355,7 +354,7 @@ impl Digest {
     }
 }
 
-impl<K: Hash + ?Sized, V: RkyvValue> ViewStore<K> for FileStore<V> {
+impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for FileStore<V> {
     type View = View<V>;
 
     #[inline]

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::volatile_dir;
-use twat_cache_file::{FileStore, KeyedStore as _, Store as _, fcache};
+use twat_cache_file::{Args, FileStore, KeyedStore as _, Store as _, fcache};
 
 fn open(dir: &Path) -> FileStore<u64> {
     fcache("shared").dir(dir).open().unwrap()
@@ -23,6 +23,18 @@ impl Hash for Eventful<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.1)();
         self.0.hash(state);
+    }
+}
+
+impl Args for Eventful<'_> {
+    type Owned = u64;
+
+    fn matches(&self, owned: &u64) -> bool {
+        self.0 == *owned
+    }
+
+    fn to_key(&self) -> u64 {
+        self.0
     }
 }
 
