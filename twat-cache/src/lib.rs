@@ -13,6 +13,8 @@
 //! | `ttl(d)` | for ever | all | a result is forgotten so long after it was stored |
 //! | `version(v)` | none | all but `mcache` | results of other versions are never seen; anything that hashes |
 //! | `dir(path)` | the platform's | all but `mcache` | where results lie; also `$TWAT_CACHE_DIR` |
+//! | `trust(t)` | `Trust::Owner` | all but `mcache` | whose cache directories are used |
+//! | `patience(d)` | see [`Memo::patience`] | all | how long a caller waits for another's computation |
 //!
 //! Every value is legal, and 0 of anything means to compute every time. An option that a wrapper could only ignore, it lacks.
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Options, Store, Ticket, WarnOnce};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Options, Process, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -15,6 +15,7 @@ use super::Backend;
 /// perhaps later, is not passed over: memory serves until then. Without any to choose from it keeps
 /// nothing, and without one that can be opened everything is an error, until there is.
 pub(super) struct Persistent<V: RkyvValue> {
+    process: Process,
     asked: Backend,
     /// In the order in which they are tried.
     candidates: Vec<Backend>,
@@ -36,6 +37,7 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
     pub(super) fn new(options: &Options, asked: Backend, keeps: bool) -> Self {
         let is_candidate = |backend: &Backend| keeps && (is_compiled_in(*backend) || *backend == asked);
         Self {
+            process: Process::this(),
             asked,
             candidates: asked.order().iter().copied().filter(is_candidate).collect(),
             serving: AtomicU8::new(0),
@@ -160,6 +162,10 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
 
     /// Chooses anew, and never this one; says whether there may be another.
     fn leave(&self, backend: Backend) -> bool {
+        // What a forked process cannot use of its parent's is true of all of them.
+        if self.process.is_forked() {
+            return false;
+        }
         let left = self.left.fetch_or(bit(backend), Ordering::AcqRel) | bit(backend);
         let others = self.candidates.iter().any(|backend| left & bit(*backend) == 0);
         if others {
