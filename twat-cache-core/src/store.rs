@@ -147,9 +147,9 @@ pub trait KeyedStore<K: ?Sized>: Store {
     /// As [`insert`](Self::insert), for the result of a computation that began with `ticket`; says whether the result is
     /// current.
     ///
-    /// A result is outdated, is not kept, and leaves what is there as it is, if meanwhile, in any process, the entry was
-    /// removed or cleared, or was stored by a [refresh](Ticket::is_refresh) that began later. The default is for stores
-    /// that no other process can see.
+    /// A result is outdated and is not kept if meanwhile, in any process, the entry was removed or cleared, or was stored by
+    /// a [refresh](Ticket::is_refresh) that began later. When this returns for a refresh, outdated or not, nothing is there
+    /// that is older than the refresh. The default is for stores that no other process can see.
     fn insert_begun(&self, key: &K, value: &Self::Value, _ticket: Ticket) -> Result<bool, Error> {
         self.insert(key, value).map(|()| true)
     }

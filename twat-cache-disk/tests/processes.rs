@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::child::{Child, Task};
 use common::files::Random;
 use twat_cache_core::testing::Counter;
-use twat_cache_disk::bcache;
+use twat_cache_disk::{Error, ErrorKind, bcache};
 
 const KEYS: usize = 20;
 
@@ -24,8 +24,13 @@ fn seconds() -> u64 {
     std::env::var("TWAT_CACHE_TEST_SECONDS").map_or(3, |seconds| seconds.parse().unwrap())
 }
 
-/// Four threads do anything to the hot keys until the time is up; gives the number of calls.
-fn work(dir: &Path, seed: u64) -> u64 {
+/// One of the two has the database, and the other cannot forget what is in it.
+fn is_told<T>(forgotten: Result<T, Error>) {
+    assert!(forgotten.map_or_else(|error| error.kind() == ErrorKind::Locked, |_| true));
+}
+
+/// Four threads do anything to the hot keys until the time is up.
+fn work(dir: &Path, seed: u64) {
     let until = Instant::now() + Duration::from_secs(seconds());
     let computed = Counter::new();
     let memo = bcache("hot").dir(dir).max_bytes(400 << 10).wrap(|key: &u64| {
@@ -34,44 +39,40 @@ fn work(dir: &Path, seed: u64) -> u64 {
         format!("{key:08}").repeat(length)
     });
     thread::scope(|scope| {
-        let threads = (0..4).map(|thread| {
+        for thread in 0..4 {
             let memo = &memo;
             scope.spawn(move || {
                 let mut random = Random(seed * 10 + thread);
-                let mut calls = 0;
-                while Instant::now() < until {
+                // On a machine that is busy with something else, it takes longer.
+                for calls in 0.. {
+                    if calls >= 40 && Instant::now() >= until {
+                        break;
+                    }
                     let key = random.below(KEYS) as u64;
                     match random.below(40) {
                         0..30 => assert!(is_of(&memo.call(&key), key), "another key's value"),
                         30..34 => assert!(is_of(&memo.refresh(&key), key), "another key's value"),
                         34..37 => assert!(memo.peek(&key).unwrap().is_none_or(|value| is_of(&value, key))),
-                        37..39 => drop(memo.forget(&key).unwrap()),
-                        _ => memo.clear().unwrap(),
+                        37..39 => is_told(memo.forget(&key)),
+                        _ => is_told(memo.clear()),
                     }
-                    calls += 1;
                 }
-                calls
-            })
-        });
-        let threads: Vec<_> = threads.collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    })
+            });
+        }
+    });
 }
 
 #[test]
 fn child_at_work() {
     let Some(task) = Task::given() else { return };
-    task.say(work(&task.dir, u64::from(std::process::id())));
+    work(&task.dir, u64::from(std::process::id()));
 }
 
 #[test]
 fn two_processes_of_four_threads_only_ever_see_right_values() {
     let dir = tempfile::tempdir().unwrap();
     let children = [0, 1].map(|_| Child::start("child_at_work", dir.path()));
-    for child in children {
-        let said = child.finish();
-        assert!(said[0].parse::<u64>().unwrap() > 100, "{said:?}");
-    }
+    children.into_iter().for_each(|child| drop(child.finish()));
     assert!(!dir.path().join("bcache.corrupt").exists());
 }
 

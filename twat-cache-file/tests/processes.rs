@@ -28,8 +28,8 @@ fn seconds() -> u64 {
 
 const KEYS: usize = 20;
 
-/// Four threads do anything to the hot keys until the time is up; gives the number of calls.
-fn work(dir: &Path, seed: u64, max_bytes: u64) -> u64 {
+/// Four threads do anything to the hot keys until the time is up.
+fn work(dir: &Path, seed: u64, max_bytes: u64) {
     let until = Instant::now() + Duration::from_secs(seconds());
     let computed = Counter::new();
     let memo = fcache("hot").dir(dir).trust(Trust::Group).max_bytes(max_bytes).wrap(|key: &u64| {
@@ -39,12 +39,15 @@ fn work(dir: &Path, seed: u64, max_bytes: u64) -> u64 {
         format!("{key:08}").repeat(if random.below(8) == 0 { 25_000 } else { length })
     });
     thread::scope(|scope| {
-        let threads = (0..4).map(|thread| {
+        for thread in 0..4 {
             let memo = &memo;
             scope.spawn(move || {
                 let mut random = Random(seed * 10 + thread);
-                let mut calls = 0;
-                while Instant::now() < until {
+                // On a machine that is busy with something else, it takes longer.
+                for calls in 0.. {
+                    if calls >= 60 && Instant::now() >= until {
+                        break;
+                    }
                     let key = random.below(KEYS) as u64;
                     match random.below(60) {
                         0..25 => assert!(is_of(&memo.call(&key), key), "another key's value"),
@@ -54,22 +57,17 @@ fn work(dir: &Path, seed: u64, max_bytes: u64) -> u64 {
                         55..59 => drop(memo.forget(&key).unwrap()),
                         _ => memo.clear().unwrap(),
                     }
-                    calls += 1;
                 }
-                calls
-            })
-        });
-        let threads: Vec<_> = threads.collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    })
+            });
+        }
+    });
 }
 
 #[test]
 fn child_at_work() {
     let Some(task) = Task::given() else { return };
     let max_bytes = std::env::var("MAX_BYTES").unwrap().parse().unwrap();
-    let calls = work(&task.dir, u64::from(std::process::id()), max_bytes);
-    task.say(calls);
+    work(&task.dir, u64::from(std::process::id()), max_bytes);
 }
 
 fn at_work(dir: &TempDir, max_bytes: u64) {
@@ -80,10 +78,7 @@ fn at_work(dir: &TempDir, max_bytes: u64) {
             command
         })
     });
-    for child in children {
-        let said = child.finish();
-        assert!(said[0].parse::<u64>().unwrap() > 100, "{said:?}");
-    }
+    children.into_iter().for_each(|child| drop(child.finish()));
 }
 
 #[test]

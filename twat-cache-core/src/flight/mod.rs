@@ -37,7 +37,7 @@ use crate::key::{ByDigest, KeyHash, Namespace};
 use crate::sharing::{Shared, Sharing};
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Mutex, Signal, Timer};
-use crate::{Claim, Error, Process};
+use crate::{Error, Process};
 
 use patience::{Patience, Timing, in_vain};
 use progress::InProgress;
@@ -317,15 +317,15 @@ impl Turn<'_> {
         self.0.as_ref().map(|lead| lead.flights.patience.current())
     }
 
-    /// Notes what came of waiting for other processes.
-    pub(crate) fn note_claim(&self, granted: &Claim) {
+    /// Notes whether waiting for other processes was worth it.
+    pub(crate) fn note_claim(&self, is_there: bool) {
         let Some(lead) = &self.0 else { return };
         lead.flight.timing.forget();
-        if granted.is_free() {
+        if is_there {
+            lead.flights.patience.note_worth_it();
+        } else {
             patience::held_up();
             lead.flights.waited_in_vain();
-        } else {
-            lead.flights.patience.note_worth_it();
         }
     }
 

@@ -123,14 +123,16 @@ impl<S, F, P> Memo<S, F, P> {
             }
             waits.note(true);
             let granted = claim.block();
-            turn.note_claim(&granted);
-            if granted.is_free() {
-                break granted;
-            }
+            let is_over = granted.is_free();
             // All that waited look at once, and not one after the other: to check a large value takes long.
             drop(granted);
-            if let Some(found) = self.look(form, key) {
+            let found = self.look(form, key);
+            turn.note_claim(found.is_some());
+            if let Some(found) = found {
                 return Before::Over(Ok(found));
+            }
+            if is_over {
+                break Claim::free();
             }
         };
         if !claim.is_free()
@@ -199,14 +201,16 @@ impl<S, F, P> Memo<S, F, P> {
             }
             waits.note(true);
             let granted = turn.drive(claim.granted()).await;
-            turn.note_claim(&granted);
-            if granted.is_free() {
-                break granted;
-            }
+            let is_over = granted.is_free();
             // All that waited look at once, and not one after the other: to check a large value takes long.
             drop(granted);
-            if let Some(found) = turn.during(|| self.look(form, key)) {
+            let found = turn.during(|| self.look(form, key));
+            turn.note_claim(found.is_some());
+            if let Some(found) = found {
                 return Ok(found);
+            }
+            if is_over {
+                break Claim::free();
             }
         };
         if !claim.is_free()
@@ -322,8 +326,7 @@ impl<S, F, P> Memo<S, F, P> {
     {
         let remove = || guard("remove an older result", || self.store.remove(key)).map(drop);
         let store = || match guard("store a result", || self.store.insert_begun(key, value, ticket)) {
-            Ok(is_current) if is_current || !ticket.is_refresh => Ok(()),
-            Ok(_) => remove().or(Ok(())),
+            Ok(_) => Ok(()),
             Err(error) => {
                 if let Err(error) = remove() {
                     self.failed(&error, "an older result may still be remembered");
