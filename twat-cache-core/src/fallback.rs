@@ -41,6 +41,8 @@ pub struct Fallback<P, S> {
     namespace: Namespace,
     /// Keys for which the primary holds a value that it would neither replace nor remove.
     distrusted: Mutex<HashSet<KeyHash>>,
+    /// How many times something was distrusted. What the primary did before one of them does not end it.
+    distrusts: AtomicU64,
     warned: WarnOnce,
     survived: AtomicU64,
 }
@@ -67,6 +69,7 @@ impl<P, S> Fallback<P, S> {
             state: AtomicU8::new(0),
             namespace: Namespace::process(),
             distrusted: Mutex::default(),
+            distrusts: AtomicU64::new(0),
             warned: WarnOnce::new(),
             survived: AtomicU64::new(0),
         }
@@ -114,13 +117,19 @@ impl<P, S> Fallback<P, S> {
         lasting
     }
 
+    fn distrust_all(&self) {
+        self.distrusts.fetch_add(1, Ordering::SeqCst);
+        self.set(DISTRUST_ALL);
+    }
+
     fn distrust(&self, digest: KeyHash) {
+        self.distrusts.fetch_add(1, Ordering::SeqCst);
         match self.process.lock(&self.distrusted) {
             Some(mut distrusted) if distrusted.len() < MAX_DISTRUSTED => {
                 distrusted.insert(digest);
                 self.set(DISTRUST);
             }
-            _ => self.set(DISTRUST_ALL),
+            _ => self.set(DISTRUST_ALL), // counted above
         }
     }
 
@@ -130,18 +139,22 @@ impl<P, S> Fallback<P, S> {
     }
 
     /// The primary's entry is what it should be again.
-    fn trust(&self, digest: impl FnOnce() -> KeyHash) {
+    fn trust(&self, since: u64, digest: impl FnOnce() -> KeyHash) {
         if self.state() & DISTRUST != 0
             && let Some(mut distrusted) = self.process.lock(&self.distrusted)
+            && self.distrusts.load(Ordering::SeqCst) == since
         {
             distrusted.remove(&digest());
         }
     }
 
     /// The primary has nothing old any more.
-    fn trust_all(&self) {
+    fn trust_all(&self, since: u64) {
         // Under the lock, as in `distrust`: of a key that is added meanwhile, the bit must stay.
         let Some(mut distrusted) = self.process.lock(&self.distrusted) else { return };
+        if self.distrusts.load(Ordering::SeqCst) != since {
+            return;
+        }
         distrusted.clear();
         self.state.fetch_and(!(DISTRUST | DISTRUST_ALL), Ordering::AcqRel);
     }
@@ -220,9 +233,10 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
+        let since = self.distrusts.load(Ordering::SeqCst);
         let secondary = self.secondary.clear();
-        self.dropped(P::clear, || self.set(DISTRUST_ALL))?;
-        self.trust_all();
+        self.dropped(P::clear, || self.distrust_all())?;
+        self.trust_all(since);
         secondary
     }
 
@@ -260,10 +274,11 @@ where
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
+        let since = self.distrusts.load(Ordering::SeqCst);
         let secondary = self.secondary.remove(key);
         let digest = || self.namespace.digest(key);
         let removed = self.dropped(|primary| primary.remove(key), || self.distrust(digest()))?;
-        self.trust(digest);
+        self.trust(since, digest);
         Ok(secondary? | removed)
     }
 
@@ -303,17 +318,20 @@ impl<P, S> Fallback<P, S> {
         S: KeyedStore<K, Value = P::Value>,
     {
         if !self.has_switched() {
+            let since = self.distrusts.load(Ordering::SeqCst);
             // Where nothing of it is trusted, it must be rid of everything before it takes something new.
             let cleared = if self.state() & DISTRUST_ALL == 0 { Ok(()) } else { self.primary.clear() };
             let inserted = cleared.and_then(|()| {
                 if self.state() & DISTRUST_ALL != 0 {
-                    self.trust_all();
+                    self.trust_all(since);
                 }
                 insert(&self.primary)
             });
             match inserted {
                 Ok(is_current) => {
-                    self.trust(|| self.namespace.digest(key));
+                    if is_current {
+                        self.trust(since, || self.namespace.digest(key));
+                    }
                     if self.state() & LENT != 0 {
                         self.secondary.remove(key)?;
                     }

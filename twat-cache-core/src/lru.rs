@@ -141,7 +141,7 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
             return Ok(());
         }
         let deadline = ttl.and_then(|_| self.clock.deadline(ttl));
-        let entry = Entry { value: Arc::new(value.clone()), deadline };
+        let entry = Entry { value: Arc::new(guard("store a result", || Ok(value.clone()))?), deadline };
         let mut entries = self.lock()?;
         let replaced = entries.put(digest, entry);
         let evicted = if entries.len() > self.max_entries { entries.pop_lru() } else { None };

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::function::kind;
@@ -32,11 +33,14 @@ impl<E> Sharing<E> {
     }
 
     pub(crate) fn put(&self, error: &E) -> Option<Shared> {
-        self.0.as_ref().map(|clones| (clones.put)(error))
+        let clones = self.0.as_ref()?;
+        // The caller gets its error, and the waiters compute, if it cannot be cloned.
+        catch_unwind(AssertUnwindSafe(|| (clones.put)(error))).ok()
     }
 
     pub(crate) fn take(&self, shared: &Shared) -> Option<E> {
-        self.0.as_ref().and_then(|clones| (clones.take)(shared))
+        let clones = self.0.as_ref()?;
+        catch_unwind(AssertUnwindSafe(|| (clones.take)(shared))).ok().flatten()
     }
 }
 

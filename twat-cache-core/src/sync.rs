@@ -9,16 +9,20 @@ pub(crate) const PATIENCE: std::time::Duration =
     std::time::Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });
 
 #[cfg(not(shuttle))]
-pub(crate) use real::{Mutex, MutexGuard, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
+pub(crate) use real::{
+    Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Signal, Timer, atomic, is_mutant, thread_local,
+};
 #[cfg(shuttle)]
 #[doc(hidden)]
 pub use simulated::mutate;
 #[cfg(shuttle)]
-pub(crate) use simulated::{Mutex, MutexGuard, ReentrantMutex, Signal, Timer, atomic, is_mutant, thread_local};
+pub(crate) use simulated::{
+    Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Signal, Timer, atomic, is_mutant, thread_local,
+};
 
 #[cfg(not(shuttle))]
 mod real {
-    pub(crate) use parking_lot::{Mutex, MutexGuard, ReentrantMutex};
+    pub(crate) use parking_lot::{Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard};
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread_local;
 
@@ -104,17 +108,20 @@ mod real {
             Self(Delay::new(time.min(FAR)))
         }
 
-        /// Whether there are timers: they need one thread, and panic without.
+        /// Whether there are timers: they need one thread, and panic without. A process that was forked from one with timers
+        /// does not have that thread.
         pub(crate) fn is_available() -> bool {
-            static IS_AVAILABLE: atomic::AtomicBool = atomic::AtomicBool::new(false);
-            if !IS_AVAILABLE.load(atomic::Ordering::Relaxed) {
-                let is_available = std::thread::Builder::new().spawn(|| ()).is_ok();
-                IS_AVAILABLE.store(is_available, atomic::Ordering::Relaxed);
-                return is_available;
+            let (this, owner) = (std::process::id(), OWNER.load(atomic::Ordering::Relaxed));
+            if owner == 0 && std::thread::Builder::new().spawn(|| ()).is_ok() {
+                OWNER.store(this, atomic::Ordering::Relaxed);
+                return true;
             }
-            true
+            owner == this
         }
     }
+
+    /// The process that has timers; 0 if none has, and `u32::MAX` if they are gone.
+    static OWNER: atomic::AtomicU32 = atomic::AtomicU32::new(0);
 
     impl Future for Timer {
         type Output = ();
@@ -122,7 +129,10 @@ mod real {
         fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
             // The timers' thread is gone if it could not be started after all, or a waker has panicked on it.
             let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx)));
-            polled.unwrap_or(Poll::Ready(()))
+            polled.unwrap_or_else(|_| {
+                OWNER.store(u32::MAX, atomic::Ordering::Relaxed);
+                Poll::Ready(())
+            })
         }
     }
 }
@@ -162,7 +172,7 @@ mod simulated {
         }
     }
 
-    pub(crate) use shuttle::sync::MutexGuard;
+    pub(crate) use shuttle::sync::{MutexGuard, MutexGuard as ReentrantMutexGuard};
 
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Error, ErrorKind};
@@ -28,6 +29,8 @@ impl WarnOnce {
         let bit = 1 << (kind as u32);
         let first = self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0;
         let level = if first { log::Level::Warn } else { log::Level::Debug };
-        log::log!(target: "twat_cache", level, "{}; {instead}", error.chain());
+        // A logger, and an error's text, are the user's code.
+        let log = || log::log!(target: "twat_cache", level, "{}; {instead}", error.chain());
+        let _ = catch_unwind(AssertUnwindSafe(log));
     }
 }

@@ -33,6 +33,9 @@ pub struct Shards<K, E, W> {
     entries: AtomicUsize,
     /// How much room above the limit no shard has taken yet.
     spare: AtomicU64,
+    /// How many removals could not get their lock. As long as there are any, something old may be here, and nothing is given
+    /// out.
+    refused: AtomicUsize,
     hasher: DefaultHashBuilder,
     /// The process that has made this. A forked one has another number.
     process: u32,
@@ -65,6 +68,7 @@ where
             limits,
             entries: AtomicUsize::new(0),
             spare: AtomicU64::new(limits.spare()),
+            refused: AtomicUsize::new(0),
             hasher: HASHER.clone(),
             process: process::id(),
         }
@@ -76,11 +80,15 @@ where
     where
         A: Args<Owned = K> + ?Sized,
     {
-        self.read(self.index(key.hash))?.get(key).map(read)
+        let shard = self.read(self.index(key.hash))?;
+        if self.refused.load(Ordering::Acquire) == 0 { shard.get(key).map(read) } else { None }
     }
 
     /// Stores an entry in place of what is there.
     pub(crate) fn insert(&self, key: K, entry: E) -> Result<(), Error> {
+        if self.refused.load(Ordering::Acquire) > 0 {
+            self.clear_within(Patience::SHORT)?;
+        }
         // Dropped when the lock is free.
         let mut evicted = Vec::new();
         let index = self.index(self.hasher.hash_one(&key));
@@ -103,12 +111,21 @@ where
     where
         A: Args<Owned = K> + ?Sized,
     {
-        self.change(self.index(key.hash), patience, "remove a result", |shard| shard.remove_if(key, which))
+        let removed = self.change(self.index(key.hash), patience, "remove a result", |it| it.remove_if(key, which));
+        removed.inspect_err(|_| self.refuse())
     }
 
     /// Removes everything, and gives its memory back.
     pub(crate) fn clear(&self) -> Result<(), Error> {
-        let (mut patience, mut cleared) = (Patience::LONG, Ok(()));
+        self.clear_within(Patience::LONG).inspect_err(|_| self.refuse())
+    }
+
+    fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn clear_within(&self, mut patience: Patience) -> Result<(), Error> {
+        let (refused, mut cleared) = (self.refused.load(Ordering::Acquire), Ok(()));
         for index in 0..self.caches.len() {
             let emptied = self.change(index, patience, "clear the memory", |it| mem::replace(it, fresh(self.limits)));
             if let Err(error) = emptied {
@@ -116,6 +133,8 @@ where
             }
         }
         if cleared.is_ok() {
+            // Unless more were refused meanwhile.
+            let _ = self.refused.compare_exchange(refused, 0, Ordering::AcqRel, Ordering::Relaxed);
             self.spare.store(self.limits.spare(), Ordering::Relaxed);
         }
         cleared

@@ -301,7 +301,14 @@ where
             match self.timed.get() {
                 Some(timed) => self.insert_timed(key, value, ttl, timed),
                 None if ttl.is_some() => self.insert_timed(key, value, ttl, self.begin_to_time()),
-                None => self.bare.insert(key.to_key(), value.clone()),
+                None => {
+                    self.bare.insert(key.to_key(), value.clone())?;
+                    if self.timed.get().is_some() {
+                        // Nothing looks here any more.
+                        self.bare.remove_if(&Lookup::rare(key), Patience::SHORT, |_| true)?;
+                    }
+                    Ok(())
+                }
             }
         })
     }

@@ -27,7 +27,6 @@ mod waits;
 
 use std::collections::hash_map::Entry;
 use std::future::Future;
-use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
@@ -35,11 +34,11 @@ use std::time::{Duration, Instant};
 
 use crate::key::{ByDigest, KeyHash, Namespace};
 use crate::sharing::{Shared, Sharing};
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Mutex, Signal, Timer};
-use crate::{Error, Process};
+use crate::{Args, Error, Process};
 
-use patience::{Patience, Timing, in_vain};
+use patience::{Patience, Timing};
 use progress::InProgress;
 pub(crate) use progress::{Computation, forked};
 pub(crate) use stack::Running;
@@ -69,6 +68,8 @@ struct Flight {
     state: AtomicU8,
     timing: Timing,
     signal: Signal,
+    /// Whether anybody has waited for it.
+    has_waiters: AtomicBool,
     /// What the leader's error was, for those who can share it.
     error: OnceLock<Shared>,
     /// How a leading task fares; a leading thread has none.
@@ -92,12 +93,12 @@ impl Flights {
         }
     }
 
-    pub(crate) fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
-        self.namespace.digest(key)
+    pub(crate) fn digest<K: Args + ?Sized>(&self, key: &K) -> KeyHash {
+        self.namespace.digest_of(key)
     }
 
-    /// Says what a caller that missed is to do.
-    pub(crate) fn join(&self, digest: KeyHash, caller: Driver) -> Joined<'_> {
+    /// Says what a caller that missed is to do. It has waited since it `begun` to, if at all.
+    pub(crate) fn join(&self, digest: KeyHash, caller: Driver, begun: Option<Instant>) -> Joined<'_> {
         let alone = Joined::Turn(Turn(None));
         let flight = {
             let Some(mut table) = self.process.lock(&self.table) else { return alone };
@@ -119,7 +120,11 @@ impl Flights {
             return alone;
         }
         match waits::enter(flight.id) {
-            Some(edge) => Joined::Wait(Wait { flights: self, flight, begun: Instant::now(), _edge: edge }),
+            Some(edge) => {
+                flight.has_waiters.store(true, Ordering::SeqCst);
+                let begun = begun.unwrap_or_else(Instant::now);
+                Joined::Wait(Wait { flights: self, flight, begun, _edge: edge })
+            }
             None => alone,
         }
     }
@@ -136,20 +141,22 @@ impl Flights {
     pub(crate) fn outdate(&self, digest: KeyHash) -> (Outdated, Result<(), Error>) {
         let flight = self.process.lock(&self.table).and_then(|mut table| table.remove(&digest));
         let outdated = self.computations.outdate(digest);
-        (Outdated(flight.into_iter().collect()), outdated)
+        (Outdated { process: self.process, flights: flight.into_iter().collect() }, outdated)
     }
 
     /// Declares everything that is being computed now outdated.
     pub(crate) fn outdate_all(&self) -> (Outdated, Result<(), Error>) {
         let flights = self.process.lock(&self.table).map(|mut table| std::mem::take(&mut *table)).unwrap_or_default();
         let outdated = self.computations.outdate_all();
-        (Outdated(flights.into_values().collect()), outdated)
+        (Outdated { process: self.process, flights: flights.into_values().collect() }, outdated)
     }
 
     /// Counts a wait that nobody has ended but the waiter, and lets all others look at their deadlines again: there is less
     /// patience now, and what they wait altogether is bounded.
     fn waited_in_vain(&self) {
-        self.patience.note_in_vain();
+        if !self.patience.note_in_vain() {
+            return;
+        }
         let others: Vec<_> = self.table.lock().values().cloned().collect();
         for flight in others {
             flight.signal.raise();
@@ -164,11 +171,18 @@ impl Flights {
 
 /// Flights that nobody can join any more, with those who still wait for them.
 #[must_use]
-pub(crate) struct Outdated(Vec<Arc<Flight>>);
+pub(crate) struct Outdated {
+    process: Process,
+    flights: Vec<Arc<Flight>>,
+}
 
 impl Drop for Outdated {
     fn drop(&mut self) {
-        for flight in &self.0 {
+        // Those who wait for what a forked process has of its parent are there.
+        if self.flights.is_empty() || self.process.is_forked() {
+            return;
+        }
+        for flight in &self.flights {
             flight.end(GIVEN_UP);
         }
     }
@@ -183,6 +197,7 @@ impl Flight {
             state: AtomicU8::new(FLYING),
             timing: Timing::default(),
             signal: Signal::new(),
+            has_waiters: AtomicBool::new(false),
             error: OnceLock::new(),
             pulse: (driver == Driver::Task).then(Pulse::new),
         }
@@ -213,8 +228,8 @@ pub(crate) enum Waited<'a, E> {
     Over(Turn<'a>),
     /// Fail as the leader did.
     Failed(E),
-    /// Join again: what was waited for has been given up.
-    Again,
+    /// Join again: what was waited for has been given up. If it was not for want of patience, the wait goes on since then.
+    Again(Option<Instant>),
 }
 
 impl<'a> Joined<'a> {
@@ -246,6 +261,9 @@ impl<'a> Joined<'a> {
             Joined::Wait(wait) => wait,
         };
         while !wait.flight.signal.until(|| wait.deadline(), || !wait.flight.is_flying()).await {
+            if !Timer::is_available() {
+                return Waited::Over(Turn(None));
+            }
             wait.give_up_if_due();
         }
         wait.aftermath(sharing)
@@ -280,10 +298,7 @@ impl Turn<'_> {
         let value = std::future::poll_fn(|cx| {
             let _running = stack::enter(flight.id);
             let _polled = pulse.poll(cx.waker());
-            let before = in_vain();
-            let polled = compute.as_mut().poll(&mut Context::from_waker(&waker));
-            flight.timing.note_since(before);
-            polled
+            compute.as_mut().poll(&mut Context::from_waker(&waker))
         })
         .await;
         flight.timing.end();
@@ -294,10 +309,8 @@ impl Turn<'_> {
     #[inline]
     pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
         let Some(flight) = self.leading() else { return compute() };
-        let before = in_vain();
         flight.timing.begin();
         let value = compute();
-        flight.timing.note_since(before);
         flight.timing.end();
         value
     }
@@ -348,9 +361,8 @@ impl Drop for Lead<'_> {
             table.remove(&self.flight.digest);
         }
         drop(table);
-        // The waiters have it from the table, and nobody else will. If only we have it, there is nobody to tell, which
-        // would cost an allocation.
-        let has_waiters = Arc::strong_count(&self.flight) > 1;
+        // The waiters have it from the table, and nobody else will. To tell nobody would cost an allocation.
+        let has_waiters = self.flight.has_waiters.load(Ordering::SeqCst);
         // Those who wait for what a forked process was made within are in its parent.
         if has_waiters && self.flights.process.is_forked() {
             return;
@@ -388,9 +400,12 @@ impl<'a> Wait<'a> {
         deadline.into_iter().chain(glance).min()
     }
 
+    fn is_over(&self) -> bool {
+        self.flights.patience.deadline(self.begun).is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     fn give_up_if_due(&self) {
-        let is_over = self.flights.patience.deadline(self.begun).is_some_and(|deadline| deadline <= Instant::now());
-        let is_due = is_over || self.flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
+        let is_due = self.is_over() || self.flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
         if is_due && self.flight.end(GIVEN_UP) {
             self.flights.waited_in_vain();
         }
@@ -400,7 +415,7 @@ impl<'a> Wait<'a> {
     fn aftermath<E>(&self, sharing: Sharing<E>) -> Waited<'a, E> {
         if self.flight.state.load(Ordering::SeqCst) != ENDED {
             patience::held_up();
-            return Waited::Again;
+            return Waited::Again((!self.is_over()).then_some(self.begun));
         }
         let error = self.flight.error.get().and_then(|error| sharing.take(error));
         error.map_or(Waited::Over(Turn(None)), Waited::Failed)
@@ -419,15 +434,15 @@ mod tests {
     fn a_thread_never_waits_for_a_task_but_a_task_for_a_thread() {
         let flights = Flights::new(None);
         let digest = flights.digest("key");
-        let led_by_task = flights.join(digest, Driver::Task);
+        let led_by_task = flights.join(digest, Driver::Task, None);
         assert!(leads(&led_by_task));
-        assert!(matches!(flights.join(digest, Driver::Thread), Joined::Turn(Turn(None))));
-        assert!(flights.join(digest, Driver::Task).is_wait());
+        assert!(matches!(flights.join(digest, Driver::Thread, None), Joined::Turn(Turn(None))));
+        assert!(flights.join(digest, Driver::Task, None).is_wait());
         drop(led_by_task);
-        let led_by_thread = flights.join(digest, Driver::Thread);
+        let led_by_thread = flights.join(digest, Driver::Thread, None);
         assert!(leads(&led_by_thread));
-        assert!(flights.join(digest, Driver::Task).is_wait());
-        assert!(flights.join(digest, Driver::Thread).is_wait());
+        assert!(flights.join(digest, Driver::Task, None).is_wait());
+        assert!(flights.join(digest, Driver::Thread, None).is_wait());
         drop(led_by_thread);
         assert!(flights.table.lock().is_empty(), "a flight that has ended leaves nothing behind");
     }
@@ -444,7 +459,7 @@ mod tests {
         let store = || {
             // As by a value's `Clone` that waits for them.
             std::thread::scope(|scope| {
-                scope.spawn(|| assert!(other.keep(false, || (), || ()).is_err()));
+                scope.spawn(|| assert!(other.keep(true, || (), || ()).is_err()));
                 scope.spawn(|| assert!(flights.outdate(digest).1.is_err(), "it may still be stored"));
             });
         };
@@ -456,19 +471,19 @@ mod tests {
     fn what_is_outdated_is_neither_kept_nor_waited_for() {
         let flights = Flights::new(None);
         let digest = flights.digest("key");
-        let leading = flights.join(digest, Driver::Thread);
+        let leading = flights.join(digest, Driver::Thread, None);
         let [old, refresh] = [(); 2].map(|()| flights.begin(digest).unwrap());
         let neighbour = flights.begin(flights.digest("other key")).unwrap();
         drop(flights.outdate(digest));
         assert_eq!(keep(&old, false), None);
         assert_eq!(keep(&refresh, true), Some("removed"), "what is there may be older");
         assert_eq!(keep(&neighbour, false), Some("stored"), "other keys are not touched");
-        let successor = flights.join(digest, Driver::Thread);
+        let successor = flights.join(digest, Driver::Thread, None);
         assert!(leads(&successor));
         assert_eq!(keep(&flights.begin(digest).unwrap(), false), Some("stored"));
         // The old leader's end does not take the new one out of the table.
         drop(leading);
-        assert!(flights.join(digest, Driver::Thread).is_wait());
+        assert!(flights.join(digest, Driver::Thread, None).is_wait());
         drop((old, refresh, neighbour, successor));
         assert!(flights.computations.is_empty());
     }
@@ -491,7 +506,7 @@ mod tests {
         let flights = Flights::new(None);
         let digest = flights.digest("key");
         let run = |compute: &dyn Fn()| {
-            let Joined::Turn(turn) = flights.join(digest, Driver::Thread) else { panic!("somebody else leads") };
+            let Joined::Turn(turn) = flights.join(digest, Driver::Thread, None) else { panic!("somebody else leads") };
             turn.run(compute);
         };
         run(&|| drop(flights.outdate(digest)));

@@ -10,13 +10,10 @@
 //! than twice the patience that the memo began with, so at most 20 s as long as no computation takes more than 1.25 s. A wait
 //! that was worth it pays back a thousandth, so that a memo that lives for long recovers from some unlucky ones.
 
-use std::cell::Cell;
 use std::sync::OnceLock;
 // Not the model's: what these say changes no schedule.
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use crate::sync::{Mutex, thread_local};
 
 /// As long as nothing is known about a function, it may be slow.
 const UNKNOWN: Duration = Duration::from_secs(10);
@@ -33,7 +30,8 @@ pub(super) struct Patience {
     given: Option<Duration>,
     /// The longest computation, in nanoseconds; 0 if none has ended yet.
     longest: AtomicU64,
-    shares: Mutex<Shares>,
+    /// See [`Shares`], of which `next` is the lower half.
+    shares: AtomicU64,
 }
 
 /// Parts of the whole patience, in [`WHOLE`]ths.
@@ -47,46 +45,46 @@ struct Shares {
 
 const WHOLE: u32 = 1024;
 
-thread_local! {
-    /// How many waits have been in vain on this thread.
-    static IN_VAIN: Cell<u64> = const { Cell::new(0) };
+impl Shares {
+    #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+    fn of(number: u64) -> Self {
+        Self { next: number as u32, spent: (number >> 32) as u32 }
+    }
+
+    fn to_number(self) -> u64 {
+        u64::from(self.spent) << 32 | u64::from(self.next)
+    }
 }
 
-/// The number of waits in vain on this thread so far.
-pub(super) fn in_vain() -> u64 {
-    IN_VAIN.try_with(Cell::get).unwrap_or(0)
-}
+/// How many waits have been in vain in this process.
+static IN_VAIN: AtomicU64 = AtomicU64::new(0);
 
 /// Notes one more.
 pub(super) fn held_up() {
-    let _ = IN_VAIN.try_with(|count| count.set(count.get() + 1));
+    IN_VAIN.fetch_add(1, Ordering::SeqCst);
 }
 
-/// The time of a computation. One that contains a wait in vain was held up, and its duration says nothing.
+/// The time of a computation. During a wait in vain, on whatever thread, it may have been held up as well: by the lock that the
+/// waiter held, for one. Then its duration says nothing.
 #[derive(Default)]
 pub(super) struct Timing {
     /// When it began, by [`now`]; 0 if it is not running.
     begun: AtomicU64,
     /// How long it took; 0 if it has not ended, or was held up.
     taken: AtomicU64,
-    held_up: AtomicBool,
+    /// How many waits were in vain before.
+    in_vain: AtomicU64,
 }
 
 impl Timing {
     pub(super) fn begin(&self) {
         self.begun.store(now(), Ordering::Relaxed);
-    }
-
-    /// Notes whether it was held up in a part of it that ran on this thread, since there were that many waits in vain.
-    pub(super) fn note_since(&self, before: u64) {
-        if before != in_vain() {
-            self.held_up.store(true, Ordering::Relaxed);
-        }
+        self.in_vain.store(IN_VAIN.load(Ordering::SeqCst), Ordering::Relaxed);
     }
 
     pub(super) fn end(&self) {
         let begun = self.begun.swap(0, Ordering::Relaxed);
-        if !self.held_up.load(Ordering::Relaxed) {
+        if self.in_vain.load(Ordering::Relaxed) == IN_VAIN.load(Ordering::SeqCst) {
             self.taken.store((now() - begun).max(1), Ordering::Relaxed);
         }
     }
@@ -114,7 +112,7 @@ pub(super) fn now() -> u64 {
 
 impl Patience {
     pub(super) fn new(given: Option<Duration>) -> Self {
-        Self { given, longest: AtomicU64::new(0), shares: Mutex::new(Shares { next: WHOLE, spent: 0 }) }
+        Self { given, longest: AtomicU64::new(0), shares: AtomicU64::new(u64::from(WHOLE)) }
     }
 
     fn whole(&self) -> Duration {
@@ -125,7 +123,7 @@ impl Patience {
 
     /// How long a wait may last at present.
     pub(super) fn current(&self) -> Duration {
-        let (whole, next) = (self.whole(), self.shares.lock().next);
+        let (whole, next) = (self.whole(), Shares::of(self.shares.load(Ordering::Relaxed)).next);
         whole.saturating_mul(next).checked_div(WHOLE).unwrap_or(whole).max(FLOOR.min(whole))
     }
 
@@ -134,18 +132,28 @@ impl Patience {
         begun.checked_add(self.current())
     }
 
-    /// A wait has ended without what was waited for.
-    pub(super) fn note_in_vain(&self) {
-        let mut shares = self.shares.lock();
-        let spent = (shares.spent + shares.next).min(2 * WHOLE);
-        *shares = Shares { next: (shares.next / 2).min(2 * WHOLE - spent).max(1), spent };
+    /// A wait has ended without what was waited for; says whether there is less patience now.
+    pub(super) fn note_in_vain(&self) -> bool {
+        let before = self.change(|Shares { next, spent }| {
+            let spent = (spent + next).min(2 * WHOLE);
+            Shares { next: (next / 2).min(2 * WHOLE - spent).max(1), spent }
+        });
+        before.next > 1
     }
 
     /// Callers have waited for a computation, and it has ended by itself.
     pub(super) fn note_worth_it(&self) {
-        let mut shares = self.shares.lock();
-        let spent = shares.spent.saturating_sub(1);
-        *shares = Shares { next: WHOLE.min(2 * WHOLE - spent).max(1), spent };
+        self.change(|Shares { spent, .. }| {
+            let spent = spent.saturating_sub(1);
+            Shares { next: WHOLE.min(2 * WHOLE - spent).max(1), spent }
+        });
+    }
+
+    /// Gives what was there before.
+    fn change(&self, change: impl Fn(Shares) -> Shares) -> Shares {
+        let changed = |shares| Some(change(Shares::of(shares)).to_number());
+        let (Ok(before) | Err(before)) = self.shares.fetch_update(Ordering::Relaxed, Ordering::Relaxed, changed);
+        Shares::of(before)
     }
 
     /// A computation has ended by itself.

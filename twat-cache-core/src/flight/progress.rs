@@ -6,8 +6,8 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::key::{ByDigest, KeyHash};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, PATIENCE, ReentrantMutex, is_mutant};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, PATIENCE, ReentrantMutex, ReentrantMutexGuard, is_mutant};
 use crate::{Error, ErrorKind, Process};
 
 /// The keys that something is being computed for, and how many times.
@@ -31,6 +31,8 @@ struct Progress {
     /// Held while a result is stored. It must be: a thread that stopped between its check and its store would bring back
     /// what was forgotten meanwhile. Reentrant, because a store may run the user's code, which may use the memo.
     storing: ReentrantMutex<()>,
+    /// Somebody has waited for that lock in vain. Until it is free, nobody else does.
+    is_stuck: AtomicBool,
 }
 
 impl InProgress {
@@ -47,6 +49,7 @@ impl InProgress {
             refreshed: AtomicU64::new(0),
             stored: AtomicU64::new(0),
             storing: ReentrantMutex::new(()),
+            is_stuck: AtomicBool::new(false),
         };
         let (count, progress) = table.entry(digest).or_insert_with(|| (0, Arc::new(new())));
         *count += 1;
@@ -60,7 +63,7 @@ impl InProgress {
         let table = self.process.lock(&self.table).ok_or_else(forked)?;
         let progress = table.get(&digest).map(|(_, progress)| progress.clone());
         drop(table);
-        progress.map_or(Ok(()), |progress| progress.outdate())
+        progress.map_or(Ok(()), |progress| progress.outdate(self.process))
     }
 
     /// Outdates all computations.
@@ -68,7 +71,7 @@ impl InProgress {
         let table = self.process.lock(&self.table).ok_or_else(forked)?;
         let all: Vec<_> = table.values().map(|(_, progress)| progress.clone()).collect();
         drop(table);
-        all.iter().map(|progress| progress.outdate()).fold(Ok(()), Result::and)
+        all.iter().map(|progress| progress.outdate(self.process)).fold(Ok(()), Result::and)
     }
 
     #[cfg(all(test, not(shuttle)))]
@@ -78,10 +81,24 @@ impl InProgress {
 }
 
 impl Progress {
-    fn outdate(&self) -> Result<(), Error> {
-        let stored = self.storing.try_lock_for(PATIENCE);
+    fn outdate(&self, process: Process) -> Result<(), Error> {
+        let stored = self.wait(process);
         self.forgotten.fetch_max(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
-        stored.map(drop).ok_or_else(busy)
+        stored.map(drop)
+    }
+
+    /// Waits for a result that is being stored; not in a forked process, where the thread that stores it is missing.
+    fn wait(&self, process: Process) -> Result<ReentrantMutexGuard<'_, ()>, Error> {
+        let storing = self.storing.try_lock();
+        let wait = || {
+            if self.is_stuck.load(Ordering::SeqCst) || process.is_forked() {
+                return None;
+            }
+            let waited = self.storing.try_lock_for(PATIENCE);
+            self.is_stuck.store(waited.is_none(), Ordering::SeqCst);
+            waited
+        };
+        storing.or_else(wait).ok_or_else(busy)
     }
 }
 
@@ -116,7 +133,12 @@ impl Computation<'_> {
         store: impl FnOnce() -> T,
         remove: impl FnOnce() -> T,
     ) -> Result<Option<T>, Error> {
-        let _storing = self.progress.storing.try_lock_for(PATIENCE).ok_or_else(busy)?;
+        let _storing = match self.progress.storing.try_lock() {
+            Some(storing) => storing,
+            // Another result is being stored, which is as good.
+            None if !is_refresh => return Ok(None),
+            None => self.progress.wait(self.table.process)?,
+        };
         let Progress { forgotten, refreshed, stored, .. } = &*self.progress;
         let [forgotten, replaced, latest] = [forgotten, refreshed, stored].map(|number| number.load(Ordering::SeqCst));
         let is_forgotten = forgotten >= self.number;
@@ -135,7 +157,14 @@ impl Computation<'_> {
         if is_refresh {
             refreshed.store(self.number, Ordering::SeqCst);
         }
-        Ok(Some(store()))
+        let done = store();
+        self.progress.is_stuck.store(false, Ordering::SeqCst);
+        // What the store runs may have changed the key, as may have one that did not get the lock.
+        let Progress { forgotten, refreshed, .. } = &*self.progress;
+        if forgotten.load(Ordering::SeqCst) >= self.number || refreshed.load(Ordering::SeqCst) > self.number {
+            return Ok(Some(remove()));
+        }
+        Ok(Some(done))
     }
 }
 

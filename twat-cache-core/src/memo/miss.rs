@@ -2,12 +2,11 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::hash::Hash;
 
 use crate::error::guard;
 use crate::flight::{Computation, Driver, Running, Turn, Waited, forked};
 use crate::stats::Counters;
-use crate::{Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
+use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The form in which a caller wants a value: its own, or lent by the store.
 pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
@@ -71,7 +70,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<O, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
@@ -94,20 +93,20 @@ impl<S, F, P> Memo<S, F, P> {
         sharing: Sharing<E>,
     ) -> Before<'_, Result<O, E>>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
         let digest = self.missed(key, error);
-        let mut waits = Waits::of(&self.counters);
+        let (mut waits, mut begun) = (Waits::of(&self.counters), None);
         let turn = loop {
-            let joined = self.flights.join(digest, Driver::Thread);
+            let joined = self.flights.join(digest, Driver::Thread, begun);
             waits.note(joined.is_wait());
             match joined.block(sharing) {
                 Waited::Over(turn) => break turn,
                 Waited::Failed(error) => return Before::Over(Err(error)),
                 // What was waited for has been given up: somebody else is to lead.
-                Waited::Again => {}
+                Waited::Again(since) => begun = since,
             }
         };
         let running = turn.enter();
@@ -155,7 +154,7 @@ impl<S, F, P> Memo<S, F, P> {
         sharing: Sharing<E>,
     ) -> Result<O, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
@@ -176,19 +175,19 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl Future<Output = Result<V, E>>,
     ) -> Result<O, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
         let digest = self.missed(key, error);
-        let mut waits = Waits::of(&self.counters);
+        let (mut waits, mut begun) = (Waits::of(&self.counters), None);
         let turn = loop {
-            let joined = self.flights.join(digest, Driver::Task);
+            let joined = self.flights.join(digest, Driver::Task, begun);
             waits.note(joined.is_wait());
             match joined.until(sharing).await {
                 Waited::Over(turn) => break turn,
                 Waited::Failed(error) => return Err(error),
-                Waited::Again => {}
+                Waited::Again(since) => begun = since,
             }
         };
         if let Some(found) = turn.during(|| self.look(form, key)) {
@@ -227,18 +226,23 @@ impl<S, F, P> Memo<S, F, P> {
         Ok(turn.during(|| M::of(&self.store, key, value)))
     }
 
-    pub(super) fn renew<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+    pub(super) fn renew<K, V, E>(
+        &self,
+        key: &K,
+        sharing: Sharing<E>,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
         // If nobody leads, we do, so that callers that miss meanwhile wait for us.
-        let turn = self.flights.join(digest, Driver::Thread).at_once();
+        let turn = self.flights.join(digest, Driver::Thread, None).at_once();
         let _leading = turn.enter();
         let (computation, ticket) = self.begin(digest, key, true);
         self.counters.computation();
-        let value = turn.run(compute)?;
+        let value = turn.run(compute).inspect_err(|error| turn.share(error, sharing))?;
         self.keep(computation.as_ref(), key, &value, ticket);
         Ok(value)
     }
@@ -247,22 +251,23 @@ impl<S, F, P> Memo<S, F, P> {
     pub(super) async fn renew_async<K, V, E>(
         &self,
         key: &K,
+        sharing: Sharing<E>,
         compute: impl Future<Output = Result<V, E>>,
     ) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
-        let turn = self.flights.join(digest, Driver::Task).at_once();
+        let turn = self.flights.join(digest, Driver::Task, None).at_once();
         let (computation, ticket) = turn.during(|| self.begin(digest, key, true));
         self.counters.computation();
-        let value = turn.drive(compute).await?;
+        let value = turn.drive(compute).await.inspect_err(|error| turn.share(error, sharing))?;
         turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
         Ok(value)
     }
 
-    fn missed<K: Hash + ?Sized>(&self, key: &K, error: Option<Error>) -> KeyHash {
+    fn missed<K: Args + ?Sized>(&self, key: &K, error: Option<Error>) -> KeyHash {
         self.counters.miss();
         self.warn_of(error);
         self.flights.digest(key)

@@ -3,7 +3,6 @@ mod view;
 mod with;
 
 use std::fmt;
-use std::hash::Hash;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -13,7 +12,7 @@ use crate::error::guard;
 use crate::flight::Flights;
 use crate::stats::Counters;
 use crate::warn::WarnOnce;
-use crate::{Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesErrors, Store, Takes};
+use crate::{Args, Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesErrors, Store, Takes};
 
 /// A function that remembers its results in a store.
 ///
@@ -138,7 +137,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn call<K, V>(&self, key: &K) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> V,
     {
@@ -149,7 +148,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn try_call<K, V, E>(&self, key: &K) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> Result<V, E>,
         P: SharesErrors<E>,
@@ -161,7 +160,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub async fn call_async<K, V>(&self, key: &K) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> V,
     {
@@ -172,7 +171,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub async fn try_call_async<K, V, E>(&self, key: &K) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> Result<V, E>,
         P: SharesErrors<E>,
@@ -183,7 +182,7 @@ impl<S, F, P> Memo<S, F, P> {
     /// Runs the function and stores its result, whatever is there.
     pub fn refresh<K, V>(&self, key: &K) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> V,
     {
@@ -193,9 +192,10 @@ impl<S, F, P> Memo<S, F, P> {
     /// As [`refresh`](Self::refresh), for a function that can fail. After an error, what is there stays.
     pub fn try_refresh<K, V, E>(&self, key: &K) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: Fn(&K) -> Result<V, E>,
+        P: SharesErrors<E>,
     {
         self.try_refresh_with(key, || (self.function)(key))
     }
@@ -203,7 +203,7 @@ impl<S, F, P> Memo<S, F, P> {
     /// As [`refresh`](Self::refresh), for an async function.
     pub async fn refresh_async<K, V>(&self, key: &K) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> V,
     {
@@ -213,9 +213,10 @@ impl<S, F, P> Memo<S, F, P> {
     /// As [`try_refresh`](Self::try_refresh), for an async function.
     pub async fn try_refresh_async<K, V, E>(&self, key: &K) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         F: AsyncFn(&K) -> Result<V, E>,
+        P: SharesErrors<E>,
     {
         self.try_refresh_with_async(key, async || (self.function)(key).await).await
     }
@@ -239,7 +240,7 @@ impl<S, F, P> Memo<S, F, P> {
     /// Forgets the result for `key`; says whether there was one.
     pub fn forget<K, R, Kind>(&self, key: &K) -> Result<bool, Error>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K>,
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
@@ -252,7 +253,7 @@ impl<S, F, P> Memo<S, F, P> {
     /// Remembers `value` for `key`, as if the function had just returned it.
     pub fn insert<K, R, V, Kind>(&self, key: &K, value: &V) -> Result<(), Error>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,

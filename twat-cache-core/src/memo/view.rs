@@ -1,9 +1,7 @@
 //! Calls that take a result as the store keeps it, without a copy of their own.
 
-use std::hash::Hash;
-
 use super::miss::{Form, unfailing};
-use crate::{Error, Memo, SharesErrors, Sharing, ViewStore};
+use crate::{Args, Error, Memo, SharesErrors, Sharing, ViewStore};
 
 /// A view that the store lends.
 struct Lent;
@@ -33,7 +31,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn view<K, V, W>(&self, key: &K) -> W
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> V,
     {
@@ -44,7 +42,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn try_view<K, V, W, E>(&self, key: &K) -> Result<W, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> Result<V, E>,
         P: SharesErrors<E>,
@@ -56,7 +54,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub async fn view_async<K, V, W>(&self, key: &K) -> W
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> V,
     {
@@ -67,7 +65,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub async fn try_view_async<K, V, W, E>(&self, key: &K) -> Result<W, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> Result<V, E>,
         P: SharesErrors<E>,
@@ -79,7 +77,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn try_view_with<K, V, W, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<W, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         P: SharesErrors<E>,
     {
@@ -96,7 +94,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<W, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
     {
         match self.store.view(key) {
@@ -113,7 +111,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<W, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
         P: SharesErrors<E>,
     {
@@ -130,7 +128,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<W, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
     {
         match self.store.view(key) {

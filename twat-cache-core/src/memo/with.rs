@@ -1,9 +1,7 @@
 //! Calls with a function of their own, and the shape that all calls have.
 
-use std::hash::Hash;
-
 use super::miss::{Owned, unfailing};
-use crate::{KeyedStore, Memo, SharesErrors, Sharing};
+use crate::{Args, KeyedStore, Memo, SharesErrors, Sharing};
 
 /// Calls that compute by a function given with the call: for one that needs more than the key, or gives something away that
 /// can be used only once.
@@ -20,7 +18,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn call_with<K, V>(&self, key: &K, compute: impl FnOnce() -> V) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         match self.store().get(key) {
@@ -33,7 +31,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub fn try_call_with<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         P: SharesErrors<E>,
     {
@@ -50,7 +48,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         match self.store().get(key) {
@@ -63,7 +61,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub async fn call_with_async<K, V>(&self, key: &K, compute: impl AsyncFnOnce() -> V) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         match self.store().get(key) {
@@ -83,7 +81,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         P: SharesErrors<E>,
     {
@@ -100,7 +98,7 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         match self.store().get(key) {
@@ -112,28 +110,29 @@ impl<S, F, P> Memo<S, F, P> {
     /// As [`refresh`](Self::refresh), with this function in place of the memo's own.
     pub fn refresh_with<K, V>(&self, key: &K, compute: impl FnOnce() -> V) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        unfailing(self.renew(key, || Ok(compute())))
+        unfailing(self.renew(key, Sharing::none(), || Ok(compute())))
     }
 
     /// As [`try_refresh`](Self::try_refresh), with this function in place of the memo's own.
     pub fn try_refresh_with<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
+        P: SharesErrors<E>,
     {
-        self.renew(key, compute)
+        self.renew(key, P::sharing(), compute)
     }
 
     /// As [`refresh_async`](Self::refresh_async), with this function in place of the memo's own.
     pub async fn refresh_with_async<K, V>(&self, key: &K, compute: impl AsyncFnOnce() -> V) -> V
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        unfailing(self.renew_async(key, async { Ok(compute().await) }).await)
+        unfailing(self.renew_async(key, Sharing::none(), async { Ok(compute().await) }).await)
     }
 
     /// As [`try_refresh_async`](Self::try_refresh_async), with this function in place of the memo's own.
@@ -143,9 +142,10 @@ impl<S, F, P> Memo<S, F, P> {
         compute: impl AsyncFnOnce() -> Result<V, E>,
     ) -> Result<V, E>
     where
-        K: Hash + ?Sized,
+        K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
+        P: SharesErrors<E>,
     {
-        self.renew_async(key, async { compute().await }).await
+        self.renew_async(key, P::sharing(), async { compute().await }).await
     }
 }
