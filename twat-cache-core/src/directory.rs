@@ -46,6 +46,12 @@ pub fn default_directory() -> Result<PathBuf, Error> {
 /// So the store that uses it makes a directory of its own inside, by [`prepare_below`].
 pub fn prepare_root(dir: &Path, trust: Trust) -> Result<PathBuf, Error> {
     let failed = |error: io::Error| Error::from(error).attempting("prepare the cache directory").at(dir);
+    // Nobody else says where it is.
+    for link in dir.ancestors().filter(|dir| fs::symlink_metadata(dir).is_ok_and(|found| found.is_symlink())) {
+        trust::check_one(link, dir, trust, Place::Above)?;
+        let parent = link.parent().map_or_else(|| Ok(PathBuf::new()), fs::canonicalize).map_err(failed)?;
+        trust::check(&parent, dir, trust, Place::Above)?;
+    }
     // Nothing is made in a directory that is not trusted.
     if let Some(above) = dir.ancestors().skip(1).find_map(|above| fs::canonicalize(above).ok())
         && fs::symlink_metadata(dir).is_err()

@@ -45,6 +45,10 @@ pub(crate) fn check_one(found: &Path, dir: &Path, trust: Trust, place: Place) ->
         let uid = stat.uid();
         return Err(refused(format!("{shown} belongs to user {uid}; {remedy} another directory with `.dir`")));
     }
+    // The rights of a link mean nothing.
+    if is_above && stat.is_symlink() {
+        return Ok(());
+    }
     let is_sticky = stat.mode() & 0o1000 != 0;
     let (of_others, of_group) = (stat.mode() & 0o002 != 0, stat.mode() & 0o020 != 0 && trust == Trust::Owner);
     if !(of_others || of_group) || (is_above && is_sticky) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use twat_cache_core::testing::{Faulty, record_logs};
-use twat_cache_core::{ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Store, Tiered};
+use twat_cache_core::{Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Store, Tiered};
 
 type Memory = LruStore<u64>;
 
@@ -121,6 +121,47 @@ mod fallback {
             assert!(store.remove(&1_u64).unwrap());
             assert_eq!(store.primary().inner().get(&1_u64).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn what_is_distrusted_while_the_primary_is_cleared_stays_so() {
+        /// Does something between the clearing of what it is in front of and the end of that.
+        struct Slow(Faulty<LruStore<u64>>, std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+        impl Store for Slow {
+            type Value = u64;
+            fn len(&self) -> Result<usize, Error> {
+                self.0.len()
+            }
+            fn clear(&self) -> Result<(), Error> {
+                let cleared = self.0.clear();
+                let meanwhile = self.1.lock().unwrap().take();
+                meanwhile.map_or(cleared, |meanwhile| {
+                    meanwhile();
+                    Ok(())
+                })
+            }
+        }
+        impl KeyedStore<u64> for Slow {
+            fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
+                self.0.get(key)
+            }
+            fn insert(&self, key: &u64, value: &u64) -> Result<(), Error> {
+                self.0.insert(key, value)
+            }
+            fn remove(&self, key: &u64) -> Result<bool, Error> {
+                self.0.remove(key)
+            }
+        }
+        let store = std::sync::Arc::new(Fallback::new(Slow(faulty(), std::sync::Mutex::new(None)), memory()));
+        let other = store.clone();
+        *store.primary().1.lock().unwrap() = Some(Box::new(move || {
+            other.insert(&1, &1).unwrap();
+            other.primary().0.fail_all(ErrorKind::Io);
+            other.insert(&1, &2).unwrap();
+            other.primary().0.fail_all(None);
+        }));
+        store.clear().unwrap();
+        assert_ne!(store.get(&1).unwrap(), Some(1), "the primary could not replace it");
     }
 
     #[test]

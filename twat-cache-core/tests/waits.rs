@@ -56,6 +56,36 @@ fn waits_for_what_the_waiter_holds_cost_twice_the_patience_altogether() {
 }
 
 #[test]
+fn nothing_is_learnt_from_a_computation_that_needed_what_another_key_s_waiter_held() {
+    within(LIMIT, || {
+        let (lock, inside) = (Mutex::new(()), Barrier::new(3));
+        let memo = Memo::new(LruStore::new(100), ());
+        memo.call_with(&1000, || 0); // from now on a wait takes 2 s at most
+        let begun = Instant::now();
+        for round in 0..3 {
+            thread::scope(|scope| {
+                let held = lock.lock().unwrap();
+                for key in [2 * round, 2 * round + 1] {
+                    let (memo, lock, inside) = (&memo, &lock, &inside);
+                    scope.spawn(move || {
+                        memo.call_with(&key, || {
+                            inside.wait();
+                            drop(lock.lock().unwrap());
+                            key
+                        })
+                    });
+                }
+                inside.wait();
+                // Both stand still as long as this waits for one of them.
+                memo.call_with(&(2 * round), || 2 * round);
+                drop(held);
+            });
+        }
+        assert!(begun.elapsed() < 12 * SECOND, "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
 fn callers_of_several_keys_lose_patience_together() {
     within(LIMIT, || {
         // All keys' leaders wait for all callers to be through.

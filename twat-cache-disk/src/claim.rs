@@ -1,6 +1,7 @@
 //! The lock that stands for a database's directory.
 
 use std::fs::{File, TryLockError};
+use std::io::Read as _;
 use std::path::Path;
 
 use twat_cache_core::{Error, ErrorKind, trust};
@@ -27,7 +28,9 @@ impl Claim {
         let open = || trust::open_or_create(&path, 0o600).map_err(failed);
         let mut file = open()?;
         let found = file.metadata().map_err(failed)?;
-        if found.len() > ATTEMPTS {
+        let mut marks = Vec::new();
+        (&file).take(ATTEMPTS + 1).read_to_end(&mut marks).map_err(failed)?;
+        if found.len() > ATTEMPTS || marks.iter().any(|mark| *mark != 0) {
             // Somebody's.
             trust::move_aside(&path, &found).map_err(failed)?;
             file = open()?;

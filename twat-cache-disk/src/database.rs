@@ -1,7 +1,7 @@
 //! One fjall database, with what this process knows of it: opened when it is first used, and again when it has failed.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use twat_cache_core::trust::Process;
-use twat_cache_core::{Error, ErrorKind, Namespace, Trust};
+use twat_cache_core::{Error, ErrorKind, Namespace, Trust, trust};
 
 use crate::debris::SUSPECT;
 use crate::engine::{self, Engine, Mended, from_fjall, guard};
@@ -235,7 +235,7 @@ impl Database {
             drop(attempts);
             // Perhaps over a block that it cannot read, and so not compact: then it would give up again and again.
             if !full {
-                let _ = File::create(self.dir.join(SUSPECT));
+                let _ = trust::options().write(true).create(true).truncate(false).open(self.dir.join(SUSPECT));
             }
             // Closing can take seconds. Others go on without it meanwhile.
             self.place.vacate(engine);

@@ -24,6 +24,8 @@ struct Found {
     kind: FileType,
     /// What something with this name should be.
     part: Option<Part>,
+    /// Whether it can be of our making: nobody else's, and without content where we put none.
+    could_be_ours: bool,
 }
 
 impl Found {
@@ -46,7 +48,10 @@ fn contents(dir: &Path) -> io::Result<Vec<Found>> {
             if kind.is_dir() && part == Some(Part::Directory) {
                 directories.push(path.clone());
             }
-            contents.push(Found { path, kind, part });
+            let found = fs::symlink_metadata(&path)?;
+            let is_marker = directory == dir && ["lock", SUSPECT].iter().any(|marker| path.ends_with(marker));
+            let could_be_ours = trust::is_own(&found) && (!is_marker || found.len() == 0);
+            contents.push(Found { path, kind, part, could_be_ours });
         }
     }
     Ok(contents)
@@ -84,8 +89,8 @@ fn corrupt(what: &Path, why: &str) -> Error {
 /// What is left of a database whose making was cut short, by a kill or for want of room, is removed.
 pub(crate) fn is_there(dir: &Path) -> Result<bool, Error> {
     let contents = contents(dir)?;
-    for Found { path, kind, part } in &contents {
-        if (*part == Some(Part::Directory)) != kind.is_dir() || !(kind.is_dir() || kind.is_file()) {
+    for Found { path, kind, part, could_be_ours } in &contents {
+        if !could_be_ours || (*part == Some(Part::Directory)) != kind.is_dir() || !(kind.is_dir() || kind.is_file()) {
             return Err(corrupt(path, "is not what it should be"));
         }
     }
@@ -105,7 +110,7 @@ fn remove_half_made(dir: &Path, contents: &[Found], file: &Path) -> Result<bool,
     let journals = || contents.iter().filter(|found| found.part == Some(Part::Journal));
     // The engine's own journal is made before its `version`, and nothing is written before our file is there.
     let mut is_half_made = journals().next().is_some() || !dir.join("version").try_exists()?;
-    is_half_made &= !contents.iter().any(|found| found.part == Some(Part::Table));
+    is_half_made &= contents.iter().all(|found| found.is_ours() && found.part != Some(Part::Table));
     for journal in journals() {
         is_half_made &= is_empty(&journal.path)?;
     }
@@ -113,7 +118,7 @@ fn remove_half_made(dir: &Path, contents: &[Found], file: &Path) -> Result<bool,
         return Err(corrupt(file, "is missing"));
     }
     // What is in a directory comes after it.
-    for Found { path, kind, part } in contents.iter().rev() {
+    for Found { path, kind, part, .. } in contents.iter().rev() {
         let is_mark = path.ends_with("CACHEDIR.TAG") || path.ends_with(".gitignore");
         if part.is_some() && !is_mark {
             let removed = if kind.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
 use twat_cache_core::archive::{Functions, Header};
-use twat_cache_core::{Args, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket};
+use twat_cache_core::{
+    Args, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket, prepare_root,
+};
 
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall, prepare_directories};
@@ -99,6 +101,10 @@ impl<V> DiskStore<V> {
     #[cold]
     fn settle(&self) -> Result<&Area, Error> {
         let database = self.shared()?;
+        // By the path that was given: the links on the way are looked at, too.
+        if let Some(root) = self.options.root() {
+            prepare_root(&root, self.options.trust)?;
+        }
         if database.trust() != self.options.trust {
             prepare_directories(database.dir(), self.options.trust)?;
         }

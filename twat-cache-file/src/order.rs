@@ -36,7 +36,7 @@ const IN_DOUBT: u64 = 1;
 
 /// A stripe: the numbers are nanoseconds at first, and are counted up from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stripe {
+pub(crate) struct Stripe {
     /// The highest number that was given out and had to be noted.
     last: u64,
     /// Of the last removal: what has this number, or a lower one, is not stored any more.
@@ -148,7 +148,7 @@ impl Turn<'_> {
         self.write(Stripe { last, refreshed: ticket.number, key: self.key, ..stripe })
     }
 
-    fn stripe(&self) -> io::Result<Stripe> {
+    pub(crate) fn stripe(&self) -> io::Result<Stripe> {
         Ok(Stripe::read(self.file, self.at)?.unwrap_or_else(Stripe::now))
     }
 

@@ -192,8 +192,16 @@ impl Place {
         if ticket.is_refresh {
             turn.note_refresh(ticket)?;
         }
+        let noted = turn.stripe()?;
         match file {
-            Some(mut file) => Ok((Stored::Kept, file.rename(path)?)),
+            Some(mut file) => {
+                let replaced = file.rename(path)?;
+                // Nobody waits for a process that is stopped in its turn. Who went on without us has said so.
+                if turn.stripe()? != noted {
+                    return remove_entry(path, &self.meta).map(|_| (Stored::Outdated, replaced));
+                }
+                Ok((Stored::Kept, replaced))
+            }
             None => remove_entry(path, &self.meta).map(|_| (Stored::TooLarge, None)),
         }
     }

@@ -83,8 +83,9 @@ pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> 
     platform::read_at(file, bytes, at)
 }
 
-/// Writes to a place of a file.
+/// Writes to a place of a file, if this process may: else it would be killed.
 pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    trust::fits(at + bytes.len() as u64)?;
     platform::write_at(file, bytes, at)
 }
 

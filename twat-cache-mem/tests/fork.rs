@@ -1,9 +1,11 @@
 //! A process that was forked while others used a store.
 #![cfg(unix)]
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{LazyLock, Mutex};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,4 +83,16 @@ fn a_lock_whose_holder_exists_in_the_parent_only_holds_a_forked_process_up_for_a
     assert!(in_child(|| NUMBERS.forget(&1).is_ok_and(|was_there| was_there)));
     // That was the child's.
     assert!(NUMBERS.forget(&1).unwrap());
+}
+
+#[test]
+fn a_forked_process_waits_without_the_timers_of_its_parent() {
+    let wait = || {
+        let memo = mcache().patience(Duration::from_millis(50)).wrap_async(async |n: &u64| *n);
+        let mut leader = Box::pin(memo.call_with_async(&1, async || std::future::pending().await));
+        assert!(leader.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        futures_lite::future::block_on(memo.call_async(&1)) == 1
+    };
+    assert!(wait());
+    assert!(in_child(wait));
 }

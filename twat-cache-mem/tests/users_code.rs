@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -267,4 +268,69 @@ fn a_memo_may_be_used_after_a_panic_if_its_function_may() {
     is_safe(&square);
     is_safe(&weighed);
     assert_eq!(catch_unwind(|| square.call(&3)).unwrap(), 9);
+}
+
+/// Stays in its `Clone` until it is let go, once.
+#[derive(Debug, PartialEq)]
+struct Slow(u64);
+
+static IS_SLOW: AtomicBool = AtomicBool::new(false);
+static LET_GO: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
+
+impl Clone for Slow {
+    fn clone(&self) -> Self {
+        let gate = LET_GO.lock().unwrap().take();
+        if let Some(gate) = gate {
+            IS_SLOW.store(true, Ordering::SeqCst);
+            let _ = gate.recv();
+        }
+        Self(self.0)
+    }
+}
+
+#[test]
+fn a_refresh_is_not_undone_by_a_clone_that_takes_long() {
+    let memo = mcache().max_entries(10).wrap(|n: &u64| Slow(*n));
+    memo.call(&1);
+    let (open, gate) = mpsc::channel();
+    *LET_GO.lock().unwrap() = Some(gate);
+    thread::scope(|scope| {
+        scope.spawn(|| memo.call(&1));
+        while !IS_SLOW.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        // The entry is locked for as long as it is being copied.
+        assert_eq!(memo.refresh_with(&1, || Slow(2)), Slow(2));
+        open.send(()).unwrap();
+    });
+    assert_ne!(memo.peek(&1).unwrap(), Some(Slow(1)), "older than the refresh");
+    memo.call(&1);
+    assert!(memo.peek(&1).unwrap().is_some(), "it remembers again");
+}
+
+static SWITCH: OnceLock<MemStore<Switching, Arc<u64>>> = OnceLock::new();
+static SWITCHES: AtomicBool = AtomicBool::new(false);
+
+/// Stores an entry with a deadline while it is copied, once.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Switching(u64);
+
+impl Clone for Switching {
+    fn clone(&self) -> Self {
+        if SWITCHES.swap(false, Ordering::SeqCst) {
+            let minute = Some(Duration::from_secs(60));
+            SWITCH.get().unwrap().insert_for(&Self(7), &Arc::new(7), minute).unwrap();
+        }
+        Self(self.0)
+    }
+}
+
+#[test]
+fn an_entry_that_is_stored_while_the_store_begins_to_keep_deadlines_is_found_or_dropped() {
+    let store = SWITCH.get_or_init(|| mcache().open());
+    let value = Arc::new(1);
+    SWITCHES.store(true, Ordering::SeqCst);
+    store.insert(&Switching(1), &value).unwrap();
+    let is_found = store.get(&Switching(1)).unwrap().is_some();
+    assert!(is_found || Arc::strong_count(&value) == 1, "not found, and kept all the same");
 }

@@ -32,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use crate::error::guard;
 use crate::key::{ByDigest, KeyHash, Namespace};
 use crate::sharing::{Shared, Sharing};
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -68,10 +69,11 @@ struct Flight {
     state: AtomicU8,
     timing: Timing,
     signal: Signal,
-    /// Whether anybody has waited for it.
+    /// Whether anybody may wait for it.
     has_waiters: AtomicBool,
-    /// What the leader's error was, for those who can share it.
-    error: OnceLock<Shared>,
+    /// What the leader's error was, and of which arguments, for those who can share it: a type may hash arguments alike that
+    /// are not equal.
+    error: OnceLock<(Shared, Shared)>,
     /// How a leading task fares; a leading thread has none.
     pulse: Option<Pulse>,
 }
@@ -103,7 +105,11 @@ impl Flights {
         let flight = {
             let Some(mut table) = self.process.lock(&self.table) else { return alone };
             match table.entry(digest) {
-                Entry::Occupied(entry) if entry.get().is_flying() => entry.get().clone(),
+                Entry::Occupied(entry) if entry.get().is_flying() => {
+                    // While it is in the table: its leader looks at this after it has taken it out.
+                    entry.get().has_waiters.store(true, Ordering::SeqCst);
+                    entry.get().clone()
+                }
                 entry => {
                     let flight = Arc::new(Flight::new(digest, caller));
                     entry.insert_entry(flight.clone());
@@ -121,7 +127,6 @@ impl Flights {
         }
         match waits::enter(flight.id) {
             Some(edge) => {
-                flight.has_waiters.store(true, Ordering::SeqCst);
                 let begun = begun.unwrap_or_else(Instant::now);
                 Joined::Wait(Wait { flights: self, flight, begun, _edge: edge })
             }
@@ -243,7 +248,7 @@ impl<'a> Joined<'a> {
     }
 
     /// Waits if somebody else is computing.
-    pub(crate) fn block<E>(self, sharing: Sharing<E>) -> Waited<'a, E> {
+    pub(crate) fn block<K: Args + ?Sized, E>(self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
         let wait = match self {
             Joined::Turn(turn) => return Waited::Over(turn),
             Joined::Wait(wait) => wait,
@@ -251,11 +256,11 @@ impl<'a> Joined<'a> {
         while !wait.flight.signal.block_until(|| wait.deadline(), || !wait.flight.is_flying()) {
             wait.give_up_if_due();
         }
-        wait.aftermath(sharing)
+        wait.aftermath(key, sharing)
     }
 
     /// As [`block`](Self::block), for tasks.
-    pub(crate) async fn until<E>(self, sharing: Sharing<E>) -> Waited<'a, E> {
+    pub(crate) async fn until<K: Args + ?Sized, E>(self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
         let wait = match self {
             Joined::Turn(turn) => return Waited::Over(turn),
             Joined::Wait(wait) => wait,
@@ -266,7 +271,7 @@ impl<'a> Joined<'a> {
             }
             wait.give_up_if_due();
         }
-        wait.aftermath(sharing)
+        wait.aftermath(key, sharing)
     }
 }
 
@@ -317,11 +322,12 @@ impl Turn<'_> {
 
     /// Leaves the error of the computation to those who wait for it.
     #[cold]
-    pub(crate) fn share<E>(&self, error: &E, sharing: Sharing<E>) {
+    pub(crate) fn share<K: Args + ?Sized, E>(&self, key: &K, error: &E, sharing: Sharing<E>) {
         if let Some(flight) = self.leading()
             && let Some(error) = sharing.put(error)
+            && let Ok(key) = guard("copy the arguments", || Ok(Arc::new(key.to_key())))
         {
-            let _ = flight.error.set(error);
+            let _ = flight.error.set((error, key));
         }
     }
 
@@ -361,7 +367,7 @@ impl Drop for Lead<'_> {
             table.remove(&self.flight.digest);
         }
         drop(table);
-        // The waiters have it from the table, and nobody else will. To tell nobody would cost an allocation.
+        // To tell nobody would cost an allocation.
         let has_waiters = self.flight.has_waiters.load(Ordering::SeqCst);
         // Those who wait for what a forked process was made within are in its parent.
         if has_waiters && self.flights.process.is_forked() {
@@ -412,12 +418,16 @@ impl<'a> Wait<'a> {
     }
 
     /// What those do who have waited.
-    fn aftermath<E>(&self, sharing: Sharing<E>) -> Waited<'a, E> {
+    fn aftermath<K: Args + ?Sized, E>(&self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
         if self.flight.state.load(Ordering::SeqCst) != ENDED {
             patience::held_up();
             return Waited::Again((!self.is_over()).then_some(self.begun));
         }
-        let error = self.flight.error.get().and_then(|error| sharing.take(error));
+        let is_ours = |of: &Shared| {
+            let matches = || Ok(of.downcast_ref().is_some_and(|of| key.matches(of)));
+            guard("compare arguments", matches).unwrap_or(false)
+        };
+        let error = self.flight.error.get().filter(|(_, of)| is_ours(of)).and_then(|(error, _)| sharing.take(error));
         error.map_or(Waited::Over(Turn(None)), Waited::Failed)
     }
 }

@@ -102,7 +102,7 @@ impl<S, F, P> Memo<S, F, P> {
         let turn = loop {
             let joined = self.flights.join(digest, Driver::Thread, begun);
             waits.note(joined.is_wait());
-            match joined.block(sharing) {
+            match joined.block(key, sharing) {
                 Waited::Over(turn) => break turn,
                 Waited::Failed(error) => return Before::Over(Err(error)),
                 // What was waited for has been given up: somebody else is to lead.
@@ -158,7 +158,7 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let value = result.inspect_err(|error| leading.turn.share(error, sharing))?;
+        let value = result.inspect_err(|error| leading.turn.share(key, error, sharing))?;
         self.keep(leading.computation.as_ref(), key, &value, leading.ticket);
         // Other processes may look by now.
         leading.claim = Claim::free();
@@ -184,7 +184,7 @@ impl<S, F, P> Memo<S, F, P> {
         let turn = loop {
             let joined = self.flights.join(digest, Driver::Task, begun);
             waits.note(joined.is_wait());
-            match joined.until(sharing).await {
+            match joined.until(key, sharing).await {
                 Waited::Over(turn) => break turn,
                 Waited::Failed(error) => return Err(error),
                 Waited::Again(since) => begun = since,
@@ -220,7 +220,7 @@ impl<S, F, P> Memo<S, F, P> {
         let (computation, ticket) = turn.during(|| self.begin(digest, key, false));
         self.counters.computation();
         let result = turn.drive(compute).await;
-        let value = result.inspect_err(|error| turn.share(error, sharing))?;
+        let value = result.inspect_err(|error| turn.share(key, error, sharing))?;
         turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
         drop((computation, claim));
         Ok(turn.during(|| M::of(&self.store, key, value)))
@@ -242,7 +242,7 @@ impl<S, F, P> Memo<S, F, P> {
         let _leading = turn.enter();
         let (computation, ticket) = self.begin(digest, key, true);
         self.counters.computation();
-        let value = turn.run(compute).inspect_err(|error| turn.share(error, sharing))?;
+        let value = turn.run(compute).inspect_err(|error| turn.share(key, error, sharing))?;
         self.keep(computation.as_ref(), key, &value, ticket);
         Ok(value)
     }
@@ -262,7 +262,7 @@ impl<S, F, P> Memo<S, F, P> {
         let turn = self.flights.join(digest, Driver::Task, None).at_once();
         let (computation, ticket) = turn.during(|| self.begin(digest, key, true));
         self.counters.computation();
-        let value = turn.drive(compute).await.inspect_err(|error| turn.share(error, sharing))?;
+        let value = turn.drive(compute).await.inspect_err(|error| turn.share(key, error, sharing))?;
         turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
         Ok(value)
     }

@@ -1,20 +1,20 @@
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 /// The memo of a method: a static that stands inside of it, where its type cannot be named in full if it has `Self` in it.
 ///
 /// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *place*, which is the
 /// method of one type.
 #[derive(Default)]
-pub struct MemoCell {
-    first: OnceLock<(TypeId, Shared)>,
-    others: OnceLock<Mutex<Others>>,
-}
+pub struct MemoCell(OnceLock<Node>);
 
-type Shared = &'static (dyn Any + Send + Sync);
-type Others = HashMap<TypeId, Shared>;
+/// The memo of one place. They are a list and not a map under a lock: a forked process may miss the thread that has the lock.
+struct Node {
+    place: TypeId,
+    memo: Box<dyn Any + Send + Sync>,
+    next: OnceLock<Box<Self>>,
+}
 
 /// The place that a closure is in: its type is another one in the method of each type.
 #[inline]
@@ -25,31 +25,19 @@ pub fn place_of<Closure>(_inside: &Closure) -> TypeId {
 impl MemoCell {
     /// Empty.
     pub const fn new() -> Self {
-        Self { first: OnceLock::new(), others: OnceLock::new() }
+        Self(OnceLock::new())
     }
 
     /// The memo of this place, made when it is first asked for. It stays for as long as the process.
     #[inline]
     pub fn get<M: Any + Send + Sync>(&'static self, place: TypeId, make: fn() -> M) -> &'static M {
-        match self.first.get() {
-            Some((first, memo)) if *first == place => memo.downcast_ref().unwrap_or_else(|| self.other(place, make)),
-            _ => self.other(place, make),
+        // Made by one thread: making one opens nothing, and two would not share what they remember.
+        let new = || Node { place, memo: Box::new(make()), next: OnceLock::new() };
+        let mut node = self.0.get_or_init(new);
+        while node.place != place {
+            node = node.next.get_or_init(|| Box::new(new()));
         }
-    }
-
-    #[cold]
-    fn other<M: Any + Send + Sync>(&'static self, place: TypeId, make: fn() -> M) -> &'static M {
-        let leak = |memo: M| -> Shared { Box::leak(Box::new(memo)) };
-        let (first, memo) = self.first.get_or_init(|| (place, leak(make())));
-        if *first == place
-            && let Some(memo) = memo.downcast_ref()
-        {
-            return memo;
-        }
-        let mut others = self.others.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-        // Made under the lock: making one opens nothing, and two would not share what they remember.
-        let memo = *others.entry(place).or_insert_with(|| leak(make()));
-        memo.downcast_ref().unwrap_or_else(|| unreachable!("a place has one memo"))
+        node.memo.downcast_ref().unwrap_or_else(|| unreachable!("a place has one memo"))
     }
 }
 

@@ -87,7 +87,11 @@ pub fn name_of<Companion: ?Sized>(target: Target, ordinal: usize) -> String {
 
 /// The same of a method, which has no companion, from a closure inside of it: the path tells the type, and the trait.
 pub fn name_around<Closure>(target: Target, ordinal: usize, _inside: &Closure) -> String {
-    name(target, ordinal, std::any::type_name::<Closure>())
+    let path = std::any::type_name::<Closure>();
+    // The names of types in it leave out blocks, and there is one ordinal for all types.
+    let types = path.contains('<').then(|| Namespace::from_secret([0; 16]).digest(&typeid::of::<Closure>()));
+    let name = name(target, ordinal, path);
+    types.map_or(name.clone(), |types| format!("{name} {types}"))
 }
 
 /// A path leaves out blocks: the ordinal tells apart what may have one path.

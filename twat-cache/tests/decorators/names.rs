@@ -306,6 +306,37 @@ fn nameless_constants_never_share() {
 }
 
 #[test]
+fn types_of_one_name_share_nothing_on_disk_either() {
+    trait Factor {
+        const FACTOR: u32;
+    }
+    struct By<T>(std::marker::PhantomData<T>);
+    impl<T: Factor> By<T> {
+        #[bcache(dir = dir())]
+        fn times(n: u32) -> u32 {
+            n * T::FACTOR
+        }
+    }
+    let two = || {
+        struct Local;
+        impl Factor for Local {
+            const FACTOR: u32 = 2;
+        }
+        By::<Local>::times(1)
+    };
+    let three = || {
+        struct Local;
+        impl Factor for Local {
+            const FACTOR: u32 = 3;
+        }
+        By::<Local>::times(1)
+    };
+    for _ in 0..2 {
+        assert_eq!((two(), three()), (2, 3));
+    }
+}
+
+#[test]
 fn a_name_that_is_given_is_shared_by_all_that_give_it() {
     fn twice(run: impl Fn() -> [u32; 2]) -> [u32; 2] {
         run();
