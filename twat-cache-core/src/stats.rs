@@ -94,7 +94,7 @@ mod hits {
 
     use parking_lot::Mutex;
 
-    /// At most so many threads have a line each. What others count is added atomically.
+    /// At most this many threads have a line each. What others count is added atomically.
     const THREADS: usize = 32;
 
     pub(super) struct Hits {

@@ -255,7 +255,7 @@ impl<V> DiskStore<V> {
         let found = match read(engine, key) {
             Ok(None) => return Ok(false),
             Ok(found) => found,
-            // Whatever it is, it is to go.
+            // Whatever it is, it is removed.
             Err(_) => None,
         };
         engine.remove(&key, "remove an entry")?;

@@ -89,7 +89,7 @@ fn child_under_a_limit() {
     }
 }
 
-/// Runs a test as a child that may write files of so many bytes.
+/// Runs a test as a child that may write files of this many bytes.
 fn limited(test: &str, dir: &Path, bytes: u64) -> Vec<String> {
     let command = |binary: &Path| {
         let mut command = Command::new("prlimit");

@@ -384,7 +384,7 @@ fn child_without_handles() {
     task.say(strict[1].len().unwrap());
 }
 
-/// Whoever wants something gone is told if it may come back.
+/// A caller is told if something that it wants gone may come back.
 #[test]
 fn with_no_handles_left_nothing_is_said_to_be_gone_that_is_not() {
     let dir = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ pub(crate) struct Limits {
 const MIN_SHARD: u64 = 128;
 
 impl Limits {
-    /// For so many entries.
+    /// For this many entries.
     ///
     /// Keys do not spread evenly over shards. With a fixed part of the limit for each, some keys would be evicted before
     /// the store is full. So a shard takes any number of entries until the store is full. Then its limit is what it has.
