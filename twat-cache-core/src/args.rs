@@ -15,7 +15,12 @@ use crate::key::is_digest;
 ///
 /// Two arguments are the same if they are equal by their own `Eq`. A path that is an argument, or one of a `Call`, is compared by
 /// its bytes, because a function can tell `a/b` from `a//b` and `a/b/`, and `Eq` of `std` cannot. A path inside another argument,
-/// such as a tuple or a type of your own, is compared as that type does it.
+/// such as a tuple or a type of your own, is compared as that type does it. In memory, two spellings of a path inside a `Call`
+/// take each other's place.
+///
+/// What `Eq` tells apart, `Hash` should tell apart as well. Arguments that are not equal and hash alike wait for each other's
+/// computation, and a store that goes by digests takes them for one. Of a type of your own with a path inside, hash
+/// `path.as_os_str()`: `std` hashes `/etc` and `etc` alike.
 ///
 /// # What an implementor owes
 ///
