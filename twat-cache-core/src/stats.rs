@@ -62,6 +62,7 @@ macro_rules! count {
 
 impl Counters {
     #[inline]
+    #[cfg_attr(not(feature = "stats"), expect(clippy::unused_self, reason = "nothing is counted then"))]
     pub(crate) fn hit(&self) {
         #[cfg(feature = "stats")]
         self.hits.count();
