@@ -14,7 +14,7 @@ use super::recorded::Recorder;
 /// A function can tell 0.0 from -0.0, and `a/b` from `a//b`. `Eq` and `Hash` of `std` cannot, where they exist at all. What has
 /// neither floats nor paths inside is recorded as it is hashed.
 pub trait Exact {
-    /// Whether `Eq` and `Hash` of this type are [`Inexact`].
+    /// Whether `Eq` and `Hash` of this type are inexact.
     type Inexact: Inexact;
 
     /// Records all that a function can tell of this value.
