@@ -129,7 +129,7 @@ impl<P, S> Fallback<P, S> {
                 distrusted.insert(digest);
                 self.set(DISTRUST);
             }
-            _ => self.set(DISTRUST_ALL), // counted above
+            _ => self.set(DISTRUST_ALL),
         }
     }
 

@@ -139,8 +139,8 @@ pub(crate) fn open(
             dir,
             |database| {
                 let sweep = Arc::new(Sweep(AssertUnwindSafe(ledger.clone())));
-                // Workers: one alone can wait for itself for ever, and of two the first never compacts but hands compactions
-                // back in a busy loop as long as the other is at one.
+                // One worker alone can wait for itself without end. Of two, the first never compacts: it hands compactions
+                // back in a busy loop while the other does one.
                 database.worker_threads(4).with_compaction_filter_factories(Arc::new(move |_| Some(sweep.clone())))
             },
             max_bytes,
