@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use by_hand::directory;
 use tempfile::TempDir;
 use twat_cache_benches::{Effort, Limit, Race, Report, Turn, asked_for, over, sample};
-use twat_cache_file::archive::RkyvValue;
+use twat_cache_file::persist::RkyvValue;
 use twat_cache_file::{FileStore, KeyedStore as _, Memo, Verify, ViewStore as _, fcache};
 use twat_cache_mem::mcache;
 

@@ -1,22 +1,22 @@
 //! The methods that the builders of all wrappers have: written once, and inherent to each, so that nobody has to import them.
 
-/// The setters of a builder with a field of type `Lifetime`, at the given place.
+/// The setters of a builder with a field of type `Expiry`, at the given place.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __lifetime_setters {
-    ($($lifetime:ident).+) => {
+macro_rules! __expiry_setters_0_1 {
+    ($($expiry:ident).+) => {
         /// Forgets a result this long after it was stored; never by default. Zero means to compute every time.
         ///
         /// What outlives the program goes by the wall clock, so that this holds from one run to the next. An entry that
         /// was stored there under a longer TTL is given out as soon as it has no more than this left.
         pub fn ttl(mut self, ttl: ::std::time::Duration) -> Self {
-            self.$($lifetime).+.ttl = Some(ttl);
+            self.$($expiry).+.ttl = Some(ttl);
             self
         }
 
         /// Reads the time from this clock, for tests of what expires. It is read only for entries with a deadline.
         pub fn clock(mut self, clock: $crate::Clock) -> Self {
-            self.$($lifetime).+.clock = clock;
+            self.$($expiry).+.clock = clock;
             self
         }
     };
@@ -25,7 +25,7 @@ macro_rules! __lifetime_setters {
 /// The setter of a builder with a field of type `Option<Duration>` for the patience of the memo, at the given place.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __patience_setter {
+macro_rules! __patience_setter_0_1 {
     ($($patience:ident).+) => {
         /// How long a caller waits for another's computation of the same result before it computes by itself; see
         /// [`Memo::patience`]($crate::Memo::patience).
@@ -39,7 +39,7 @@ macro_rules! __patience_setter {
 /// The setters of a builder with a field `options` of type `Options`.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __option_setters {
+macro_rules! __option_setters_0_1 {
     ($(#[$max_bytes:meta])*) => {
         /// The cache directory. By default `$TWAT_CACHE_DIR`, or else `twat-cache/<program name>` in the platform's
         /// directory for caches.
@@ -73,8 +73,8 @@ macro_rules! __option_setters {
             self
         }
 
-        $crate::__lifetime_setters!(options.lifetime);
-        $crate::__patience_setter!(options.patience);
+        $crate::__expiry_setters_0_1!(options.expiry);
+        $crate::__patience_setter_0_1!(options.patience);
     };
 }
 
@@ -82,7 +82,7 @@ macro_rules! __option_setters {
 /// field.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __wraps {
+macro_rules! __wraps_0_1 {
     ($(#[$note:meta])* $store:ty, by $open:ident, patience $($patience:ident).+, where $($bounds:tt)*) => {
         /// A memo of `function`, for [`Memo::call`]($crate::Memo::call). This never fails.
         $(#[$note])*

@@ -27,63 +27,32 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "persist")]
-pub mod archive;
-mod args;
 mod builder;
-mod claim;
-mod clock;
-#[cfg(feature = "persist")]
-mod directory;
-mod error;
-mod fallback;
 mod flight;
-mod function;
-mod key;
-mod lifetime;
-mod lru;
 mod memo;
 #[cfg(feature = "persist")]
-mod options;
-mod process;
-mod sharing;
-mod stats;
+pub mod persist;
 mod store;
-mod stripes;
+mod stores;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod tiered;
-#[cfg(feature = "persist")]
-pub mod trust;
-mod warn;
 
-#[doc(hidden)]
-pub use args::Part;
-pub use args::{Args, Call};
-pub use claim::Claim;
-pub use clock::{Clock, ManualClock};
-#[cfg(feature = "persist")]
-pub use directory::{Trust, default_directory, prepare_below, prepare_root};
-pub use error::{Error, ErrorKind};
-pub use fallback::Fallback;
-#[doc(hidden)]
-pub use function::kind;
-pub use function::{AsyncFunction, Function, Takes};
-pub use key::{KeyHash, KeyHasher, Namespace};
-pub use lifetime::Lifetime;
-pub use lru::LruStore;
-pub use memo::Memo;
-#[cfg(feature = "persist")]
-pub use options::Options;
-#[doc(hidden)]
-pub use process::Process;
-pub use sharing::{Async, Mode, OwnErrors, SharedErrors, SharesErrors, Sharing};
+pub use flight::Sharing;
 #[cfg(feature = "stats")]
-pub use stats::Stats;
-pub use store::{Found, KeyedStore, Store, Ticket, ViewStore};
+pub use memo::Stats;
+#[doc(hidden)]
+pub use memo::kind;
+pub use memo::{Async, AsyncFunction, Function, Memo, Mode, OwnErrors, SharedErrors, SharesErrors, Takes};
+#[cfg(feature = "persist")]
+pub use persist::Trust;
+pub use store::{
+    Args, Call, Claim, Clock, Error, ErrorKind, Expiry, Found, KeyHash, KeyHasher, KeyedStore, ManualClock, Namespace,
+    Store, Ticket, ViewStore, WarnOnce,
+};
+#[doc(hidden)]
+pub use store::{Part, Process};
+pub use stores::{Fallback, LruStore, Tiered};
 #[cfg(shuttle)]
 #[doc(hidden)]
 pub use sync::mutate;
-pub use tiered::Tiered;
-pub use warn::WarnOnce;

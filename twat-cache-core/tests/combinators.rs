@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use twat_cache_core::testing::{Faulty, record_logs};
-use twat_cache_core::{Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Store, Tiered};
+use twat_cache_core::{Error, ErrorKind, Fallback, Found, KeyedStore, LruStore, ManualClock, Store, Tiered};
 
 type Memory = LruStore<u64>;
 
@@ -191,7 +191,7 @@ mod fallback {
         assert_eq!(store.get(&1).unwrap(), Some(11));
         store.insert(&2, &20).unwrap();
         assert_eq!(store.get(&1).unwrap(), None, "evicted from memory, and the primary's 10 is out of date");
-        assert_eq!(store.get_for(&1).unwrap(), None);
+        assert_eq!(store.get_with_ttl(&1).unwrap(), None);
         store.primary().fail_all(None);
         store.insert(&1, &12).unwrap();
         store.insert(&2, &21).unwrap();
@@ -256,7 +256,7 @@ mod fallback {
         store.insert(&1, &10).unwrap();
         store.primary().fail_reads(ErrorKind::Corrupt);
         assert_eq!(store.get(&1).unwrap(), None);
-        assert_eq!(store.get_for(&1).unwrap(), None);
+        assert_eq!(store.get_with_ttl(&1).unwrap(), None);
         assert_eq!(store.len().unwrap_err().kind(), ErrorKind::Corrupt);
         assert_eq!(logs.warnings(store.primary().name()).len(), 1);
         store.primary().fail_reads(None);
@@ -296,9 +296,9 @@ fn a_store_that_knows_nothing_of_time_keeps_nothing_that_expires() {
     }
 
     let store = Least(Mutex::default());
-    store.insert_for(&1, &10, None).unwrap();
-    assert_eq!(store.get_for(&1).unwrap(), Some((10, None)));
-    store.insert_for(&1, &11, Some(Duration::from_secs(1))).unwrap();
+    store.insert_with_ttl(&1, &10, None).unwrap();
+    assert_eq!(store.get_with_ttl(&1).unwrap(), Some(Found { value: 10, ttl: None }));
+    store.insert_with_ttl(&1, &11, Some(Duration::from_secs(1))).unwrap();
     assert_eq!(store.get(&1).unwrap(), None);
 
     // So it can stand in front of anything.

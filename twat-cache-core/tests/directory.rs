@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
+use twat_cache_core::Trust;
+use twat_cache_core::persist::{prepare_below, prepare_root};
 use twat_cache_core::testing::system::run;
-use twat_cache_core::{Trust, prepare_below, prepare_root};
 
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 

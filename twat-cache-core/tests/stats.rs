@@ -31,7 +31,7 @@ fn a_store_that_does_not_say_what_it_is_is_a_store() {
             Ok(())
         }
     }
-    assert_eq!((Plain.describe(), Plain.survived()), ("a store".into(), 0));
+    assert_eq!((Plain.describe(), Plain.suppressed_errors()), ("a store".into(), 0));
 }
 
 #[cfg(feature = "stats")]

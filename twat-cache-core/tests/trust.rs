@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use twat_cache_core::persist::trust::{self, make_dir, move_aside, open_or_create};
+use twat_cache_core::persist::{prepare_below, prepare_root};
 use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::system::run;
 use twat_cache_core::testing::within;
-use twat_cache_core::trust::{self, make_dir, move_aside, open_or_create};
-use twat_cache_core::{Error, ErrorKind, Trust, prepare_below, prepare_root};
+use twat_cache_core::{Error, ErrorKind, Trust};
 
 /// What is made at a path.
 type Make = (&'static str, fn(&Path));

@@ -1,8 +1,9 @@
 use std::marker::PhantomData;
 
-use twat_cache_core::archive::{Codec, Functions, Rkyv};
-use twat_cache_core::{Args, Error, Fallback, LruStore, Options};
+use twat_cache_core::persist::{Codec, ErasedCodec, Options, Rkyv};
+use twat_cache_core::{Args, Error, Fallback, LruStore};
 
+use crate::fallback::DiskFallback;
 use crate::store::DiskStore;
 
 /// A cache of function results in an embedded database, under this name.
@@ -32,14 +33,11 @@ pub struct DiskBuilder<C = Rkyv> {
     codec: PhantomData<C>,
 }
 
-/// A store on disk, and the memory that steps in when it fails; the engine is reached through it.
-pub type DiskFallback<V> = Fallback<DiskStore<V>, LruStore<V>>;
-
 /// How many results the memory keeps that steps in.
 const MEMORY: usize = 1024;
 
 impl<C> DiskBuilder<C> {
-    twat_cache_core::__option_setters! {
+    twat_cache_core::__option_setters_0_1! {
         /// Keeps at most so many bytes under this name, keys and headers (40 bytes an entry) included; 1 GiB by default, and 0
         /// means to compute every time.
         ///
@@ -52,11 +50,11 @@ impl<C> DiskBuilder<C> {
     ///
     /// MessagePack has one nothing: `Some(None)` and `Some(())` come back as `None`. Do not keep such types by it.
     #[cfg(feature = "serde")]
-    pub fn serde(self) -> DiskBuilder<twat_cache_core::archive::MessagePack> {
+    pub fn serde(self) -> DiskBuilder<twat_cache_core::persist::MessagePack> {
         DiskBuilder { options: self.options, codec: PhantomData }
     }
 
-    twat_cache_core::__wraps! {
+    twat_cache_core::__wraps_0_1! {
         ///
         /// The database is opened at the first call. If that fails, or later the database itself, memory takes over.
         DiskFallback<V>, by with_memory, patience options.patience,
@@ -79,7 +77,7 @@ impl<C> DiskBuilder<C> {
     where
         C: Codec<V>,
     {
-        DiskStore::new(self.options, Functions::of::<C>(), C::within)
+        DiskStore::new(self.options, ErasedCodec::of::<C>(), C::within)
     }
 
     /// The store as the `wrap`s have it, opened when it is first used, and memory that steps in for it.
@@ -87,10 +85,10 @@ impl<C> DiskBuilder<C> {
     where
         C: Codec<V>,
     {
-        let Options { max_bytes, lifetime, .. } = &self.options;
-        let memory = LruStore::new(if *max_bytes > 0 { MEMORY } else { 0 }).clock(lifetime.clock.clone());
-        let memory = if let Some(ttl) = lifetime.ttl { memory.ttl(ttl) } else { memory };
-        Fallback::new(self.build(), memory)
+        let Options { max_bytes, expiry, .. } = &self.options;
+        let memory = LruStore::new(if *max_bytes > 0 { MEMORY } else { 0 }).clock(expiry.clock.clone());
+        let memory = if let Some(ttl) = expiry.ttl { memory.ttl(ttl) } else { memory };
+        DiskFallback(Fallback::new(self.build(), memory))
     }
 }
 

@@ -4,7 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io::Read as _;
 use std::path::Path;
 
-use twat_cache_core::{Error, ErrorKind, trust};
+use twat_cache_core::persist::trust;
+use twat_cache_core::{Error, ErrorKind};
 
 use crate::journals::is_at;
 

@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use twat_cache_core::trust::Process;
-use twat_cache_core::{Error, ErrorKind, Namespace, Trust, trust};
+use twat_cache_core::Process;
+use twat_cache_core::persist::trust;
+use twat_cache_core::{Error, ErrorKind, Namespace, Trust};
 
 use crate::debris::SUSPECT;
 use crate::engine::{self, Engine, Mended, from_fjall, guard};

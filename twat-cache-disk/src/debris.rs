@@ -4,7 +4,8 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use twat_cache_core::{Error, ErrorKind, trust};
+use twat_cache_core::persist::trust;
+use twat_cache_core::{Error, ErrorKind};
 
 use crate::journals;
 use crate::manifests;

@@ -11,7 +11,8 @@ use fjall::compaction::Leveled;
 use fjall::config::{CompressionPolicy, HashRatioPolicy, PartitioningPolicy, PinningPolicy, RestartIntervalPolicy};
 use fjall::{AbstractTree, CompressionType, Database, DatabaseBuilder, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::{Mutex, MutexGuard};
-use twat_cache_core::{Error, ErrorKind, Trust, WarnOnce, prepare_below, prepare_root, trust};
+use twat_cache_core::persist::{prepare_below, prepare_root, trust};
+use twat_cache_core::{Error, ErrorKind, Trust, WarnOnce};
 
 use crate::claim::Claim;
 use crate::debris::{is_there, quarantine};

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fjall::{AbstractTree, Database, Keyspace};
-use twat_cache_core::{Error, ErrorKind, trust};
+use twat_cache_core::persist::trust;
+use twat_cache_core::{Error, ErrorKind};
 
 /// The file's name.
 pub(crate) const FILE: &str = "journals";

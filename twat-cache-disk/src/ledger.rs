@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use twat_cache_core::Clock;
-use twat_cache_core::archive::Header;
+use twat_cache_core::persist::Header;
 
 /// A limit is divided into this many epochs, so closing one takes away that part of what is there.
 const EPOCHS: u64 = 16;

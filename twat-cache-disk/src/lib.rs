@@ -41,6 +41,7 @@ mod database;
 mod debris;
 mod engine;
 mod entry;
+mod fallback;
 mod journals;
 mod ledger;
 mod manifests;
@@ -49,9 +50,10 @@ mod store;
 mod stripes;
 mod sweep;
 
-pub use builder::{DiskBuilder, DiskFallback, bcache};
+pub use builder::{DiskBuilder, bcache};
+pub use fallback::DiskFallback;
 pub use fjall;
 pub use store::DiskStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust, archive,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust, persist,
 };

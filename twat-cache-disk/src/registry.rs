@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use twat_cache_core::trust::Process;
+use twat_cache_core::Process;
 use twat_cache_core::{Error, ErrorKind, Trust};
 
 use crate::database::Database;

@@ -5,10 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
-use twat_cache_core::archive::{Functions, Header};
-use twat_cache_core::{
-    Args, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Options, Store, Ticket, prepare_root,
-};
+use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
+use twat_cache_core::{Args, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store, Ticket};
 
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall, prepare_directories};
@@ -30,7 +28,7 @@ pub struct DiskStore<V> {
     options: Options,
     within: fn(&Namespace) -> Namespace,
     area: OnceLock<Area>,
-    codec: Functions<V>,
+    codec: ErasedCodec<V>,
 }
 
 /// Where this cache's entries are: known once the database is open.
@@ -60,7 +58,7 @@ enum Origin {
 
 impl<V> DiskStore<V> {
     /// `within` adds codec and type to a namespace.
-    pub(crate) fn new(options: Options, codec: Functions<V>, within: fn(&Namespace) -> Namespace) -> Self {
+    pub(crate) fn new(options: Options, codec: ErasedCodec<V>, within: fn(&Namespace) -> Namespace) -> Self {
         let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes, options.trust));
         Self { database, options, within, area: OnceLock::new(), codec }
     }
@@ -113,7 +111,7 @@ impl<V> DiskStore<V> {
         let id = namespace.id();
         let bounds = database.ledger.lock().open(id, self.options.named(&root).id());
         // Sweeps go by the clock that deadlines were made with; the first store's, if several differ.
-        let _ = bounds.clock.set(self.options.lifetime.clock.clone());
+        let _ = bounds.clock.set(self.options.expiry.clock.clone());
         Ok(self.area.get_or_init(|| Area { namespace, id, bounds }))
     }
 
@@ -126,7 +124,7 @@ impl<V> DiskStore<V> {
     fn lives(&self, area: &Area, header: Header) -> bool {
         header.codec == self.codec.id()
             && area.bounds.is_live(header.epoch)
-            && self.options.lifetime.allows(header.deadline)
+            && self.options.expiry.allows(header.deadline)
     }
 
     fn look<K: Args + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
@@ -224,8 +222,8 @@ impl<V> DiskStore<V> {
         let key = entry::key(area.id, digest);
         // The engine has room for 4 GiB in a value.
         let fits = (key.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
-        let is_kept = fits && self.options.lifetime.within(time) != Some(Duration::ZERO);
-        let deadline = self.options.lifetime.deadline(time);
+        let is_kept = fits && self.options.expiry.within(time) != Some(Duration::ZERO);
+        let deadline = self.options.expiry.deadline(time);
         database.with("write an entry", |engine| {
             let mut stripe = database.stripes.lock(digest);
             let ticket = ticket.unwrap_or_else(|| Ticket { number: database.stripes.now(), is_refresh: false });
@@ -301,7 +299,7 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.options.lifetime.ttl
+        self.options.expiry.ttl
     }
 
     fn describe(&self) -> String {
@@ -315,7 +313,7 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -330,11 +328,12 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         })
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        Ok(self.look(key)?.map(|(value, header)| (value, self.options.lifetime.left(header.deadline))))
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
+        let found = |(value, header): (V, Header)| Found { value, ttl: self.options.expiry.left(header.deadline) };
+        Ok(self.look(key)?.map(found))
     }
 
-    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         self.store(key, value, time, None).map(drop)
     }
 
@@ -355,7 +354,7 @@ impl<V> fmt::Debug for DiskStore<V> {
             .field("name", &self.options.name)
             .field("path", &self.path())
             .field("max_bytes", &self.options.max_bytes)
-            .field("ttl", &self.options.lifetime.ttl)
+            .field("ttl", &self.options.expiry.ttl)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fjall::compaction::filter::{CompactionFilter, Context, Factory, ItemAccessor, Verdict};
 use parking_lot::Mutex;
 use twat_cache_core::Clock;
-use twat_cache_core::archive::Header;
+use twat_cache_core::persist::Header;
 
 use crate::entry::area_of;
 use crate::ledger::{Bounds, Ledger};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::persist::RkyvValue;
 use twat_cache_disk::{KeyedStore, bcache};
 
 /// The value that a second memo, opened after the first is dropped, finds or computes.

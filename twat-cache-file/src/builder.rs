@@ -1,6 +1,7 @@
-use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Args, Error, Fallback, Options};
+use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::{Args, Error, Fallback};
 
+use crate::fallback::FileFallback;
 use crate::memory::MemoryStore;
 use crate::store::FileStore;
 
@@ -59,14 +60,11 @@ pub struct FileBuilder {
     verify: Verify,
 }
 
-/// A store in files, and the memory that steps in when it fails; the files are reached through it.
-pub type FileFallback<V> = Fallback<FileStore<V>, MemoryStore<V>>;
-
 /// How many bytes the memory keeps that steps in.
 const MEMORY: u64 = 512 << 20;
 
 impl FileBuilder {
-    twat_cache_core::__option_setters! {
+    twat_cache_core::__option_setters_0_1! {
         /// Keeps at most so many bytes under this name, headers (64 bytes an entry) included, for all processes together;
         /// 10 GiB by default, and 0 means to compute every time.
         ///
@@ -87,7 +85,7 @@ impl FileBuilder {
         self
     }
 
-    twat_cache_core::__wraps! {
+    twat_cache_core::__wraps_0_1! {
         ///
         /// [`Memo::view`](twat_cache_core::Memo::view) lends the result instead, and so do its kin. The directory is opened at
         /// the first call. Where it cannot be used, memory takes over.
@@ -110,10 +108,10 @@ impl FileBuilder {
 
     /// The store as the `wrap`s have it, opened when it is first used, and memory that steps in for it.
     pub fn with_memory<V: RkyvValue>(self) -> FileFallback<V> {
-        let Options { max_bytes, lifetime, .. } = &self.options;
-        let memory = MemoryStore::new(MEMORY.min(*max_bytes)).clock(lifetime.clock.clone());
-        let memory = if let Some(ttl) = lifetime.ttl { memory.ttl(ttl) } else { memory };
-        Fallback::new(self.build(), memory)
+        let Options { max_bytes, expiry, .. } = &self.options;
+        let memory = MemoryStore::new(MEMORY.min(*max_bytes)).clock(expiry.clock.clone());
+        let memory = if let Some(ttl) = expiry.ttl { memory.ttl(ttl) } else { memory };
+        FileFallback(Fallback::new(self.build(), memory))
     }
 }
 

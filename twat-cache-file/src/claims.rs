@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use twat_cache_core::trust::Process;
+use twat_cache_core::Process;
 use twat_cache_core::{Claim, KeyHash};
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -111,7 +111,7 @@ mod bytes {
     use std::sync::{Arc, OnceLock};
 
     use twat_cache_core::KeyHash;
-    use twat_cache_core::trust::{is_own, make_dir, open_or_create};
+    use twat_cache_core::persist::trust::{is_own, make_dir, open_or_create};
 
     use crate::map::{len_of_lock, lock_bytes};
 

@@ -43,6 +43,7 @@
 mod builder;
 mod claims;
 mod entry;
+mod fallback;
 mod load;
 mod lock;
 mod map;
@@ -61,10 +62,11 @@ mod table;
 mod temp;
 mod view;
 
-pub use builder::{Access, FileBuilder, FileFallback, Verify, fcache};
+pub use builder::{Access, FileBuilder, Verify, fcache};
+pub use fallback::FileFallback;
 pub use memory::MemoryStore;
 pub use store::FileStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore, archive,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore, persist,
 };
 pub use view::View;

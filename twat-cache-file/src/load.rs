@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use rkyv::util::AlignedVec;
-use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::persist::RkyvValue;
 use twat_cache_core::{Error, ErrorKind, KeyHash};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -65,8 +65,8 @@ pub(crate) fn load<V: RkyvValue>(
     if header.length.checked_add(Header::LEN as u64) != Some(stat.len) {
         return Err(damaged("it is not as long as it was"));
     }
-    if !reading.lifetime.allows(header.deadline) {
-        if header.deadline != 0 && header.deadline <= reading.lifetime.clock.since_1970() {
+    if !reading.expiry.allows(header.deadline) {
+        if header.deadline != 0 && header.deadline <= reading.expiry.clock.since_1970() {
             // If it cannot be removed, it is here next time.
             let _ = meta::fits().and_then(|()| remove_entry(path, &place.meta)).and_then(|_| place.meta.outdate());
         }

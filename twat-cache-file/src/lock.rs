@@ -6,7 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use twat_cache_core::trust::{self, make_dir, open_or_create};
+use twat_cache_core::persist::trust::{self, make_dir, open_or_create};
 
 use crate::system;
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
-use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::trust::Process;
-use twat_cache_core::{Args, Clock, Error, Found, KeyHash, KeyedStore, Lifetime, Namespace, Store, ViewStore};
+use twat_cache_core::Process;
+use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::{Args, Clock, Error, Expiry, Found, KeyHash, KeyedStore, Namespace, Store, ViewStore};
 
 use crate::view::View;
 
@@ -17,7 +17,7 @@ pub struct MemoryStore<V: RkyvValue> {
     namespace: Namespace,
     entries: Cache<KeyHash, Entry<V>, Weight>,
     max_bytes: u64,
-    lifetime: Lifetime,
+    expiry: Expiry,
     process: Process,
     /// The one of a process that was forked from ours: there, the locks of this one may be held by threads that are missing.
     forked: OnceLock<Box<Self>>,
@@ -64,7 +64,7 @@ impl<V: RkyvValue> MemoryStore<V> {
             namespace: Namespace::process(),
             entries,
             max_bytes,
-            lifetime: Lifetime::default(),
+            expiry: Expiry::default(),
             process: Process::this(),
             forked: OnceLock::new(),
         }
@@ -75,19 +75,19 @@ impl<V: RkyvValue> MemoryStore<V> {
         if !self.process.is_forked() {
             return self;
         }
-        let made = || Box::new(Self { lifetime: self.lifetime.clone(), ..Self::new(self.max_bytes) });
+        let made = || Box::new(Self { expiry: self.expiry.clone(), ..Self::new(self.max_bytes) });
         self.forked.get_or_init(made).here()
     }
 
     /// Entries expire this long after they were stored. Zero keeps nothing.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.lifetime.ttl = Some(ttl);
+        self.expiry.ttl = Some(ttl);
         self
     }
 
     /// Where to read the time from, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.lifetime.clock = clock;
+        self.expiry.clock = clock;
         self
     }
 
@@ -96,7 +96,7 @@ impl<V: RkyvValue> MemoryStore<V> {
         let entries = &self.here().entries;
         let Entry { view, deadline } = entries.get(&digest)?;
         let Some(deadline) = deadline else { return Some((view, None)) };
-        let left = self.lifetime.clock.remaining(deadline);
+        let left = self.expiry.clock.remaining(deadline);
         if left.is_none() {
             entries.remove(&digest);
         }
@@ -117,7 +117,7 @@ impl<V: RkyvValue> Store for MemoryStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.lifetime.ttl
+        self.expiry.ttl
     }
 
     fn describe(&self) -> String {
@@ -131,26 +131,26 @@ impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let removed = self.here().entries.remove(&self.namespace.digest_of(key));
-        let lives = |deadline| self.lifetime.clock.remaining(deadline).is_some();
+        let lives = |deadline| self.expiry.clock.remaining(deadline).is_some();
         Ok(removed.is_some_and(|(_, entry)| entry.deadline.is_none_or(lives)))
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        self.find(key).map(|(view, left)| Ok((view.to_value()?, left))).transpose()
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
+        self.find(key).map(|(view, ttl)| Ok(Found { value: view.to_value()?, ttl })).transpose()
     }
 
-    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        let time = self.lifetime.within(time);
+    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        let time = self.expiry.within(time);
         let digest = self.namespace.digest_of(key);
         if self.max_bytes > 0 && time != Some(Duration::ZERO) {
             let view = View::new(value)?;
             if bytes_of(&view) <= self.max_bytes {
-                let deadline = time.and_then(|time| self.lifetime.clock.deadline(Some(time)));
+                let deadline = time.and_then(|time| self.expiry.clock.deadline(Some(time)));
                 self.here().entries.insert(digest, Entry { view, deadline });
                 return Ok(());
             }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace, trust};
+use twat_cache_core::persist::trust;
+use twat_cache_core::{Error, ErrorKind, KeyHash, Namespace};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::map::Words;

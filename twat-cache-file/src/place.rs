@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Args, Error, KeyHash, Lifetime, Namespace, Ticket, Trust, prepare_below, prepare_root, trust};
+use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::{prepare_below, prepare_root, trust};
+use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket, Trust};
 
 use crate::claims::Claims;
 use crate::entry::{self, Header};
@@ -233,11 +234,11 @@ impl Place {
     }
 
     /// Removes an entry; says whether it was there, and would have been given out.
-    pub(crate) fn remove(&self, digest: KeyHash, lifetime: &Lifetime) -> Result<bool, Error> {
+    pub(crate) fn remove(&self, digest: KeyHash, expiry: &Expiry) -> Result<bool, Error> {
         let path = self.path_of(digest);
         let failed = |error: io::Error| Error::from(error).attempting("remove an entry").at(&path);
         // What cannot be read is removed, too, and was something.
-        let lives = entry::header_in(&path).is_none_or(|header| lifetime.allows(header.deadline));
+        let lives = entry::header_in(&path).is_none_or(|header| expiry.allows(header.deadline));
         meta::fits().map_err(failed)?;
         let turn = self.meta.turn(digest);
         let removed = turn.raise().and_then(|()| remove_entry(&path, &self.meta));

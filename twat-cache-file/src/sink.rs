@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
 use rkyv::util::AlignedVec;
-use twat_cache_core::archive::{RkyvValue, archive};
+use twat_cache_core::persist::{RkyvValue, archive};
 use twat_cache_core::{Error, ErrorKind};
 use xxhash_rust::xxh3::Xxh3Default;
 

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::trust::Process;
+use twat_cache_core::Process;
+use twat_cache_core::persist::Options;
+use twat_cache_core::persist::RkyvValue;
 use twat_cache_core::{
-    Args, Claim, Error, ErrorKind, Found, KeyHash, KeyedStore, Lifetime, Namespace, Options, Store, Ticket, ViewStore,
-    WarnOnce,
+    Args, Claim, Error, ErrorKind, Expiry, Found, KeyHash, KeyedStore, Namespace, Store, Ticket, ViewStore, WarnOnce,
 };
 
 use crate::builder::{Access, Verify};
@@ -62,7 +62,7 @@ const MOVED: u64 = 10_000_000;
 /// How a store reads entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
-    pub(crate) lifetime: Lifetime,
+    pub(crate) expiry: Expiry,
     pub(crate) access: Access,
     pub(crate) verify: Verify,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Reading {
 impl<V: RkyvValue> FileStore<V> {
     pub(crate) fn new(options: Options, access: Access, verify: Verify) -> Self {
         let root = options.root();
-        let reading = Reading { lifetime: options.lifetime.clone(), access, verify };
+        let reading = Reading { expiry: options.expiry.clone(), access, verify };
         Self {
             dir: root.as_ref().map(|root| root.join(dir_name(&options.name))).unwrap_or_default(),
             root,
@@ -126,7 +126,7 @@ impl<V: RkyvValue> FileStore<V> {
         let open = self.table.get(digest).filter(|open| {
             open.generation.load(Ordering::Acquire) == place.meta.generation()
                 && open.is_whole(now, || place.path_of(digest))
-                && self.options.lifetime.allows(open.header.deadline)
+                && self.options.expiry.allows(open.header.deadline)
         });
         let is_marked = |open: &Open<V>| open.used.load(Ordering::Relaxed) >= place.meta.recent();
         match open {
@@ -163,7 +163,7 @@ impl<V: RkyvValue> FileStore<V> {
         let generation = place.meta.generation();
         let path = place.path_of(digest);
         if let Some(open) = self.table.get(digest) {
-            if !place.is_remote && self.options.lifetime.allows(open.header.deadline) && open.is_still_at(&path) {
+            if !place.is_remote && self.options.expiry.allows(open.header.deadline) && open.is_still_at(&path) {
                 open.generation.store(generation, Ordering::Release);
                 mark_as_used(&open, place, &path);
                 return Ok(Some(open));
@@ -229,7 +229,7 @@ impl<V: RkyvValue> Store for FileStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.options.lifetime.ttl
+        self.options.expiry.ttl
     }
 
     fn describe(&self) -> String {
@@ -243,24 +243,25 @@ impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let digest = Digest::default();
         self.change("remove an entry", |place| {
             let digest = digest.of(key, place);
-            let removed = place.remove(digest, &self.options.lifetime);
+            let removed = place.remove(digest, &self.options.expiry);
             self.table.remove(digest);
             removed
         })
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        Ok(self.value(key)?.map(|(value, deadline)| (value, self.options.lifetime.left(deadline))))
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
+        let found = |(value, deadline)| Found { value, ttl: self.options.expiry.left(deadline) };
+        Ok(self.value(key)?.map(found))
     }
 
-    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         self.put(key, value, time, None).map(drop)
     }
 
@@ -289,8 +290,8 @@ impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
             Some(Claim::free())
         });
         claim.unwrap_or_else(|| {
-            let (path, lifetime) = (place.path_of(digest), self.options.lifetime.clone());
-            let is_there = move || entry::header_in(&path).is_some_and(|header| lifetime.allows(header.deadline));
+            let (path, expiry) = (place.path_of(digest), self.options.expiry.clone());
+            let is_there = move || entry::header_in(&path).is_some_and(|header| expiry.allows(header.deadline));
             place.claims.clone().wait(digest, patience, is_there)
         })
     }
@@ -305,15 +306,15 @@ impl<V: RkyvValue> FileStore<V> {
         time: Option<Duration>,
         begun: Option<Ticket>,
     ) -> Result<bool, Error> {
-        let Options { max_bytes, lifetime, .. } = &self.options;
+        let Options { max_bytes, expiry, .. } = &self.options;
         if !self.options.keeps() {
             return Ok(true);
         }
-        if lifetime.within(time) == Some(Duration::ZERO) {
+        if expiry.within(time) == Some(Duration::ZERO) {
             return self.remove(key).map(|_| true);
         }
         let attempt = "write an entry";
-        let (known, deadline) = (Digest::default(), lifetime.deadline(time));
+        let (known, deadline) = (Digest::default(), expiry.deadline(time));
         for _ in 0..8 {
             let place = self.place_to(attempt)?;
             let digest = known.of(key, &place);
@@ -327,14 +328,14 @@ impl<V: RkyvValue> FileStore<V> {
             let stored = stored?;
             if place.meta.is_sound() {
                 if stored == Stored::Kept && deadline != 0 {
-                    self.sweep.go_on(&place, lifetime, digest, deadline);
+                    self.sweep.go_on(&place, expiry, digest, deadline);
                 }
                 return Ok(stored != Stored::Outdated);
             }
             // What has been removed meanwhile was noted elsewhere.
             if begun.is_some() {
                 let place = self.place_to(attempt)?;
-                return place.remove(known.of(key, &place), lifetime).map(|_| false);
+                return place.remove(known.of(key, &place), expiry).map(|_| false);
             }
         }
         Err(Error::from(io::Error::from(io::ErrorKind::Interrupted)).attempting(attempt).at(self.path()))

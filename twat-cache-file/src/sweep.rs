@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use twat_cache_core::Expiry;
 use twat_cache_core::KeyHash;
-use twat_cache_core::Lifetime;
 
 use crate::entry;
 use crate::place::{Place, entries, remove_entry};
@@ -30,8 +30,8 @@ const DUE: u64 = 8;
 
 impl Sweep {
     /// Notes an entry that has been stored, and looks at some others.
-    pub(crate) fn go_on(&self, place: &Place, lifetime: &Lifetime, digest: KeyHash, deadline: u64) {
-        let now = lifetime.clock.since_1970();
+    pub(crate) fn go_on(&self, place: &Place, expiry: &Expiry, digest: KeyHash, deadline: u64) {
+        let now = expiry.clock.since_1970();
         let mut expired = Vec::new();
         {
             let mut stored = self.stored.lock();

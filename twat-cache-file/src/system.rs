@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use twat_cache_core::trust;
+use twat_cache_core::persist::trust;
 
 /// What there is to know of a file.
 #[derive(Clone, Copy, Debug)]

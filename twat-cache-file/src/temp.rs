@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use twat_cache_core::Namespace;
-use twat_cache_core::trust::{self, make_dir};
+use twat_cache_core::persist::trust::{self, make_dir};
 
 use crate::system;
 

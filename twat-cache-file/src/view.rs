@@ -3,7 +3,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rkyv::{Archive, rancor};
-use twat_cache_core::archive::RkyvValue;
+use twat_cache_core::persist::RkyvValue;
 use twat_cache_core::{Error, ErrorKind};
 
 use crate::map::{Bytes, Checked};

@@ -59,7 +59,7 @@ fn child_that_forks() {
     // Its memory is in use, too.
     let memory = fallback.secondary();
     let is_over = AtomicBool::new(false);
-    let survived = thread::scope(|scope| {
+    let suppressed_errors = thread::scope(|scope| {
         for seed in 0..4_u64 {
             let (store, fallback, is_over) = (&store, &fallback, &is_over);
             scope.spawn(move || {
@@ -79,7 +79,7 @@ fn child_that_forks() {
                 }
             });
         }
-        let survived = (0..100_u64)
+        let suppressed_errors = (0..100_u64)
             .filter(|round| {
                 forked(|| {
                     for key in [round % 64, 1000] {
@@ -100,9 +100,9 @@ fn child_that_forks() {
             })
             .count();
         is_over.store(true, Ordering::Relaxed);
-        survived
+        suppressed_errors
     });
-    task.say(survived);
+    task.say(suppressed_errors);
     // Nothing of what they did has come here.
     store.insert(&7_u64, &value(7)).unwrap();
     assert_eq!(fallback.get(&7_u64).unwrap(), Some(value(7)));

@@ -161,7 +161,7 @@ fn a_shorter_ttl_applies_to_what_is_there() {
 }
 
 /// The files of entries.
-fn entries(store: &FileStore<impl twat_cache_file::archive::RkyvValue>) -> Vec<PathBuf> {
+fn entries(store: &FileStore<impl twat_cache_file::persist::RkyvValue>) -> Vec<PathBuf> {
     let mut paths = Files::read(store.path()).paths();
     paths.retain(|path| path.file_name().unwrap().len() == 48);
     paths

@@ -80,7 +80,7 @@ fn what_others_can_change_is_not_used_and_memory_serves_with_one_warning_that_na
             assert!(memo.forget(&1).is_err(), "what is there is still there");
             assert_eq!(Files::read(dir.path()).paths(), before, "something was written");
             // As soon as it is as it should be, it is used.
-            chown(opened, Some(twat_cache_core::trust::user()), None).unwrap();
+            chown(opened, Some(twat_cache_core::persist::trust::user()), None).unwrap();
             set_mode(opened, 0o700);
             assert_eq!(round(dir.path()), 0);
             let other = 100 + KEYS;
@@ -116,7 +116,7 @@ fn what_another_user_has_put_there_before_serves_nobody_and_is_moved_aside() {
     assert_eq!(round(dir.path()), all());
     assert_eq!(round(dir.path()), 0);
     for path in ["meta", "tmp", "lock/claims"] {
-        assert_eq!(fs::metadata(below.join(path)).unwrap().uid(), twat_cache_core::trust::user(), "{path}");
+        assert_eq!(fs::metadata(below.join(path)).unwrap().uid(), twat_cache_core::persist::trust::user(), "{path}");
         assert_eq!(fs::metadata(below.join(format!("{path}.in-the-way"))).unwrap().uid(), 12345, "{path}");
     }
     assert!(warnings(dir.path()).len() <= 1, "{:#?}", warnings(dir.path()));
@@ -132,7 +132,7 @@ fn an_entry_of_another_user_serves_nobody_and_is_moved_aside() {
     }
     assert_eq!(round(dir.path()), 1);
     assert_eq!(round(dir.path()), 0);
-    assert_eq!(fs::metadata(&entry).unwrap().uid(), twat_cache_core::trust::user());
+    assert_eq!(fs::metadata(&entry).unwrap().uid(), twat_cache_core::persist::trust::user());
     assert_eq!(fs::metadata(entry.with_extension("in-the-way")).unwrap().uid(), 12345);
 }
 

@@ -11,7 +11,7 @@ use common::volatile_dir;
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache_core::testing::{Counter, record_logs};
-use twat_cache_file::archive::RkyvValue;
+use twat_cache_file::persist::RkyvValue;
 use twat_cache_file::{KeyedStore, fcache};
 
 /// How often it is computed, when two memos, the second opened after the first is dropped, ask for it twice each, and view

@@ -29,7 +29,7 @@ impl Parts<'_> {
     /// Makes known what the written code is made of, and what it takes to ask about types.
     pub(crate) fn import(&self) -> TokenStream {
         let (krate, private) = (&self.options.krate, &self.private);
-        quote!(use #krate::__private::{self as #private, by_type::*};)
+        quote!(use #krate::__private_0_1::{self as #private, by_type::*};)
     }
 
     /// Makes the memo. `name` is what it is called if nobody has said.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use twat_cache_core::{Args, Lifetime};
+use twat_cache_core::{Args, Expiry};
 
 use crate::MemStore;
 use crate::weigher::{Unweighed, Weigher, Weighing};
@@ -16,7 +16,7 @@ use crate::weigher::{Unweighed, Weigher, Weighing};
 ///
 /// Without options it holds the 1024 entries that are used most, for as long as it lives.
 pub fn mcache() -> MemBuilder {
-    MemBuilder { max_entries: 1024, lifetime: Lifetime::default(), patience: None, weighing: Unweighed }
+    MemBuilder { max_entries: 1024, expiry: Expiry::default(), patience: None, weighing: Unweighed }
 }
 
 /// The options of [`mcache`]. All values are legal.
@@ -24,7 +24,7 @@ pub fn mcache() -> MemBuilder {
 #[must_use = "a builder does nothing until `wrap` or `open`"]
 pub struct MemBuilder<W = Unweighed> {
     max_entries: usize,
-    lifetime: Lifetime,
+    expiry: Expiry,
     patience: Option<Duration>,
     weighing: W,
 }
@@ -39,10 +39,10 @@ impl<W> MemBuilder<W> {
         self
     }
 
-    twat_cache_core::__lifetime_setters!(lifetime);
-    twat_cache_core::__patience_setter!(patience);
+    twat_cache_core::__expiry_setters_0_1!(expiry);
+    twat_cache_core::__patience_setter_0_1!(patience);
 
-    twat_cache_core::__wraps! {
+    twat_cache_core::__wraps_0_1! {
         MemStore<A::Owned, V>, by open, patience patience,
         where A: Args + ?Sized, W: Weighing<A::Owned, V>, V: Clone + Send + Sync
     }
@@ -54,7 +54,7 @@ impl<W> MemBuilder<W> {
         K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
         V: Clone + Send + Sync,
     {
-        MemStore::new(self.max_entries, self.lifetime, self.weighing.weigher())
+        MemStore::new(self.max_entries, self.expiry, self.weighing.weigher())
     }
 }
 
@@ -80,7 +80,7 @@ impl MemBuilder {
         max_weight: u64,
         weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static,
     ) -> MemBuilder<Weigher<K, V>> {
-        let Self { max_entries, lifetime, patience, weighing: Unweighed } = self;
-        MemBuilder { max_entries, lifetime, patience, weighing: Weigher::new(max_weight, weigh) }
+        let Self { max_entries, expiry, patience, weighing: Unweighed } = self;
+        MemBuilder { max_entries, expiry, patience, weighing: Weigher::new(max_weight, weigh) }
     }
 }

@@ -27,7 +27,7 @@
 //! assert_eq!(count.call(&Call(("ab", &2))), 4);
 //! ```
 //!
-//! Functions that fail, async functions and limits:
+//! ErasedCodec that fail, async functions and limits:
 //!
 //! ```
 //! use std::time::Duration;
@@ -56,7 +56,8 @@ mod weigher;
 pub use builder::{MemBuilder, mcache};
 pub use engine::Engine;
 pub use key::{Hashed, Key};
+pub use quick_cache;
 pub use shards::{Evictions, Shard, Shards};
 pub use store::{MemStore, Timed};
-pub use twat_cache_core::{Args, Call, Clock, Error, ErrorKind, KeyHash, KeyedStore, ManualClock, Memo, Store};
+pub use twat_cache_core::{Args, Call, Clock, Error, ErrorKind, Found, KeyHash, KeyedStore, ManualClock, Memo, Store};
 pub use weigher::{StoredWeight, Unweighed, Weigher, Weighing};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::UnitWeighter;
-use twat_cache_core::{Args, Error, ErrorKind, Found, KeyedStore, Lifetime, Store};
+use twat_cache_core::{Args, Error, ErrorKind, Expiry, Found, KeyedStore, Store};
 
 use crate::engine::Engine;
 use crate::key::Lookup;
@@ -38,7 +38,7 @@ pub struct MemStore<K, V> {
     /// Entries with a deadline or a weight. Once it is made, all entries are here.
     timed: OnceLock<TimedShards<K, V>>,
     limits: Limits,
-    lifetime: Lifetime,
+    expiry: Expiry,
     weigher: Option<Weigher<K, V>>,
     /// Whether anything is kept at all.
     keeps: bool,
@@ -85,20 +85,20 @@ impl<K, V> MemStore<K, V>
 where
     K: Hash + Eq + 'static,
 {
-    pub(crate) fn new(max_entries: usize, lifetime: Lifetime, weigher: Option<Weigher<K, V>>) -> Self {
+    pub(crate) fn new(max_entries: usize, expiry: Expiry, weigher: Option<Weigher<K, V>>) -> Self {
         let limits = match &weigher {
             Some(weigher) => Limits::by_weight(weigher.max_weight),
             None => Limits::by_number(max_entries),
         };
-        let is_bare = weigher.is_none() && lifetime.ttl.is_none();
+        let is_bare = weigher.is_none() && expiry.ttl.is_none();
         Self {
             bare: Shards::new(if is_bare { limits } else { Limits::by_number(0) }),
             timed: if is_bare { OnceLock::new() } else { Shards::new(limits).into() },
             limits,
-            keeps: limits.total > 0 && lifetime.ttl != Some(Duration::ZERO),
-            start: lifetime.clock.now(),
+            keeps: limits.total > 0 && expiry.ttl != Some(Duration::ZERO),
+            start: expiry.clock.now(),
             due: AtomicU64::new(NEVER),
-            lifetime,
+            expiry,
             weigher,
         }
     }
@@ -137,7 +137,7 @@ where
         match found {
             Some((_, None)) => found,
             Some((_, Some(deadline))) => {
-                let now = self.lifetime.clock.now();
+                let now = self.expiry.clock.now();
                 self.sweep(timed, now);
                 if now < deadline {
                     return found;
@@ -148,7 +148,7 @@ where
             }
             None => {
                 if self.due.load(Ordering::Relaxed) != NEVER {
-                    self.sweep(timed, self.lifetime.clock.now());
+                    self.sweep(timed, self.expiry.clock.now());
                 }
                 None
             }
@@ -175,7 +175,7 @@ where
     }
 
     fn sweep_later(&self, now: Instant) {
-        let ttl = self.lifetime.ttl.map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+        let ttl = self.expiry.ttl.map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
         self.due.fetch_min(self.seconds(now).saturating_add(ttl), Ordering::AcqRel);
     }
 
@@ -197,7 +197,7 @@ where
                 return unfit.map(drop);
             }
         };
-        let now = ttl.map(|_| self.lifetime.clock.now());
+        let now = ttl.map(|_| self.expiry.clock.now());
         let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
         timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
         if let Some(now) = now {
@@ -247,7 +247,7 @@ where
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.lifetime.ttl
+        self.expiry.ttl
     }
 
     fn describe(&self) -> String {
@@ -267,7 +267,7 @@ where
     }
 
     fn insert(&self, key: &A, value: &V) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &A) -> Result<bool, Error> {
@@ -277,24 +277,24 @@ where
             };
             let removed = timed.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?;
             let Some((_, Timed { deadline: Some(deadline), .. })) = removed else { return Ok(removed.is_some()) };
-            let now = self.lifetime.clock.now();
+            let now = self.expiry.clock.now();
             self.sweep(timed, now);
             Ok(now < deadline)
         })
     }
 
-    fn get_for(&self, key: &A) -> Result<Found<V>, Error> {
+    fn get_with_ttl(&self, key: &A) -> Result<Option<Found<V>>, Error> {
         caught("look up a result", || {
             let Some((value, deadline)) = self.entry(key) else { return Ok(None) };
-            let Some(deadline) = deadline else { return Ok(Some((value, None))) };
-            let left = self.lifetime.clock.remaining(deadline);
-            Ok(left.map(|left| (value, Some(left))))
+            let Some(deadline) = deadline else { return Ok(Some(Found { value, ttl: None })) };
+            let left = self.expiry.clock.remaining(deadline);
+            Ok(left.map(|left| Found { value, ttl: Some(left) }))
         })
     }
 
-    fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
+    fn insert_with_ttl(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
         caught("store a result", || {
-            let ttl = self.lifetime.within(time);
+            let ttl = self.expiry.within(time);
             if !self.keeps || ttl == Some(Duration::ZERO) {
                 return self.remove(key).map(drop);
             }
@@ -321,7 +321,7 @@ impl<K, V> RefUnwindSafe for MemStore<K, V> {}
 impl<K, V> fmt::Debug for MemStore<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemStore")
-            .field("ttl", &self.lifetime.ttl)
+            .field("ttl", &self.expiry.ttl)
             .field("weigher", &self.weigher)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use twat_cache_mem::{Engine, KeyedStore, ManualClock, MemStore, Memo, Store, mcache};
+use twat_cache_mem::{Engine, Found, KeyedStore, ManualClock, MemStore, Memo, Store, mcache};
 
 struct Counting;
 
@@ -162,13 +162,13 @@ fn a_store_without_a_ttl_takes_what_is_to_expire() {
     let store = mcache().clock(hand.clock()).open::<u64, u64>();
     store.insert(&1, &1).unwrap();
     assert!(matches!(store.cache(), Engine::Bare(_)));
-    store.insert_for(&2, &2, Some(MINUTE)).unwrap();
+    store.insert_with_ttl(&2, &2, Some(MINUTE)).unwrap();
     store.insert(&3, &3).unwrap();
     assert!(matches!(store.cache(), Engine::Timed(_)));
-    assert_eq!(store.get_for(&2).unwrap(), Some((2, Some(MINUTE))));
+    assert_eq!(store.get_with_ttl(&2).unwrap(), Some(Found { value: 2, ttl: Some(MINUTE) }));
     hand.advance(MINUTE);
     assert_eq!(store.get(&2).unwrap(), None);
-    assert_eq!(store.get_for(&3).unwrap(), Some((3, None)));
+    assert_eq!(store.get_with_ttl(&3).unwrap(), Some(Found { value: 3, ttl: None }));
     // What was there before is lost, and not shown when it is cleared, or ever.
     assert_eq!((store.get(&1).unwrap(), store.len().unwrap()), (None, 1));
     store.clear().unwrap();

@@ -209,7 +209,7 @@ fn a_panic_of_the_users_code_is_an_error_of_the_store_and_leaves_it_whole() {
         let uses: [Use; 5] = [
             // What is not the store's is not dropped here.
             |store| store.get(&Key(1)).map(std::mem::forget),
-            |store| store.get_for(&Key(1)).map(std::mem::forget),
+            |store| store.get_with_ttl(&Key(1)).map(std::mem::forget),
             |store| store.insert(&Key(1), Box::leak(Box::new(Value(1)))),
             |store| store.remove(&Key(1)).map(drop),
             Store::clear,
@@ -319,7 +319,7 @@ impl Clone for Switching {
     fn clone(&self) -> Self {
         if SWITCHES.swap(false, Ordering::SeqCst) {
             let minute = Some(Duration::from_secs(60));
-            SWITCH.get().unwrap().insert_for(&Self(7), &Arc::new(7), minute).unwrap();
+            SWITCH.get().unwrap().insert_with_ttl(&Self(7), &Arc::new(7), minute).unwrap();
         }
         Self(self.0)
     }

@@ -21,17 +21,13 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "macros")]
-mod attributes;
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private_0_1;
 #[cfg(feature = "macros")]
-mod decorated;
+mod attributes;
 #[cfg(feature = "ucache")]
 mod ucache;
-
-#[cfg(feature = "macros")]
-#[doc(hidden)]
-pub mod __private {
-    pub use crate::decorated::*;
-}
 
 #[cfg(all(feature = "macros", feature = "disk"))]
 pub use attributes::bcache;
@@ -41,12 +37,51 @@ pub use attributes::fcache;
 pub use attributes::mcache;
 #[cfg(all(feature = "macros", feature = "ucache"))]
 pub use attributes::ucache;
-pub use twat_cache_core::*;
+#[cfg(feature = "stats")]
+pub use twat_cache_core::Stats;
+#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+pub use twat_cache_core::Trust;
+pub use twat_cache_core::{Args, Async, Call, Clock, Error, ErrorKind, ManualClock, Memo, OwnErrors, SharedErrors};
 #[cfg(feature = "disk")]
-pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, bcache};
+pub use twat_cache_disk::bcache;
 #[cfg(feature = "file")]
-pub use twat_cache_file::{Access, FileBuilder, FileFallback, FileStore, MemoryStore, Verify, View, fcache};
+pub use twat_cache_file::{Access, Verify, View, fcache};
 #[cfg(feature = "mem")]
-pub use twat_cache_mem::{Evictions, MemBuilder, MemStore, StoredWeight, Timed, Unweighed, Weigher, Weighing, mcache};
+pub use twat_cache_mem::mcache;
 #[cfg(feature = "ucache")]
-pub use ucache::{Backend, UnifiedBuilder, UnifiedStore, ucache};
+pub use ucache::{Backend, ucache};
+
+/// What it takes to write a store, and the stores that need no engine.
+pub mod store {
+    #[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+    pub use twat_cache_core::persist;
+    pub use twat_cache_core::{
+        Args, AsyncFunction, Claim, Error, ErrorKind, Expiry, Fallback, Found, Function, KeyHash, KeyHasher,
+        KeyedStore, LruStore, Mode, Namespace, SharesErrors, Sharing, Store, Takes, Ticket, Tiered, ViewStore,
+        WarnOnce,
+    };
+}
+
+/// The builder and the store of [`mcache`](fn@mcache).
+#[cfg(feature = "mem")]
+pub mod mem {
+    pub use twat_cache_mem::{Engine, MemBuilder, MemStore, quick_cache};
+}
+
+/// The builder and the stores of [`bcache`](fn@bcache).
+#[cfg(feature = "disk")]
+pub mod disk {
+    pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, fjall};
+}
+
+/// The builder and the stores of [`fcache`](fn@fcache).
+#[cfg(feature = "file")]
+pub mod file {
+    pub use twat_cache_file::{FileBuilder, FileFallback, FileStore, MemoryStore};
+}
+
+/// The builder and the store of [`ucache`](fn@ucache).
+#[cfg(feature = "ucache")]
+pub mod unified {
+    pub use crate::ucache::{UnifiedBuilder, UnifiedStore};
+}

@@ -3,7 +3,8 @@
 #![cfg(feature = "ucache")]
 
 use tempfile::TempDir;
-use twat_cache::{Backend, UnifiedBuilder, UnifiedStore, ucache};
+use twat_cache::unified::{UnifiedBuilder, UnifiedStore};
+use twat_cache::{Backend, ucache};
 use twat_cache_core::testing::{Rooted, Setup};
 use twat_cache_core::{conformance, conformance_of_keys};
 
@@ -11,7 +12,7 @@ type Store<K, V> = Rooted<UnifiedStore<K, V>, TempDir>;
 
 fn rooted<K, V>(open: impl FnOnce(&TempDir) -> UnifiedStore<K, V>) -> Store<K, V>
 where
-    V: twat_cache::archive::RkyvValue,
+    V: twat_cache::store::persist::RkyvValue,
 {
     // Evictions by the thousand need not reach a disk.
     let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();

@@ -21,6 +21,7 @@
 
 mod patience;
 mod progress;
+mod sharing;
 mod stack;
 mod stall;
 #[cfg(all(test, not(shuttle)))]
@@ -32,15 +33,16 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::key::{ByDigest, KeyHash, Namespace};
-use crate::sharing::Shared;
+use crate::store::ByDigest;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::{Mutex, Signal, Timer};
-use crate::{Args, Error, Process};
+use crate::{Args, Error, KeyHash, Namespace, Process};
 
 use patience::{Patience, Timing};
+pub(crate) use progress::Computation;
 use progress::InProgress;
-pub(crate) use progress::{Computation, forked};
+use sharing::Shared;
+pub use sharing::Sharing;
 pub(crate) use stack::Running;
 use stall::Pulse;
 pub(crate) use turn::{Joined, Turn, Waited};

@@ -5,10 +5,10 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::key::{ByDigest, KeyHash};
+use crate::store::{ByDigest, forked};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, PATIENCE, ReentrantMutex, ReentrantMutexGuard, is_mutant};
-use crate::{Error, ErrorKind, Process};
+use crate::{Error, ErrorKind, KeyHash, Process};
 
 /// The keys that something is being computed for, and how many times.
 pub(super) struct InProgress {
@@ -100,12 +100,6 @@ impl Progress {
         };
         storing.or_else(wait).ok_or_else(busy)
     }
-}
-
-/// Why a forked process cannot take part.
-pub(crate) fn forked() -> Error {
-    Error::new(ErrorKind::Io, "change what is remembered")
-        .because("this process was forked from the one that remembers")
 }
 
 fn busy() -> Error {

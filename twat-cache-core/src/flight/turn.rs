@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use super::sharing::{Shared, Sharing};
 use crate::Args;
-use crate::error::guard;
-use crate::sharing::{Shared, Sharing};
+use crate::store::guard;
 use crate::sync::Timer;
 use crate::sync::atomic::Ordering;
 

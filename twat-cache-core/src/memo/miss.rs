@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 
-use crate::error::guard;
-use crate::flight::{Computation, Driver, Running, Turn, Waited, forked};
-use crate::stats::Counters;
+use super::stats::Counters;
+use crate::flight::{Computation, Driver, Running, Turn, Waited};
+use crate::store::{forked, guard};
 use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The form in which a caller wants a value: its own, or lent by the store.

@@ -1,4 +1,7 @@
+mod function;
 mod miss;
+mod mode;
+mod stats;
 mod view;
 mod with;
 
@@ -8,11 +11,17 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use std::time::Duration;
 
-use crate::error::guard;
 use crate::flight::Flights;
-use crate::stats::Counters;
-use crate::warn::WarnOnce;
-use crate::{Args, Async, Error, KeyedStore, Mode, OwnErrors, SharedErrors, SharesErrors, Store, Takes};
+use crate::store::guard;
+use crate::{Args, Error, KeyedStore, Store, WarnOnce};
+use stats::Counters;
+
+#[doc(hidden)]
+pub use function::kind;
+pub use function::{AsyncFunction, Function, Takes};
+pub use mode::{Async, Mode, OwnErrors, SharedErrors, SharesErrors};
+#[cfg(feature = "stats")]
+pub use stats::Stats;
 
 /// A function that remembers its results in a store.
 ///
@@ -300,7 +309,7 @@ impl<S, F, P> Memo<S, F, P> {
 impl<S: Store, F, P> Memo<S, F, P> {
     /// What this memo has done since it was made.
     pub fn stats(&self) -> crate::Stats {
-        self.counters.stats(self.store.survived())
+        self.counters.stats(self.store.suppressed_errors())
     }
 }
 

@@ -106,8 +106,8 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.describe()
     }
 
-    fn survived(&self) -> u64 {
-        self.inner.survived()
+    fn suppressed_errors(&self) -> u64 {
+        self.inner.suppressed_errors()
     }
 }
 
@@ -124,11 +124,11 @@ impl<K: ?Sized, S: KeyedStore<K>> KeyedStore<K> for Faulty<S> {
         self.check(&self.removals, "remove an entry")?.remove(key)
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<Self::Value>, Error> {
-        self.check(&self.reads, "read an entry")?.get_for(key)
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<Self::Value>>, Error> {
+        self.check(&self.reads, "read an entry")?.get_with_ttl(key)
     }
 
-    fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
-        self.check(&self.writes, "store an entry")?.insert_for(key, value, time)
+    fn insert_with_ttl(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
+        self.check(&self.writes, "store an entry")?.insert_with_ttl(key, value, time)
     }
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use super::values::Subject;
 use super::{Counter, ENTRY_BYTES, Setup};
-use crate::Memo;
-use crate::clock::ManualClock;
+use crate::{Found, ManualClock, Memo};
 
 fn value(n: u64) -> String {
     format!("{n:0>ENTRY_BYTES$}")
@@ -123,22 +122,22 @@ pub fn an_endless_ttl_never_expires<S: Subject>(open: impl Fn(&Setup) -> S) {
 /// What lets a tiered store move entries without prolonging their lives.
 pub fn an_entry_never_outlives_the_time_it_is_given<S: Subject>(open: impl Fn(&Setup) -> S) {
     let (store, hand) = expiring(open, TTL);
-    store.insert_for(&1, &value(1), Some(TTL / 3)).unwrap();
-    store.insert_for(&2, &value(2), Some(TTL * 3)).unwrap();
-    store.insert_for(&3, &value(3), None).unwrap();
+    store.insert_with_ttl(&1, &value(1), Some(TTL / 3)).unwrap();
+    store.insert_with_ttl(&2, &value(2), Some(TTL * 3)).unwrap();
+    store.insert_with_ttl(&3, &value(3), None).unwrap();
     store.insert(&4, &value(4)).unwrap();
-    store.insert_for(&4, &value(4), Some(Duration::ZERO)).unwrap();
+    store.insert_with_ttl(&4, &value(4), Some(Duration::ZERO)).unwrap();
     assert_eq!(store.get(&4).unwrap(), None, "no time at all");
 
     hand.advance(TTL / 3);
     assert_eq!(store.get(&1).unwrap(), None);
     let left = TTL / 3 * 2;
     for key in 2..4 {
-        let (kept, time) = store.get_for(&key).unwrap().unwrap();
+        let Found { value: kept, ttl: time } = store.get_with_ttl(&key).unwrap().unwrap();
         assert_eq!(kept, value(key));
         assert!(time.is_some_and(|time| time <= left && time + MOMENT >= left), "{time:?} where {left:?} are left");
     }
     hand.advance(left);
-    assert_eq!(store.get_for(&2).unwrap(), None);
-    assert_eq!(store.get_for(&3).unwrap(), None);
+    assert_eq!(store.get_with_ttl(&2).unwrap(), None);
+    assert_eq!(store.get_with_ttl(&3).unwrap(), None);
 }

@@ -37,7 +37,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::Clock;
 
 pub use faulty::Faulty;
 pub use log::{Recorder, on_warning, record_logs};

@@ -12,8 +12,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::{Counter, Setup};
-use crate::clock::ManualClock;
-use crate::{KeyedStore, Memo};
+use crate::{KeyedStore, ManualClock, Memo};
 
 /// A store for the suite. `'static`, because some tests end on a thread of their own.
 pub trait Subject: KeyedStore<u64, Value = String> + 'static {}

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use twat_cache_core::archive::{RkyvValue, within_rkyv};
+use twat_cache_core::persist::{RkyvValue, within_rkyv};
 use twat_cache_core::{Error, ErrorKind};
 
 use super::FileStore;

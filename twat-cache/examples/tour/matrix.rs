@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use indicatif::HumanBytes;
-use twat_cache::{FileFallback, Memo, View, fcache};
+use twat_cache::file::FileFallback;
+use twat_cache::{Memo, View, fcache};
 
 use crate::passes::Figures;
 use crate::signature::{COMPUTATIONS, METHOD, ORDERS, sign};

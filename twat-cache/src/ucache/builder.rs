@@ -1,7 +1,7 @@
 use std::hash::Hash;
 
-use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Args, Error, Options};
+use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::{Args, Error};
 
 use super::{Backend, UnifiedStore};
 
@@ -55,7 +55,7 @@ impl UnifiedBuilder {
         self
     }
 
-    twat_cache_core::__option_setters! {
+    twat_cache_core::__option_setters_0_1! {
         /// Keeps at most so many bytes under this name, in the backend and in memory alike, with what is kept beside values
         /// (some 64 bytes an entry); 1 GiB by default, and 0 means to compute every time.
         ///
@@ -64,7 +64,7 @@ impl UnifiedBuilder {
         /// archived form.
     }
 
-    twat_cache_core::__wraps! {
+    twat_cache_core::__wraps_0_1! {
         ///
         /// The backend is chosen and opened at the first call.
         UnifiedStore<A::Owned, V>, by build, patience options.patience,

@@ -2,8 +2,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use twat_cache_core::archive::RkyvValue;
-use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Options, Process, Store, Ticket, WarnOnce};
+use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Process, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -42,7 +42,7 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
             candidates: asked.order().iter().copied().filter(is_candidate).collect(),
             serving: AtomicU8::new(0),
             left: AtomicU8::new(0),
-            ttl: options.lifetime.ttl,
+            ttl: options.expiry.ttl,
             warned: WarnOnce::new(),
             #[cfg(feature = "disk")]
             disk: DiskBuilder::from(options.clone()).build(),
@@ -239,12 +239,12 @@ impl<K: Args + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<
         self.with(|store| store.remove(key))
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
-        self.with(|store| store.get_for(key))
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
+        self.with(|store| store.get_with_ttl(key))
     }
 
-    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        self.with(|store| store.insert_for(key, value, time))
+    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        self.with(|store| store.insert_with_ttl(key, value, time))
     }
 
     fn begin(&self, key: &K) -> Ticket {

@@ -2,8 +2,8 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
 
-use twat_cache_core::archive::{RkyvValue, archived_len};
-use twat_cache_core::{Args, Claim, Error, Fallback, Found, KeyedStore, LruStore, Options, Store, Ticket, Tiered};
+use twat_cache_core::persist::{Options, RkyvValue, archived_len};
+use twat_cache_core::{Args, Error, Fallback, KeyedStore, LruStore, Store, Tiered};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
@@ -51,8 +51,8 @@ where
         // It can be kept nowhere but here.
         Err(_) => 1,
     };
-    let memory = mcache().clock(options.lifetime.clock.clone()).weigher(capacity, weigh);
-    if let Some(ttl) = options.lifetime.ttl { memory.ttl(ttl).open() } else { memory.open() }
+    let memory = mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh);
+    if let Some(ttl) = options.expiry.ttl { memory.ttl(ttl).open() } else { memory.open() }
 }
 
 /// What an entry takes beside its value, about as the backends count it.
@@ -119,8 +119,8 @@ where
         if self.serving().is_some() { self.tiers.describe() } else { format!("{} alone", self.memory().describe()) }
     }
 
-    fn survived(&self) -> u64 {
-        self.tiers.survived()
+    fn suppressed_errors(&self) -> u64 {
+        self.tiers.suppressed_errors()
     }
 }
 
@@ -130,38 +130,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: RkyvValue + Clone + Send + Sync,
 {
-    #[inline]
-    fn get(&self, key: &A) -> Result<Option<V>, Error> {
-        self.tiers.get(key)
-    }
-
-    fn insert(&self, key: &A, value: &V) -> Result<(), Error> {
-        self.tiers.insert(key, value)
-    }
-
-    fn remove(&self, key: &A) -> Result<bool, Error> {
-        self.tiers.remove(key)
-    }
-
-    fn get_for(&self, key: &A) -> Result<Found<V>, Error> {
-        self.tiers.get_for(key)
-    }
-
-    fn insert_for(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        self.tiers.insert_for(key, value, time)
-    }
-
-    fn begin(&self, key: &A) -> Ticket {
-        self.tiers.begin(key)
-    }
-
-    fn insert_begun(&self, key: &A, value: &V, ticket: Ticket) -> Result<bool, Error> {
-        self.tiers.insert_begun(key, value, ticket)
-    }
-
-    fn claim(&self, key: &A, patience: Duration) -> Claim {
-        self.tiers.claim(key, patience)
-    }
+    twat_cache_core::__forward_0_1!(KeyedStore<A>, |this| this.tiers);
 }
 
 impl<K, V: RkyvValue> fmt::Debug for UnifiedStore<K, V> {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use futures_lite::future::block_on;
-use twat_cache::{KeyedStore as _, bcache, fcache, mcache, ucache};
+use twat_cache::store::KeyedStore as _;
+use twat_cache::{bcache, fcache, mcache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use twat_cache::{Backend, Error, KeyedStore, Memo, bcache, fcache, mcache, ucache};
+use twat_cache::disk::DiskStore;
+use twat_cache::store::KeyedStore;
+use twat_cache::{Backend, Error, Memo, bcache, fcache, mcache, ucache};
 
 /// The wrappers under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +147,7 @@ impl<S: KeyedStore<u64, Value = Vec<u64>>> Wrapper for Cached<S> {
 
 /// Entries have keys of 24 bytes; what is kept beside them has others. Afterwards they are in a table, and not in the
 /// journal alone.
-fn change_entries(store: &twat_cache::DiskStore<Vec<u64>>, change: Change) {
+fn change_entries(store: &DiskStore<Vec<u64>>, change: Change) {
     let keyspace = store.keyspace().unwrap();
     for entry in keyspace.iter().map(|entry| entry.into_inner().unwrap()).collect::<Vec<_>>() {
         let (key, mut bytes) = (entry.0, entry.1.to_vec());

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use twat_cache::{Backend, Call, ManualClock, Memo, UnifiedBuilder, UnifiedStore, ucache};
+use twat_cache::store::KeyedStore;
+use twat_cache::unified::{UnifiedBuilder, UnifiedStore};
+use twat_cache::{Backend, Call, ManualClock, Memo, ucache};
 use twat_cache_core::testing::{Counter, record_logs};
 
 type Numbers = Memo<UnifiedStore<u64, Vec<u64>>, Box<dyn Fn(&u64) -> Vec<u64> + Send + Sync>>;
@@ -252,7 +254,7 @@ fn the_engines_are_within_reach() {
     call_all(&memo, 0..3);
     assert_eq!(memo.store().memory().cache().len(), 3);
     #[cfg(feature = "disk")]
-    assert_eq!(twat_cache::KeyedStore::get(memo.store().disk().unwrap(), &1_u64).unwrap(), Some(value(1)));
+    assert_eq!(KeyedStore::get(memo.store().disk().unwrap(), &1_u64).unwrap(), Some(value(1)));
     #[cfg(feature = "file")]
     {
         assert_eq!(memo.store().file().is_some(), BEST == Backend::File);

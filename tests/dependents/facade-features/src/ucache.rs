@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rkyv::{Archive, Deserialize, Serialize};
-use twat_cache::archive::RkyvValue;
+use twat_cache::store::persist::RkyvValue;
 use twat_cache::{Backend, Call, Error, Memo, UnifiedStore, ucache};
 
 use self::warnings::warnings;

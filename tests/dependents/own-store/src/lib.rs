@@ -8,13 +8,13 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use twat_cache_core::{Error, Found, KeyHash, KeyedStore, Lifetime, Namespace, Store};
+use twat_cache_core::{Error, Found, KeyHash, KeyedStore, Expiry, Namespace, Store};
 
 /// So many results, of which those go that were used least recently.
 #[derive(Debug)]
 pub struct Shelf<V> {
     max_entries: usize,
-    lifetime: Lifetime,
+    expiry: Expiry,
     namespace: Namespace,
     entries: Mutex<Entries<V>>,
 }
@@ -36,9 +36,9 @@ struct Entry<V> {
 impl<V> Shelf<V> {
     /// A shelf for so many results, each for so long.
     #[must_use]
-    pub fn new(max_entries: usize, lifetime: Lifetime) -> Self {
+    pub fn new(max_entries: usize, expiry: Expiry) -> Self {
         let entries = Mutex::new(Entries { by_digest: HashMap::new(), moment: 0 });
-        Self { max_entries, lifetime, namespace: Namespace::random(), entries }
+        Self { max_entries, expiry, namespace: Namespace::random(), entries }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries<V>> {
@@ -60,7 +60,7 @@ impl<V: Send> Store for Shelf<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.lifetime.ttl
+        self.expiry.ttl
     }
 
     fn describe(&self) -> String {
@@ -70,36 +70,36 @@ impl<V: Send> Store for Shelf<V> {
 
 impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.get_for(key)?.map(|(value, _)| value))
+        Ok(self.get_with_ttl(key)?.map(|(value, _)| value))
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let digest = self.namespace.digest(key);
         let removed = self.entries().by_digest.remove(&digest);
-        Ok(removed.is_some_and(|entry| self.lifetime.allows(entry.deadline)))
+        Ok(removed.is_some_and(|entry| self.expiry.allows(entry.deadline)))
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
+    fn get_with_ttl(&self, key: &K) -> Result<Found<V>, Error> {
         let digest = self.namespace.digest(key);
         let mut entries = self.entries();
         entries.moment += 1;
         let moment = entries.moment;
-        let found = entries.by_digest.get_mut(&digest).filter(|entry| self.lifetime.allows(entry.deadline));
+        let found = entries.by_digest.get_mut(&digest).filter(|entry| self.expiry.allows(entry.deadline));
         Ok(found.map(|entry| {
             entry.used = moment;
-            (entry.value.clone(), self.lifetime.left(entry.deadline))
+            (entry.value.clone(), self.expiry.left(entry.deadline))
         }))
     }
 
-    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        if self.max_entries == 0 || self.lifetime.within(time) == Some(Duration::ZERO) {
+    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+        if self.max_entries == 0 || self.expiry.within(time) == Some(Duration::ZERO) {
             return KeyedStore::remove(self, key).map(drop);
         }
-        let (digest, deadline) = (self.namespace.digest(key), self.lifetime.deadline(time));
+        let (digest, deadline) = (self.namespace.digest(key), self.expiry.deadline(time));
         let mut entries = self.entries();
         entries.moment += 1;
         let entry = Entry { value: value.clone(), deadline, used: entries.moment };

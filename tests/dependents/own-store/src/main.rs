@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use own_store::Shelf;
-use twat_cache_core::{Call, Error, ErrorKind, Fallback, KeyedStore, Lifetime, LruStore, Memo, Store, Tiered};
+use twat_cache_core::{Call, Error, ErrorKind, Fallback, KeyedStore, Expiry, LruStore, Memo, Store, Tiered};
 
 fn main() -> Result<(), Error> {
     let computed = AtomicUsize::new(0);
@@ -46,7 +46,7 @@ fn main() -> Result<(), Error> {
 }
 
 fn shelf(max_entries: usize) -> Shelf<String> {
-    Shelf::new(max_entries, Lifetime::default())
+    Shelf::new(max_entries, Expiry::default())
 }
 
 /// A store that is not there, and has nothing but what must be implemented.

@@ -5,10 +5,10 @@
 
 use own_store::Shelf;
 use twat_cache_core::testing::Setup;
-use twat_cache_core::{Lifetime, LruStore, conformance, conformance_of_keys};
+use twat_cache_core::{Expiry, LruStore, conformance, conformance_of_keys};
 
 fn shelf(setup: &Setup) -> Shelf<String> {
-    Shelf::new(setup.max_entries, Lifetime { ttl: setup.ttl, clock: setup.clock.clone() })
+    Shelf::new(setup.max_entries, Expiry { ttl: setup.ttl, clock: setup.clock.clone() })
 }
 
 fn lru(setup: &Setup) -> LruStore<String> {
@@ -22,7 +22,7 @@ fn lru(setup: &Setup) -> LruStore<String> {
 mod alone {
     use super::*;
     conformance!(shelf);
-    conformance_of_keys!(Shelf::<u32>::new(100, Lifetime::default()));
+    conformance_of_keys!(Shelf::<u32>::new(100, Expiry::default()));
 }
 
 mod in_tiers {

@@ -3,7 +3,7 @@ use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use crate::key::is_digest;
+use super::key::is_digest;
 
 /// The arguments of a call: borrowed for the lookup, owned for storage.
 ///

@@ -2,7 +2,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{Error, ErrorKind};
+use super::error::{Error, ErrorKind};
 
 /// Logs the first error of each kind at `warn`, later ones at `debug`.
 ///

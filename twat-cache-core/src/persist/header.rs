@@ -8,7 +8,7 @@
 /// | 8–15 | deadline, in nanoseconds since 1970; 0 is never |
 ///
 /// ```
-/// use twat_cache_core::archive::Header;
+/// use twat_cache_core::persist::Header;
 ///
 /// let header = Header { codec: 1, epoch: 42, deadline: 0 };
 /// assert_eq!(Header::split(&header.to_bytes()), Some((header, &[][..])));

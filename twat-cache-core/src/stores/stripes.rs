@@ -1,7 +1,6 @@
-use crate::key::KeyHash;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{PATIENCE, ReentrantMutex, is_mutant};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, KeyHash};
 
 /// What is known of changes to the entries behind a front, for keys that share a stripe of it.
 ///

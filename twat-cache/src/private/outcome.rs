@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use super::Probe;
-use crate::Sharing;
+use twat_cache_core::Sharing;
 
 /// What of a function's result is remembered. The parameter says whether it is a `Result`.
 pub trait Outcome<const IS_RESULT: bool> {

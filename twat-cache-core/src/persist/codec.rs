@@ -1,13 +1,11 @@
-use std::any::type_name;
 use std::fmt;
 
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
 use super::value::{RkyvValue, archive, within_rkyv};
-use crate::error::guard;
-use crate::key::Namespace;
-use crate::{Error, ErrorKind};
+use crate::store::guard;
+use crate::{Error, ErrorKind, Namespace};
 
 /// A way to turn values of type `V` into bytes and back.
 ///
@@ -28,13 +26,13 @@ pub trait Codec<V>: Copy + Send + Sync + 'static {
 }
 
 /// A codec, as a value without its type: so that it is chosen where a store is built, and not a parameter of the store.
-pub struct Functions<V> {
+pub struct ErasedCodec<V> {
     id: u8,
     encode: fn(&V, &mut Vec<u8>) -> Result<(), Error>,
     decode: fn(&[u8]) -> Result<V, Error>,
 }
 
-impl<V> Functions<V> {
+impl<V> ErasedCodec<V> {
     /// Those of a codec.
     pub fn of<C: Codec<V>>() -> Self {
         Self { id: C::ID, encode: C::encode, decode: C::decode }
@@ -56,17 +54,17 @@ impl<V> Functions<V> {
     }
 }
 
-impl<V> Clone for Functions<V> {
+impl<V> Clone for ErasedCodec<V> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<V> Copy for Functions<V> {}
+impl<V> Copy for ErasedCodec<V> {}
 
-impl<V> fmt::Debug for Functions<V> {
+impl<V> fmt::Debug for ErasedCodec<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Functions(..)")
+        f.write_str("ErasedCodec(..)")
     }
 }
 
@@ -92,11 +90,6 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     fn within(namespace: &Namespace) -> Namespace {
         within_rkyv::<V>(namespace)
     }
-}
-
-/// As much as there is to know about a type.
-pub(super) fn typed<V>(namespace: &Namespace) -> Namespace {
-    namespace.with("type", type_name::<V>()).with("size", &size_of::<V>()).with("alignment", &align_of::<V>())
 }
 
 /// [MessagePack](rmp_serde), for types that only have serde.
@@ -133,6 +126,6 @@ impl<V: SerdeValue> Codec<V> for MessagePack {
     }
 
     fn within(namespace: &Namespace) -> Namespace {
-        typed::<V>(&namespace.with("codec", "MessagePack, named"))
+        super::value::typed::<V>(&namespace.with("codec", "MessagePack, named"))
     }
 }

@@ -75,13 +75,13 @@ impl Counters {
         store_error => store_errors;
     }
 
-    /// `survived` are errors that the store has dealt with by itself.
+    /// `suppressed_errors` are errors that the store has dealt with by itself.
     #[cfg(feature = "stats")]
-    pub(crate) fn stats(&self, survived: u64) -> Stats {
+    pub(crate) fn stats(&self, suppressed_errors: u64) -> Stats {
         let [misses, computations, waits, store_errors] =
             [&self.misses, &self.computations, &self.waits, &self.store_errors]
                 .map(|counter| counter.load(Ordering::Relaxed));
-        Stats { hits: self.hits.sum(), misses, computations, waits, store_errors: store_errors + survived }
+        Stats { hits: self.hits.sum(), misses, computations, waits, store_errors: store_errors + suppressed_errors }
     }
 }
 

@@ -7,24 +7,8 @@ use std::{env, fs, io};
 
 use etcetera::BaseStrategy;
 
-use crate::trust::{self, Place};
+use super::trust::{self, Place, Trust};
 use crate::{Error, ErrorKind};
-
-/// Whose cache directories are used.
-///
-/// What others put into a cache directory would be given out as results of this program. So this user must own the
-/// directory, and nobody else may write to it, nor to the directories above it: except to one with the sticky bit, as
-/// `/tmp` has it, where nobody can replace what is another's. Those above may also be the system's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Trust {
-    /// Those that this user owns, and nobody else can write to; the default.
-    #[default]
-    Owner,
-    /// Of those that this user owns, also those that members of their group can write to: for systems where each user has
-    /// a group of their own, say.
-    Group,
-}
 
 /// The directory that a cache without `.dir(…)` uses: `$TWAT_CACHE_DIR`, or else `twat-cache/<program name>` in the
 /// platform's directory for caches.

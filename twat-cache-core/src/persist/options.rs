@@ -2,7 +2,8 @@ use std::hash::Hash;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{KeyHash, Lifetime, Namespace, Trust, default_directory};
+use super::{Trust, default_directory};
+use crate::{Expiry, KeyHash, Namespace};
 
 /// What every cache can be told that outlives the process. All values are legal.
 ///
@@ -25,7 +26,7 @@ pub struct Options {
     /// The limit in bytes, with what is kept beside a value; 0 keeps nothing.
     pub max_bytes: u64,
     /// How long entries live.
-    pub lifetime: Lifetime,
+    pub expiry: Expiry,
     /// Whose cache directories are used.
     pub trust: Trust,
     /// How long a caller waits for another's computation, see [`Memo::patience`](crate::Memo::patience).
@@ -40,7 +41,7 @@ impl Options {
             dir: None,
             version: None,
             max_bytes,
-            lifetime: Lifetime::default(),
+            expiry: Expiry::default(),
             trust: Trust::default(),
             patience: None,
         }
@@ -55,7 +56,7 @@ impl Options {
     /// Whether anything is kept at all.
     #[inline]
     pub fn keeps(&self) -> bool {
-        self.max_bytes > 0 && self.lifetime.ttl != Some(Duration::ZERO)
+        self.max_bytes > 0 && self.expiry.ttl != Some(Duration::ZERO)
     }
 
     /// The cache directory; `None` if there is no place for one on this system.

@@ -2,9 +2,8 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::key::Namespace;
-use crate::stripes::{Change, Stripe, Stripes};
-use crate::{Claim, Error, Found, KeyedStore, Store, Ticket};
+use super::stripes::{Change, Stripe, Stripes};
+use crate::{Claim, Error, Found, KeyedStore, Namespace, Store, Ticket};
 
 /// A fast store in front of a lasting one.
 ///
@@ -72,8 +71,8 @@ where
         format!("{} in front of {}", self.front.describe(), self.back.describe())
     }
 
-    fn survived(&self) -> u64 {
-        self.front.survived() + self.back.survived()
+    fn suppressed_errors(&self) -> u64 {
+        self.front.suppressed_errors() + self.back.suppressed_errors()
     }
 }
 
@@ -87,12 +86,12 @@ where
     fn get(&self, key: &K) -> Result<Option<F::Value>, Error> {
         match self.front.get(key) {
             Ok(Some(value)) => Ok(Some(value)),
-            missed => Ok(self.descend(key, missed.err())?.map(|(value, _)| value)),
+            missed => Ok(self.descend(key, missed.err())?.map(|found| found.value)),
         }
     }
 
     fn insert(&self, key: &K, value: &F::Value) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -102,15 +101,15 @@ where
         Ok(back? | front)
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<F::Value>, Error> {
-        match self.front.get_for(key) {
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<F::Value>>, Error> {
+        match self.front.get_with_ttl(key) {
             Ok(Some(found)) => Ok(Some(found)),
             missed => self.descend(key, missed.err()),
         }
     }
 
-    fn insert_for(&self, key: &K, value: &F::Value, time: Option<Duration>) -> Result<(), Error> {
-        self.put(key, value, time, |back| back.insert_for(key, value, time).map(|()| true)).map(drop)
+    fn insert_with_ttl(&self, key: &K, value: &F::Value, time: Option<Duration>) -> Result<(), Error> {
+        self.put(key, value, time, |back| back.insert_with_ttl(key, value, time).map(|()| true)).map(drop)
     }
 
     fn begin(&self, key: &K) -> Ticket {
@@ -133,21 +132,21 @@ impl<F, B> Tiered<F, B> {
 
     /// The front has nothing: looks into the back, and fills the front from it.
     #[cold]
-    fn descend<K, V>(&self, key: &K, error: Option<Error>) -> Result<Found<V>, Error>
+    fn descend<K, V>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<V>>, Error>
     where
         K: Hash + ?Sized,
         F: KeyedStore<K, Value = V>,
         B: KeyedStore<K, Value = V>,
     {
         let glance = self.stripe(key).glance();
-        let Some((value, left)) = self.back.get_for(key)? else {
+        let Some(found) = self.back.get_with_ttl(key)? else {
             return error.map_or(Ok(None), Err);
         };
         if let Some(glance) = glance {
             // A front that takes nothing costs the next call a look into the back, and this one nothing.
-            glance.fill_front(|| drop(self.front.insert_for(key, &value, left)));
+            glance.fill_front(|| drop(self.front.insert_with_ttl(key, &found.value, found.ttl)));
         }
-        Ok(Some((value, left)))
+        Ok(Some(found))
     }
 
     /// Stores a value in the back by `insert`, which says whether it is current, and in front.
@@ -168,7 +167,8 @@ impl<F, B> Tiered<F, B> {
         // The copy in front must not outlive the entry, whatever the front's own TTL.
         let time = time.into_iter().chain(self.back.ttl()).min();
         change.see_to_front(|is_alone| {
-            let is_there = is_alone && matches!(stored, Ok(true)) && self.front.insert_for(key, value, time).is_ok();
+            let is_there =
+                is_alone && matches!(stored, Ok(true)) && self.front.insert_with_ttl(key, value, time).is_ok();
             // If it does not take the new value, it must not keep an old one.
             if is_there { Ok(()) } else { self.front.remove(key).map(drop) }
         })?;

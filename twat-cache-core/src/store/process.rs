@@ -1,3 +1,4 @@
+use super::error::{Error, ErrorKind};
 use crate::sync::{Mutex, MutexGuard};
 
 /// A process, to find out later that this is another one, made from it by `fork`: there, threads that hold locks are
@@ -34,4 +35,10 @@ impl Default for Process {
     fn default() -> Self {
         Self::this()
     }
+}
+
+/// Why a forked process cannot take part.
+pub(crate) fn forked() -> Error {
+    Error::new(ErrorKind::Io, "change what is remembered")
+        .because("this process was forked from the one that remembers")
 }

@@ -2,12 +2,8 @@ use std::any::type_name;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::path::Path;
-use std::sync::OnceLock;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
-
-use crate::Args;
 
 /// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`].
 ///
@@ -19,7 +15,7 @@ use crate::Args;
 /// SipHash is by Aumasson and Bernstein (<https://www.aumasson.jp/siphash/siphash.pdf>). Keyed with a secret, nobody
 /// can construct two arguments with one digest; by chance, two of 2³² entries share one with probability 2⁻⁶⁵.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyHash(u128);
+pub struct KeyHash(pub(super) u128);
 
 impl KeyHash {
     /// The digest's sixteen bytes, least significant first.
@@ -82,7 +78,7 @@ impl Hasher for Digested {
 /// raw bytes: slices of integers wider than a byte are hashed as they lie in memory, so a big-endian machine does not
 /// find what a little-endian one stored. That costs a miss, never a wrong value.
 #[derive(Clone)]
-pub struct KeyHasher(SipHasher13);
+pub struct KeyHasher(pub(super) SipHasher13);
 
 impl KeyHasher {
     /// The digest of all that was written.
@@ -101,9 +97,9 @@ impl fmt::Debug for KeyHasher {
 /// The methods of a [`Hasher`] that takes integers as the same bytes on every platform.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __little_endian {
+macro_rules! __little_endian_0_1 {
     (|$self:ident, $bytes:ident| $take:expr) => {
-        $crate::__little_endian! {
+        $crate::__little_endian_0_1! {
             |$self, $bytes| $take,
             write_u8: u8 => u8, write_u16: u16 => u16, write_u32: u32 => u32, write_u64: u64 => u64,
             write_u128: u128 => u128, write_usize: usize => u64,
@@ -139,7 +135,7 @@ impl Hasher for KeyHasher {
         self.finish128().0 as u64
     }
 
-    crate::__little_endian!(|self, bytes| self.0.write(bytes));
+    crate::__little_endian_0_1!(|self, bytes| self.0.write(bytes));
 }
 
 /// Whether this hasher makes digests.
@@ -150,105 +146,6 @@ pub(crate) fn is_digest<H>() -> bool {
 
 /// Whether one type is the other. That a name is not another type's is not promised; here it only makes more be hashed.
 #[inline]
-fn is<One: ?Sized, Other: ?Sized>() -> bool {
+pub(super) fn is<One: ?Sized, Other: ?Sized>() -> bool {
     type_name::<One>() == type_name::<Other>()
-}
-
-/// What a digest is about: a secret, and all that sets one cache apart from another.
-///
-/// Two caches that differ in any part never see each other's entries.
-///
-/// ```
-/// use twat_cache_core::Namespace;
-///
-/// let directory = Namespace::from_secret([7; 16]);
-/// let thumbnails = directory.with("name", "thumbnails").with("version", &(320, 240));
-/// let previews = directory.with("name", "previews").with("version", &(320, 240));
-/// assert_ne!(thumbnails.digest("cat.jpg"), previews.digest("cat.jpg"));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Namespace {
-    secret: (u64, u64),
-}
-
-impl Namespace {
-    /// The namespace of a secret that is kept somewhere, such as with a cache directory.
-    pub const fn from_secret(secret: [u8; 16]) -> Self {
-        Self::from_number(u128::from_le_bytes(secret))
-    }
-
-    /// A namespace that nobody else has.
-    ///
-    /// It asks the system for random bytes; a system without them gets what `std` seeds its hash maps with.
-    pub fn random() -> Self {
-        Self::from_secret(Self::random_secret())
-    }
-
-    /// A secret that nobody else has, for [`from_secret`](Self::from_secret) and to be kept.
-    pub fn random_secret() -> [u8; 16] {
-        let mut secret = [0; 16];
-        if getrandom::fill(&mut secret).is_err() {
-            use std::hash::{BuildHasher, RandomState};
-            for half in secret.chunks_exact_mut(8) {
-                half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_le_bytes());
-            }
-        }
-        secret
-    }
-
-    /// The namespace of this process: random, the same for all who ask, gone at exit.
-    pub fn process() -> Self {
-        static PROCESS: OnceLock<Namespace> = OnceLock::new();
-        *PROCESS.get_or_init(Self::random)
-    }
-
-    /// The namespace within this one in which `part` has this value. The order of parts matters.
-    pub fn with<T: Hash + ?Sized>(&self, part: &str, value: &T) -> Self {
-        let mut hasher = self.hasher();
-        part.hash(&mut hasher);
-        value.hash(&mut hasher);
-        Self::from_number(hasher.finish128().0)
-    }
-
-    /// The digest of a call's arguments here, with a path told apart by its bytes.
-    #[inline]
-    pub fn digest_of<A: Args + ?Sized>(&self, arguments: &A) -> KeyHash {
-        let mut hasher = self.hasher();
-        arguments.hash_exactly(&mut hasher);
-        hasher.finish128()
-    }
-
-    /// The digest of anything that hashes. A path that is not one of a [`Call`](crate::Call)'s arguments is told apart by its
-    /// components and its length.
-    #[inline]
-    pub fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
-        let mut hasher = self.hasher();
-        key.hash(&mut hasher);
-        if is::<K, Path>() {
-            hasher.write_usize(size_of_val(key));
-        }
-        hasher.finish128()
-    }
-
-    /// A short public name of the namespace, from which the secret cannot be found.
-    pub fn id(&self) -> u64 {
-        self.with("id", "").hasher().finish()
-    }
-
-    #[inline]
-    fn hasher(&self) -> KeyHasher {
-        KeyHasher(SipHasher13::new_with_keys(self.secret.0, self.secret.1))
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "two halves")]
-    const fn from_number(secret: u128) -> Self {
-        Self { secret: (secret as u64, (secret >> 64) as u64) }
-    }
-}
-
-impl fmt::Debug for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The secret stays secret.
-        write!(f, "Namespace({:016x})", self.id())
-    }
 }

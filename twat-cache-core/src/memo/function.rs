@@ -4,7 +4,7 @@
 ///
 /// `wrap` asks for this instead of `Fn` itself, so that a closure keeps the signature that it is written with. Asked
 /// for `Fn(&A)`, the compiler would fix the lifetimes *inside* `A` once and for all, and a memo of
-/// `|Call((s, n)): &Call<(&str, &u32)>|` could only ever be called with one lifetime of `s`.
+/// `|Call((s, n)): &Call<(&str, &u32)>|` could only ever be called with one expiry of `s`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a function of one argument by reference",
     note = "write the type of a closure's argument, as in `|n: &u64| …`; the compiler does not guess it here",

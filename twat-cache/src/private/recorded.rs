@@ -3,7 +3,7 @@ use std::hash::{Hash, Hasher};
 use smallvec::SmallVec;
 
 use super::exact::Exact;
-use crate::Part;
+use twat_cache_core::Part;
 
 /// A key, or a part of one, that is known by the bytes that were recorded of it. It borrows nothing: what it was made of may be
 /// given away.
@@ -58,7 +58,7 @@ impl Hasher for Recorder {
         self.write_usize(bytes.len());
     }
 
-    twat_cache_core::__little_endian!(|self, bytes| self.0.extend_from_slice(bytes));
+    twat_cache_core::__little_endian_0_1!(|self, bytes| self.0.extend_from_slice(bytes));
 
     // Never asked for.
     fn finish(&self) -> u64 {

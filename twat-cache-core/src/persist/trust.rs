@@ -9,8 +9,23 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use crate::process::Process;
-use crate::{Error, Trust};
+use crate::Error;
+
+/// Whose cache directories are used.
+///
+/// What others put into a cache directory would be given out as results of this program. So this user must own the
+/// directory, and nobody else may write to it, nor to the directories above it: except to one with the sticky bit, as
+/// `/tmp` has it, where nobody can replace what is another's. Those above may also be the system's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Those that this user owns, and nobody else can write to; the default.
+    #[default]
+    Owner,
+    /// Of those that this user owns, also those that members of their group can write to: for systems where each user has
+    /// a group of their own, say.
+    Group,
+}
 
 /// Where a directory is, as seen from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,30 @@
+//! What a store owes, and what stores are made of.
+
+mod args;
+mod claim;
+mod clock;
+mod error;
+mod expiry;
+mod key;
+mod namespace;
+mod process;
+mod warn;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Claim, Error};
+pub use args::{Args, Call, Part};
+pub use claim::Claim;
+pub use clock::{Clock, ManualClock};
+pub(crate) use error::guard;
+pub use error::{Error, ErrorKind};
+pub use expiry::Expiry;
+pub(crate) use key::ByDigest;
+pub use key::{KeyHash, KeyHasher};
+pub use namespace::Namespace;
+pub use process::Process;
+pub(crate) use process::forked;
+pub use warn::WarnOnce;
 
 /// A place where results are kept.
 ///
@@ -78,13 +101,19 @@ pub trait Store: Send + Sync {
     /// How many errors this store has dealt with by itself, so that nobody but the log has heard of them.
     ///
     /// The default is 0, which is right for stores that report them all.
-    fn survived(&self) -> u64 {
+    fn suppressed_errors(&self) -> u64 {
         0
     }
 }
 
-/// A value, and the time that it has left in its store; `None` is for ever. Or nothing at all.
-pub type Found<V> = Option<(V, Option<Duration>)>;
+/// A value that a store has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<V> {
+    /// The value.
+    pub value: V,
+    /// How long the entry stays valid; `None` if it never expires.
+    pub ttl: Option<Duration>,
+}
 
 /// When a computation began: what [`KeyedStore::begin`] gives, and [`KeyedStore::insert_begun`] gets back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,8 +134,8 @@ pub struct Ticket {
 /// - After `insert(k, v)` returned `Ok`, `get(k)` gives `v` or nothing, until the next `insert`, `remove` or `clear`:
 ///   a store may lose what it likes, but never goes back to an older value.
 /// - After `insert(k, v)` returned an error, an older value may still be there.
-/// - A store whose entries expire implements [`ttl`](Store::ttl) and [`get_for`](Self::get_for) too; one that can keep
-///   an entry for less than its own TTL implements [`insert_for`](Self::insert_for). A [`Tiered`](crate::Tiered) moves entries from one
+/// - A store whose entries expire implements [`ttl`](Store::ttl) and [`get_with_ttl`](Self::get_with_ttl) too; one that can keep
+///   an entry for less than its own TTL implements [`insert_with_ttl`](Self::insert_with_ttl). A [`Tiered`](crate::Tiered) moves entries from one
 ///   store to another with them, and no entry may outlive its deadline on the way.
 pub trait KeyedStore<K: ?Sized>: Store {
     /// The value for `key`, or `None`.
@@ -122,15 +151,15 @@ pub trait KeyedStore<K: ?Sized>: Store {
     /// As [`get`](Self::get), with the time that the entry has left; `None` is for ever.
     ///
     /// The default is `get`, and for ever.
-    fn get_for(&self, key: &K) -> Result<Found<Self::Value>, Error> {
-        Ok(self.get(key)?.map(|value| (value, None)))
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<Self::Value>>, Error> {
+        Ok(self.get(key)?.map(|value| Found { value, ttl: None }))
     }
 
     /// As [`insert`](Self::insert), for `time` at the most; `None` leaves it to the store.
     ///
     /// The default cannot promise to forget in time: it keeps nothing unless `time` is `None`, and removes what was
     /// there.
-    fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
+    fn insert_with_ttl(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
         match time {
             None => self.insert(key, value),
             Some(_) => self.remove(key).map(drop),
@@ -180,100 +209,80 @@ pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
     fn to_view(&self, value: &Self::Value) -> Result<Self::View, Error>;
 }
 
-// A pointer to a store forwards every method, defaulted ones too: a forgotten one would silently fall back to the
-// default, however well the store implements it.
-macro_rules! forward {
+/// The methods of a store that is made of another one, inside an `impl` of [`Store`], [`KeyedStore`] or [`ViewStore`].
+///
+/// All methods are here, defaulted ones too: a forgotten one would use the default, however well the inner store implements
+/// it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __forward_0_1 {
+    (Store, |$this:ident| $inner:expr) => {
+        $crate::__forward_0_1! { @ [$crate::Store] |$this| $inner;
+            fn len() -> ::std::result::Result<usize, $crate::Error>;
+            fn clear() -> ::std::result::Result<(), $crate::Error>;
+            fn ttl() -> ::std::option::Option<::std::time::Duration>;
+            fn describe() -> ::std::string::String;
+            fn suppressed_errors() -> u64;
+        }
+    };
+    (KeyedStore<$key:ty>, |$this:ident| $inner:expr) => {
+        $crate::__forward_0_1! { @ [$crate::KeyedStore::<$key>] |$this| $inner;
+            fn get(key: &$key) -> ::std::result::Result<::std::option::Option<Self::Value>, $crate::Error>;
+            fn insert(key: &$key, value: &Self::Value) -> ::std::result::Result<(), $crate::Error>;
+            fn remove(key: &$key) -> ::std::result::Result<bool, $crate::Error>;
+            fn get_with_ttl(key: &$key)
+                -> ::std::result::Result<::std::option::Option<$crate::Found<Self::Value>>, $crate::Error>;
+            fn insert_with_ttl(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>)
+                -> ::std::result::Result<(), $crate::Error>;
+            fn begin(key: &$key) -> $crate::Ticket;
+            fn insert_begun(key: &$key, value: &Self::Value, ticket: $crate::Ticket)
+                -> ::std::result::Result<bool, $crate::Error>;
+            fn claim(key: &$key, patience: ::std::time::Duration) -> $crate::Claim;
+        }
+    };
+    (ViewStore<$key:ty>, |$this:ident| $inner:expr) => {
+        $crate::__forward_0_1! { @ [$crate::ViewStore::<$key>] |$this| $inner;
+            fn view(key: &$key) -> ::std::result::Result<::std::option::Option<Self::View>, $crate::Error>;
+            fn to_view(value: &Self::Value) -> ::std::result::Result<Self::View, $crate::Error>;
+        }
+    };
+    (@ $trait:tt |$this:ident| $inner:expr; $(fn $name:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
+        $(
+            #[inline]
+            fn $name(&self, $($argument: $type),*) -> $output {
+                let $this = self;
+                $crate::__forward_0_1!(@@ $trait $name)(&$inner, $($argument),*)
+            }
+        )+
+    };
+    (@@ [$($trait:tt)*] $name:ident) => {
+        $($trait)*::$name
+    };
+}
+
+macro_rules! forward_pointers {
     ($($pointer:ty),+) => {
         $(
             impl<S: Store + ?Sized> Store for $pointer {
                 type Value = S::Value;
 
-                #[inline]
-                fn len(&self) -> Result<usize, Error> {
-                    (**self).len()
-                }
-
-                #[inline]
-                fn clear(&self) -> Result<(), Error> {
-                    (**self).clear()
-                }
-
-                #[inline]
-                fn ttl(&self) -> Option<Duration> {
-                    (**self).ttl()
-                }
-
-                #[inline]
-                fn describe(&self) -> String {
-                    (**self).describe()
-                }
-
-                #[inline]
-                fn survived(&self) -> u64 {
-                    (**self).survived()
-                }
+                __forward_0_1!(Store, |this| (**this));
             }
 
             impl<K: ?Sized, S: KeyedStore<K> + ?Sized> KeyedStore<K> for $pointer {
-                #[inline]
-                fn get(&self, key: &K) -> Result<Option<Self::Value>, Error> {
-                    (**self).get(key)
-                }
-
-                #[inline]
-                fn insert(&self, key: &K, value: &Self::Value) -> Result<(), Error> {
-                    (**self).insert(key, value)
-                }
-
-                #[inline]
-                fn remove(&self, key: &K) -> Result<bool, Error> {
-                    (**self).remove(key)
-                }
-
-                #[inline]
-                fn get_for(&self, key: &K) -> Result<Found<Self::Value>, Error> {
-                    (**self).get_for(key)
-                }
-
-                #[inline]
-                fn insert_for(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
-                    (**self).insert_for(key, value, time)
-                }
-
-                #[inline]
-                fn begin(&self, key: &K) -> Ticket {
-                    (**self).begin(key)
-                }
-
-                #[inline]
-                fn insert_begun(&self, key: &K, value: &Self::Value, ticket: Ticket) -> Result<bool, Error> {
-                    (**self).insert_begun(key, value, ticket)
-                }
-
-                #[inline]
-                fn claim(&self, key: &K, patience: Duration) -> Claim {
-                    (**self).claim(key, patience)
-                }
+                __forward_0_1!(KeyedStore<K>, |this| (**this));
             }
 
             impl<K: ?Sized, S: ViewStore<K> + ?Sized> ViewStore<K> for $pointer {
                 type View = S::View;
 
-                #[inline]
-                fn view(&self, key: &K) -> Result<Option<S::View>, Error> {
-                    (**self).view(key)
-                }
-
-                #[inline]
-                fn to_view(&self, value: &S::Value) -> Result<S::View, Error> {
-                    (**self).to_view(value)
-                }
+                __forward_0_1!(ViewStore<K>, |this| (**this));
             }
         )+
     };
 }
 
-forward!(&S, Box<S>, Arc<S>);
+forward_pointers!(&S, Box<S>, Arc<S>);
 
 // Dyn-compatible, and shared between threads as it is: compiled, not claimed.
 const _: fn(&dyn Store<Value = u8>) = |_| ();

@@ -2,12 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::Clock;
-use crate::error::guard;
-use crate::flight::forked;
-use crate::key::{KeyHash, Namespace};
+use crate::store::forked;
+use crate::store::guard;
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Args, Error, Found, KeyedStore, Process, Store};
+use crate::{Args, Clock, Error, Found, KeyHash, KeyedStore, Namespace, Process, Store};
 use lru::LruCache;
 
 /// Results in memory, least recently used first out: the store of last resort, always compiled in.
@@ -70,14 +68,12 @@ impl<V> LruStore<V> {
         self.process.lock(&self.entries).ok_or_else(forked)
     }
 
-    fn entry(&self, digest: KeyHash) -> Result<Found<Arc<V>>, Error> {
+    fn entry(&self, digest: KeyHash) -> Result<Option<Found<Arc<V>>>, Error> {
         let mut entries = self.lock()?;
         let Some(entry) = entries.get(&digest) else { return Ok(None) };
-        let Some(deadline) = entry.deadline else {
-            return Ok(Some((entry.value.clone(), None)));
-        };
-        if let Some(left) = self.clock.remaining(deadline) {
-            return Ok(Some((entry.value.clone(), Some(left))));
+        let ttl = entry.deadline.map(|deadline| self.clock.remaining(deadline));
+        if ttl != Some(None) {
+            return Ok(Some(Found { value: entry.value.clone(), ttl: ttl.flatten() }));
         }
         let expired = entries.pop(&digest);
         drop(entries);
@@ -110,11 +106,11 @@ impl<V: Send + Sync> Store for LruStore<V> {
 
 impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.get_for(key)?.map(|(value, _)| value))
+        Ok(self.get_with_ttl(key)?.map(|found| found.value))
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -124,15 +120,15 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
         Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(lives)))
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<V>, Error> {
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
         // A value whose `Clone` panics is as good as none: the function can still give it.
         guard("copy a value", || {
             let found = self.entry(self.namespace.digest_of(key))?;
-            Ok(found.map(|(value, left)| (V::clone(&value), left)))
+            Ok(found.map(|Found { value, ttl }| Found { value: V::clone(&value), ttl }))
         })
     }
 
-    fn insert_for(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
+    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         let digest = self.namespace.digest_of(key);
         let ttl = self.ttl.into_iter().chain(time).min();
         if self.max_entries == 0 || ttl == Some(Duration::ZERO) {

@@ -1,14 +1,11 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::key::{KeyHash, Namespace};
 use crate::sync::Mutex;
-use crate::warn::WarnOnce;
-use crate::{Claim, Error, Found, KeyedStore, Process, Store, Ticket, ViewStore};
+use crate::{Claim, Error, Found, KeyHash, KeyedStore, Namespace, Process, Store, Ticket, ViewStore, WarnOnce};
 
 /// A store that can fail, and one that steps in for it.
 ///
@@ -44,7 +41,7 @@ pub struct Fallback<P, S> {
     /// How many times something was distrusted. What the primary did before one of them does not end it.
     distrusts: AtomicU64,
     warned: WarnOnce,
-    survived: AtomicU64,
+    suppressed_errors: AtomicU64,
 }
 
 /// The primary is not used any more.
@@ -71,7 +68,7 @@ impl<P, S> Fallback<P, S> {
             distrusted: Mutex::default(),
             distrusts: AtomicU64::new(0),
             warned: WarnOnce::new(),
-            survived: AtomicU64::new(0),
+            suppressed_errors: AtomicU64::new(0),
         }
     }
 
@@ -105,7 +102,7 @@ impl<P, S> Fallback<P, S> {
     where
         S: Store,
     {
-        self.survived.fetch_add(1, Ordering::Relaxed);
+        self.suppressed_errors.fetch_add(1, Ordering::Relaxed);
         let lasting = error.kind().is_lasting();
         let secondary = self.secondary.describe();
         if lasting {
@@ -204,15 +201,6 @@ impl<P, S> Fallback<P, S> {
     }
 }
 
-/// The primary's own methods: through them the engine is reached.
-impl<P, S> Deref for Fallback<P, S> {
-    type Target = P;
-
-    fn deref(&self) -> &P {
-        &self.primary
-    }
-}
-
 impl<P, S> Store for Fallback<P, S>
 where
     P: Store,
@@ -253,8 +241,10 @@ where
         }
     }
 
-    fn survived(&self) -> u64 {
-        self.survived.load(Ordering::Relaxed) + self.primary.survived() + self.secondary.survived()
+    fn suppressed_errors(&self) -> u64 {
+        self.suppressed_errors.load(Ordering::Relaxed)
+            + self.primary.suppressed_errors()
+            + self.secondary.suppressed_errors()
     }
 }
 
@@ -270,7 +260,7 @@ where
     }
 
     fn insert(&self, key: &K, value: &P::Value) -> Result<(), Error> {
-        self.insert_for(key, value, None)
+        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -282,12 +272,12 @@ where
         Ok(secondary? | removed)
     }
 
-    fn get_for(&self, key: &K) -> Result<Found<P::Value>, Error> {
-        self.read(key, |primary| primary.get_for(key), |secondary| secondary.get_for(key))
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<P::Value>>, Error> {
+        self.read(key, |primary| primary.get_with_ttl(key), |secondary| secondary.get_with_ttl(key))
     }
 
-    fn insert_for(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
-        self.put(key, value, time, |primary| primary.insert_for(key, value, time).map(|()| true)).map(drop)
+    fn insert_with_ttl(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
+        self.put(key, value, time, |primary| primary.insert_with_ttl(key, value, time).map(|()| true)).map(drop)
     }
 
     fn begin(&self, key: &K) -> Ticket {
@@ -345,7 +335,7 @@ impl<P, S> Fallback<P, S> {
         }
         self.set(LENT);
         // What is lent must not outlive what it stands in for, whatever the secondary's own TTL.
-        self.secondary.insert_for(key, value, time.into_iter().chain(self.primary.ttl()).min()).map(|()| true)
+        self.secondary.insert_with_ttl(key, value, time.into_iter().chain(self.primary.ttl()).min()).map(|()| true)
     }
 }
 

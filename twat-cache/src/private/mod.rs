@@ -17,7 +17,17 @@ pub use outcome::Outcome;
 pub use part::{Kept, Key};
 pub use recorded::{Recorded, Recorder};
 
-pub use crate::*;
+#[cfg(feature = "ucache")]
+pub use crate::ucache::{UnifiedStore, ucache};
+pub use twat_cache_core::{Args, Call, Memo};
+#[cfg(feature = "disk")]
+pub use twat_cache_disk::{DiskFallback, bcache};
+#[cfg(feature = "file")]
+pub use twat_cache_file::{FileFallback, View, fcache};
+#[cfg(feature = "mem")]
+pub use twat_cache_mem::{MemStore, mcache};
+
+use twat_cache_core::{Error, Namespace};
 
 /// What the controls give that may fail.
 pub type Answer<T> = Result<T, Error>;

@@ -1,29 +1,29 @@
 use std::time::Duration;
 
-use crate::Clock;
+use super::clock::Clock;
 
 /// How long entries live, and by which clock. By default for ever, and by the system's.
 ///
 /// ```
 /// use std::time::Duration;
-/// use twat_cache_core::{Lifetime, ManualClock};
+/// use twat_cache_core::{Expiry, ManualClock};
 ///
 /// let hand = ManualClock::new();
-/// let lifetime = Lifetime { ttl: Some(Duration::from_secs(60)), clock: hand.clock() };
-/// let deadline = lifetime.deadline(None);
-/// assert!(lifetime.allows(deadline));
+/// let expiry = Expiry { ttl: Some(Duration::from_secs(60)), clock: hand.clock() };
+/// let deadline = expiry.deadline(None);
+/// assert!(expiry.allows(deadline));
 /// hand.advance(Duration::from_secs(60));
-/// assert!(!lifetime.allows(deadline));
+/// assert!(!expiry.allows(deadline));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Lifetime {
+pub struct Expiry {
     /// How long at the most; `None` is for ever.
     pub ttl: Option<Duration>,
     /// The clock that deadlines go by.
     pub clock: Clock,
 }
 
-impl Lifetime {
+impl Expiry {
     /// When an entry expires that is stored now, for `time` at the most: in nanoseconds since 1970, and 0 for never.
     pub fn deadline(&self, time: Option<Duration>) -> u64 {
         self.within(time).map_or(0, |time| self.clock.since_1970_in(time))

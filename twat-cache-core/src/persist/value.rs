@@ -15,10 +15,8 @@ use rkyv::ser::writer::IoWriter;
 use rkyv::util::with_arena;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::codec::typed;
-use crate::error::guard;
-use crate::key::Namespace;
-use crate::{Error, ErrorKind};
+use crate::store::guard;
+use crate::{Error, ErrorKind, Namespace};
 
 /// Writes what it is given to anything that takes bytes. One type for all of them, so that there is one bound on values.
 type Archiver<'a> = HighSerializer<IoWriter<&'a mut (dyn io::Write + 'a)>, ArenaHandle<'a>, rancor::Error>;
@@ -81,7 +79,7 @@ pub fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<()
 /// without the writing.
 ///
 /// ```
-/// use twat_cache_core::archive::archived_len;
+/// use twat_cache_core::persist::archived_len;
 ///
 /// assert_eq!(archived_len(&vec![1_u64; 100], 1000)?, Some(808));
 /// assert_eq!(archived_len(&vec![1_u64; 1000], 1000)?, None);
@@ -110,6 +108,11 @@ impl io::Write for Count {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// As much as there is to know about a type.
+pub(super) fn typed<V>(namespace: &Namespace) -> Namespace {
+    namespace.with("type", type_name::<V>()).with("size", &size_of::<V>()).with("alignment", &align_of::<V>())
 }
 
 /// The namespace, within this one, of all that rkyv archives from this type.

@@ -1,0 +1,17 @@
+//! What stores need that outlive the process: options, directories, and values as bytes.
+
+mod codec;
+mod directory;
+mod header;
+mod options;
+pub mod trust;
+mod value;
+
+pub use codec::{Codec, ErasedCodec, Rkyv};
+#[cfg(feature = "serde")]
+pub use codec::{MessagePack, SerdeValue};
+pub use directory::{default_directory, prepare_below, prepare_root};
+pub use header::Header;
+pub use options::Options;
+pub use trust::Trust;
+pub use value::{RkyvValue, archive, archived_len, within_rkyv};

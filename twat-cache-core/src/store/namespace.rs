@@ -1,0 +1,108 @@
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use siphasher::sip128::SipHasher13;
+
+use super::args::Args;
+use super::key::{KeyHash, KeyHasher, is};
+
+/// What a digest is about: a secret, and all that sets one cache apart from another.
+///
+/// Two caches that differ in any part never see each other's entries.
+///
+/// ```
+/// use twat_cache_core::Namespace;
+///
+/// let directory = Namespace::from_secret([7; 16]);
+/// let thumbnails = directory.with("name", "thumbnails").with("version", &(320, 240));
+/// let previews = directory.with("name", "previews").with("version", &(320, 240));
+/// assert_ne!(thumbnails.digest("cat.jpg"), previews.digest("cat.jpg"));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Namespace {
+    secret: (u64, u64),
+}
+
+impl Namespace {
+    /// The namespace of a secret that is kept somewhere, such as with a cache directory.
+    pub const fn from_secret(secret: [u8; 16]) -> Self {
+        Self::from_number(u128::from_le_bytes(secret))
+    }
+
+    /// A namespace that nobody else has.
+    ///
+    /// It asks the system for random bytes; a system without them gets what `std` seeds its hash maps with.
+    pub fn random() -> Self {
+        Self::from_secret(Self::random_secret())
+    }
+
+    /// A secret that nobody else has, for [`from_secret`](Self::from_secret) and to be kept.
+    pub fn random_secret() -> [u8; 16] {
+        let mut secret = [0; 16];
+        if getrandom::fill(&mut secret).is_err() {
+            use std::hash::{BuildHasher, RandomState};
+            for half in secret.chunks_exact_mut(8) {
+                half.copy_from_slice(&RandomState::new().hash_one(std::process::id()).to_le_bytes());
+            }
+        }
+        secret
+    }
+
+    /// The namespace of this process: random, the same for all who ask, gone at exit.
+    pub fn process() -> Self {
+        static PROCESS: OnceLock<Namespace> = OnceLock::new();
+        *PROCESS.get_or_init(Self::random)
+    }
+
+    /// The namespace within this one in which `part` has this value. The order of parts matters.
+    pub fn with<T: Hash + ?Sized>(&self, part: &str, value: &T) -> Self {
+        let mut hasher = self.hasher();
+        part.hash(&mut hasher);
+        value.hash(&mut hasher);
+        Self::from_number(hasher.finish128().0)
+    }
+
+    /// The digest of a call's arguments here, with a path told apart by its bytes.
+    #[inline]
+    pub fn digest_of<A: Args + ?Sized>(&self, arguments: &A) -> KeyHash {
+        let mut hasher = self.hasher();
+        arguments.hash_exactly(&mut hasher);
+        hasher.finish128()
+    }
+
+    /// The digest of anything that hashes. A path that is not one of a [`Call`](crate::Call)'s arguments is told apart by its
+    /// components and its length.
+    #[inline]
+    pub fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
+        let mut hasher = self.hasher();
+        key.hash(&mut hasher);
+        if is::<K, Path>() {
+            hasher.write_usize(size_of_val(key));
+        }
+        hasher.finish128()
+    }
+
+    /// A short public name of the namespace, from which the secret cannot be found.
+    pub fn id(&self) -> u64 {
+        self.with("id", "").hasher().finish()
+    }
+
+    #[inline]
+    fn hasher(&self) -> KeyHasher {
+        KeyHasher(SipHasher13::new_with_keys(self.secret.0, self.secret.1))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "two halves")]
+    const fn from_number(secret: u128) -> Self {
+        Self { secret: (secret as u64, (secret >> 64) as u64) }
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The secret stays secret.
+        write!(f, "Namespace({:016x})", self.id())
+    }
+}

@@ -1,0 +1,10 @@
+//! Stores that need no engine, and those that are made of others.
+
+mod fallback;
+mod lru;
+mod stripes;
+mod tiered;
+
+pub use fallback::Fallback;
+pub use lru::LruStore;
+pub use tiered::Tiered;

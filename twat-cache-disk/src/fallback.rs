@@ -1,0 +1,53 @@
+use std::path::Path;
+
+use fjall::Keyspace;
+use twat_cache_core::{Args, Error, Fallback, KeyedStore, LruStore, Store};
+
+use crate::store::DiskStore;
+
+/// Results in the database, and in memory where the database fails. The store of all memos that [`bcache`](crate::bcache)
+/// makes.
+#[derive(Debug)]
+pub struct DiskFallback<V>(pub(crate) Fallback<DiskStore<V>, LruStore<V>>);
+
+impl<V> DiskFallback<V> {
+    /// The directory of the database, see [`DiskStore::path`].
+    pub fn path(&self) -> &Path {
+        self.primary().path()
+    }
+
+    /// The engine, see [`DiskStore::database`].
+    pub fn database(&self) -> Result<fjall::Database, Error> {
+        self.primary().database()
+    }
+
+    /// The part of the database that has the entries, see [`DiskStore::keyspace`].
+    pub fn keyspace(&self) -> Result<Keyspace, Error> {
+        self.primary().keyspace()
+    }
+
+    /// The store on disk.
+    pub fn primary(&self) -> &DiskStore<V> {
+        self.0.primary()
+    }
+
+    /// The memory that serves where the database fails.
+    pub fn secondary(&self) -> &LruStore<V> {
+        self.0.secondary()
+    }
+
+    /// Whether memory has replaced the database for good.
+    pub fn has_switched(&self) -> bool {
+        self.0.has_switched()
+    }
+}
+
+impl<V: Clone + Send + Sync> Store for DiskFallback<V> {
+    type Value = V;
+
+    twat_cache_core::__forward_0_1!(Store, |this| this.0);
+}
+
+impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for DiskFallback<V> {
+    twat_cache_core::__forward_0_1!(KeyedStore<K>, |this| this.0);
+}
