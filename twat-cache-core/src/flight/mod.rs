@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::ByDigest;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use crate::sync::{Mutex, Signal, Timer};
+use crate::sync::{Driver, Mutex, Signal, Timer};
 use crate::{Args, Error, KeyHash, Namespace, Process};
 
 use patience::{Patience, Timing};
@@ -43,17 +43,9 @@ pub(crate) use progress::Computation;
 use progress::InProgress;
 use sharing::Shared;
 pub use sharing::Sharing;
-pub(crate) use stack::Running;
 use stall::Pulse;
 pub(crate) use turn::{Joined, Turn, Waited};
 use turn::{Lead, Wait};
-
-/// What drives a computation, or waits for one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Driver {
-    Thread,
-    Task,
-}
 
 /// The flights of one memo.
 pub(crate) struct Flights {
@@ -103,7 +95,7 @@ impl Flights {
 
     /// Says what a caller that missed is to do. It has waited since it `begun` to, if at all.
     pub(crate) fn join(&self, digest: KeyHash, caller: Driver, begun: Option<Instant>) -> Joined<'_> {
-        let alone = Joined::Turn(Turn(None));
+        let alone = Joined::Turn(Turn::alone());
         let flight = {
             let Some(mut table) = self.process.lock(&self.table) else { return alone };
             match table.entry(digest) {

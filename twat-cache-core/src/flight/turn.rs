@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::sharing::{Shared, Sharing};
 use crate::Args;
 use crate::store::guard;
-use crate::sync::Timer;
 use crate::sync::atomic::Ordering;
+use crate::sync::{Driver, Timer};
 
 use super::stack::{self, Running};
 use super::stall::{self, Pulse};
@@ -41,34 +41,29 @@ impl<'a> Joined<'a> {
 
     /// The turn of a caller that computes in any case.
     pub(crate) fn at_once(self) -> Turn<'a> {
-        if let Joined::Turn(turn) = self { turn } else { Turn(None) }
+        if let Joined::Turn(turn) = self { turn } else { Turn::alone() }
     }
 
-    /// Waits if somebody else is computing.
-    pub(crate) fn block<K: Args + ?Sized, E>(self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
+    /// Waits if another caller is computing. Of a thread, the future is ready when it is first polled.
+    pub(crate) async fn wait<K: Args + ?Sized, E>(self, driver: Driver, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
         let wait = match self {
             Joined::Turn(turn) => return Waited::Over(turn),
             Joined::Wait(wait) => wait,
         };
-        while !wait.flight.signal.block_until(|| wait.deadline(), || !wait.flight.is_flying()) {
-            wait.give_up_if_due();
-        }
-        wait.aftermath(key, sharing)
-    }
-
-    /// As [`block`](Self::block), for tasks.
-    pub(crate) async fn until<K: Args + ?Sized, E>(self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
-        let wait = match self {
-            Joined::Turn(turn) => return Waited::Over(turn),
-            Joined::Wait(wait) => wait,
-        };
-        while !wait.flight.signal.until(|| wait.deadline(), || !wait.flight.is_flying()).await {
-            if !Timer::is_available() {
-                return Waited::Over(Turn(None));
+        loop {
+            let (signal, deadline, is_over) = (&wait.flight.signal, || wait.deadline(), || !wait.flight.is_flying());
+            let is_over = match driver {
+                Driver::Thread => signal.block_until(deadline, is_over),
+                Driver::Task => signal.until(deadline, is_over).await,
+            };
+            if is_over {
+                return wait.aftermath(key, sharing);
+            }
+            if driver == Driver::Task && !Timer::is_available() {
+                return Waited::Over(Turn::alone());
             }
             wait.give_up_if_due();
         }
-        wait.aftermath(key, sharing)
     }
 }
 
@@ -77,6 +72,11 @@ impl<'a> Joined<'a> {
 pub(crate) struct Turn<'a>(pub(super) Option<Lead<'a>>);
 
 impl Turn<'_> {
+    /// No caller waits for this one.
+    pub(crate) const fn alone() -> Self {
+        Self(None)
+    }
+
     /// Marks this thread as the one that computes, until the guard is dropped: whatever code runs then, the store's
     /// included, must not wait for this flight.
     pub(crate) fn enter(&self) -> Option<Running> {
@@ -225,6 +225,6 @@ impl<'a> Wait<'a> {
             guard("compare arguments", matches).unwrap_or(false)
         };
         let error = self.flight.error.get().filter(|(_, of)| is_ours(of)).and_then(|(error, _)| sharing.take(error));
-        error.map_or(Waited::Over(Turn(None)), Waited::Failed)
+        error.map_or(Waited::Over(Turn::alone()), Waited::Failed)
     }
 }

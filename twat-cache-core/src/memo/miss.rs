@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::future::Future;
 
 use super::stats::Counters;
-use crate::flight::{Computation, Driver, Running, Turn, Waited};
+use crate::flight::{Computation, Turn, Waited};
 use crate::store::{forked, guard};
+use crate::sync::{Driver, at_once};
 use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The form in which a caller wants a value: its own, or lent by the store.
@@ -36,23 +37,25 @@ impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
     }
 }
 
-/// What came of a miss before the function runs.
+/// What a miss comes to before the function runs.
 enum Before<'a, T> {
     /// The result is there.
     Over(T),
     Compute(Leading<'a>),
 }
 
-/// What a computation holds while it is under way. The fields are dropped in this order.
+/// What a computation holds until its result is stored. The fields are dropped in this order.
 struct Leading<'a> {
     computation: Option<Computation<'a>>,
     ticket: Ticket,
     claim: Claim,
-    #[expect(dead_code, reason = "it is kept for its `Drop`")]
-    running: Option<Running>,
     turn: Turn<'a>,
 }
 
+// A miss is the same for threads and for tasks up to the point where the function runs, and after it. Only the waits differ,
+// and a wait of a thread blocks it: its future is ready when it is first polled.
+//
+// The parts before and after the function are functions of their own and not on the stack while it runs: functions recur.
 impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub(super) fn hit<T>(&self, found: T) -> T {
@@ -74,18 +77,42 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        // What happens before and after the function runs is apart, and not on the stack while it does: functions recur.
-        match self.before(form, key, error, sharing) {
+        match self.before_at_once(form, key, error, sharing) {
             Before::Over(result) => result,
             Before::Compute(mut leading) => {
+                let _running = leading.turn.enter();
                 let result = leading.turn.run(compute);
                 self.after(form, key, &mut leading, result, sharing)
             }
         }
     }
 
+    /// The future is boxed by the callers: a future is as large as all that it may ever hold, a hit's too.
+    pub(super) async fn miss_async<M, K, V, E, O>(
+        &self,
+        form: &M,
+        key: &K,
+        error: Option<Error>,
+        sharing: Sharing<E>,
+        compute: impl Future<Output = Result<V, E>>,
+    ) -> Result<O, E>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        M: Form<S, K, Output = O>,
+    {
+        match self.before(Driver::Task, form, key, error, sharing).await {
+            Before::Over(result) => result,
+            Before::Compute(mut leading) => {
+                let result = leading.turn.drive(compute).await;
+                let _running = leading.turn.enter();
+                self.after(form, key, &mut leading, result, sharing)
+            }
+        }
+    }
+
     #[inline(never)]
-    fn before<M, K, V, E, O>(
+    fn before_at_once<M, K, V, E, O>(
         &self,
         form: &M,
         key: &K,
@@ -97,35 +124,56 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let digest = self.missed(key, error);
+        let before = at_once(self.before(Driver::Thread, form, key, error, sharing));
+        // It has always ended. If it had not, the caller would compute alone.
+        before.unwrap_or_else(|| {
+            Before::Compute(self.lead(Turn::alone(), Claim::free(), self.flights.digest(key), key, false))
+        })
+    }
+
+    async fn before<M, K, V, E, O>(
+        &self,
+        driver: Driver,
+        form: &M,
+        key: &K,
+        error: Option<Error>,
+        sharing: Sharing<E>,
+    ) -> Before<'_, Result<O, E>>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        M: Form<S, K, Output = O>,
+    {
+        self.counters.miss();
+        self.warn_of(error);
+        let digest = self.flights.digest(key);
         let (mut waits, mut begun) = (Waits::of(&self.counters), None);
         let turn = loop {
-            let joined = self.flights.join(digest, Driver::Thread, begun);
+            let joined = self.flights.join(digest, driver, begun);
             waits.note(joined.is_wait());
-            match joined.block(key, sharing) {
+            match joined.wait(driver, key, sharing).await {
                 Waited::Over(turn) => break turn,
                 Waited::Failed(error) => return Before::Over(Err(error)),
-                // What was waited for has been given up: somebody else is to lead.
+                // The computation that was waited for has been given up: another caller leads.
                 Waited::Again(since) => begun = since,
             }
         };
-        let running = turn.enter();
-        // Somebody may have stored it while we waited, or between our look and our turn.
-        if let Some(found) = self.look(form, key) {
+        // Another caller may have stored it during the wait, or between our look and our turn.
+        if let Some(found) = turn.during(|| self.look(form, key)) {
             return Before::Over(Ok(found));
         }
-        // Other processes may compute it, or have computed it since.
+        // Other processes may be computing it, or have computed it since.
         let claim = loop {
-            let claim = self.claim(&turn, key);
+            let claim = turn.during(|| self.claim(&turn, key));
             if !claim.is_waiting() {
                 break claim;
             }
             waits.note(true);
-            let granted = claim.block();
+            let granted = turn.drive(claim.granted(driver)).await;
             let is_over = granted.is_free();
             // All that waited look at once, and not one after the other: to check a large value takes long.
             drop(granted);
-            let found = self.look(form, key);
+            let found = turn.during(|| self.look(form, key));
             turn.note_claim(found.is_some());
             if let Some(found) = found {
                 return Before::Over(Ok(found));
@@ -135,13 +183,22 @@ impl<S, F, P> Memo<S, F, P> {
             }
         };
         if !claim.is_free()
-            && let Some(found) = self.look(form, key)
+            && let Some(found) = turn.during(|| self.look(form, key))
         {
             return Before::Over(Ok(found));
         }
-        let (computation, ticket) = self.begin(digest, key, false);
+        Before::Compute(self.lead(turn, claim, digest, key, false))
+    }
+
+    /// The computation begins, here and in the store.
+    fn lead<'a, K, V>(&'a self, turn: Turn<'a>, claim: Claim, digest: KeyHash, key: &K, is_refresh: bool) -> Leading<'a>
+    where
+        K: ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let (computation, ticket) = turn.during(|| self.begin(digest, key, is_refresh));
         self.counters.computation();
-        Before::Compute(Leading { computation, ticket, claim, running, turn })
+        Leading { computation, ticket, claim, turn }
     }
 
     #[inline(never)]
@@ -159,71 +216,12 @@ impl<S, F, P> Memo<S, F, P> {
         M: Form<S, K, Output = O>,
     {
         let value = result.inspect_err(|error| leading.turn.share(key, error, sharing))?;
-        self.keep(leading.computation.as_ref(), key, &value, leading.ticket);
-        // Other processes may look by now.
+        if let Err(error) = self.put(leading.computation.as_ref(), key, &value, leading.ticket) {
+            self.failed(&error, "the result is returned, not remembered");
+        }
+        // Before the value is made ready for the caller: other processes may look by now.
         leading.claim = Claim::free();
         Ok(M::of(&self.store, key, value))
-    }
-
-    // The twin of `miss`. It is boxed by its callers: a future is as large as all that it may ever hold, a hit's too.
-    pub(super) async fn miss_async<M, K, V, E, O>(
-        &self,
-        form: &M,
-        key: &K,
-        error: Option<Error>,
-        sharing: Sharing<E>,
-        compute: impl Future<Output = Result<V, E>>,
-    ) -> Result<O, E>
-    where
-        K: Args + ?Sized,
-        S: KeyedStore<K, Value = V>,
-        M: Form<S, K, Output = O>,
-    {
-        let digest = self.missed(key, error);
-        let (mut waits, mut begun) = (Waits::of(&self.counters), None);
-        let turn = loop {
-            let joined = self.flights.join(digest, Driver::Task, begun);
-            waits.note(joined.is_wait());
-            match joined.until(key, sharing).await {
-                Waited::Over(turn) => break turn,
-                Waited::Failed(error) => return Err(error),
-                Waited::Again(since) => begun = since,
-            }
-        };
-        if let Some(found) = turn.during(|| self.look(form, key)) {
-            return Ok(found);
-        }
-        let claim = loop {
-            let claim = turn.during(|| self.claim(&turn, key));
-            if !claim.is_waiting() {
-                break claim;
-            }
-            waits.note(true);
-            let granted = turn.drive(claim.granted()).await;
-            let is_over = granted.is_free();
-            // All that waited look at once, and not one after the other: to check a large value takes long.
-            drop(granted);
-            let found = turn.during(|| self.look(form, key));
-            turn.note_claim(found.is_some());
-            if let Some(found) = found {
-                return Ok(found);
-            }
-            if is_over {
-                break Claim::free();
-            }
-        };
-        if !claim.is_free()
-            && let Some(found) = turn.during(|| self.look(form, key))
-        {
-            return Ok(found);
-        }
-        let (computation, ticket) = turn.during(|| self.begin(digest, key, false));
-        self.counters.computation();
-        let result = turn.drive(compute).await;
-        let value = result.inspect_err(|error| turn.share(key, error, sharing))?;
-        turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
-        drop((computation, claim));
-        Ok(turn.during(|| M::of(&self.store, key, value)))
     }
 
     pub(super) fn renew<K, V, E>(
@@ -236,18 +234,12 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let digest = self.flights.digest(key);
-        // If nobody leads, we do, so that callers that miss meanwhile wait for us.
-        let turn = self.flights.join(digest, Driver::Thread, None).at_once();
-        let _leading = turn.enter();
-        let (computation, ticket) = self.begin(digest, key, true);
-        self.counters.computation();
-        let value = turn.run(compute).inspect_err(|error| turn.share(key, error, sharing))?;
-        self.keep(computation.as_ref(), key, &value, ticket);
-        Ok(value)
+        let mut leading = self.lead_renewal(Driver::Thread, key);
+        let _running = leading.turn.enter();
+        let result = leading.turn.run(compute);
+        self.after(&Owned, key, &mut leading, result, sharing)
     }
 
-    // The twin of `renew`.
     pub(super) async fn renew_async<K, V, E>(
         &self,
         key: &K,
@@ -258,19 +250,21 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let digest = self.flights.digest(key);
-        let turn = self.flights.join(digest, Driver::Task, None).at_once();
-        let (computation, ticket) = turn.during(|| self.begin(digest, key, true));
-        self.counters.computation();
-        let value = turn.drive(compute).await.inspect_err(|error| turn.share(key, error, sharing))?;
-        turn.during(|| self.keep(computation.as_ref(), key, &value, ticket));
-        Ok(value)
+        let mut leading = self.lead_renewal(Driver::Task, key);
+        let result = leading.turn.drive(compute).await;
+        let _running = leading.turn.enter();
+        self.after(&Owned, key, &mut leading, result, sharing)
     }
 
-    fn missed<K: Args + ?Sized>(&self, key: &K, error: Option<Error>) -> KeyHash {
-        self.counters.miss();
-        self.warn_of(error);
-        self.flights.digest(key)
+    /// If no other caller leads, this one does, so that callers that miss meanwhile wait for it.
+    fn lead_renewal<K, V>(&self, driver: Driver, key: &K) -> Leading<'_>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let digest = self.flights.digest(key);
+        let turn = self.flights.join(digest, driver, None).at_once();
+        self.lead(turn, Claim::free(), digest, key, true)
     }
 
     /// Notes that a computation begins, here and in the store: in this order, or a change between the two would not be seen.
@@ -304,17 +298,6 @@ impl<S, F, P> Memo<S, F, P> {
     {
         let claim = |patience| guard("claim a computation", || Ok(self.store.claim(key, patience))).ok();
         turn.claim_patience().and_then(claim).unwrap_or_else(Claim::free)
-    }
-
-    /// Stores a result, as far as that is possible.
-    fn keep<K, V>(&self, computation: Option<&Computation<'_>>, key: &K, value: &V, ticket: Ticket)
-    where
-        K: ?Sized,
-        S: KeyedStore<K, Value = V>,
-    {
-        if let Err(error) = self.put(computation, key, value, ticket) {
-            self.failed(&error, "the result is returned, not remembered");
-        }
     }
 
     /// Stores a result that is current. What is there otherwise is not older than the last change.

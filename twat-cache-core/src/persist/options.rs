@@ -10,7 +10,7 @@ use crate::{Expiry, KeyHash, Namespace};
 /// The builders of `bcache`, `fcache` and `ucache` are made of these, and so may be the builder of a store of your own:
 ///
 /// ```
-/// use twat_cache_core::Options;
+/// use twat_cache_core::persist::Options;
 ///
 /// let options = Options { max_bytes: 1 << 20, ..Options::new("thumbnails", 1 << 30) };
 /// assert!(options.keeps());

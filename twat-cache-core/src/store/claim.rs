@@ -4,7 +4,7 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use crate::sync::Timer;
+use crate::sync::{Driver, Timer};
 
 /// The right to compute a result that other processes may want to compute as well.
 ///
@@ -53,31 +53,19 @@ impl Claim {
         matches!(self.0, State::Waiting(_))
     }
 
-    /// Waits for the right, on this thread.
-    pub(crate) fn block(self) -> Self {
+    /// Waits for the right. Of a thread, the future is ready when it is first polled.
+    pub(crate) async fn granted(self, driver: Driver) -> Self {
         let State::Waiting(mut attempt) = self.0 else { return self };
         let mut pause = SHORTEST;
         loop {
             if let Some(claim) = attempt() {
                 return claim;
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST);
-        }
-    }
-
-    /// Waits for the right, without holding up the thread.
-    pub(crate) async fn granted(self) -> Self {
-        let State::Waiting(mut attempt) = self.0 else { return self };
-        let mut pause = SHORTEST;
-        loop {
-            if let Some(claim) = attempt() {
-                return claim;
+            match driver {
+                Driver::Thread => thread::sleep(pause),
+                Driver::Task if Timer::is_available() => Timer::new(pause).await,
+                Driver::Task => return Self::free(),
             }
-            if !Timer::is_available() {
-                return Self::free();
-            }
-            Timer::new(pause).await;
             pause = (pause * 2).min(LONGEST);
         }
     }
@@ -105,6 +93,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
+    use crate::sync::at_once;
 
     struct Guard(mpsc::Sender<()>);
 
@@ -127,11 +116,11 @@ mod tests {
     #[test]
     fn threads_and_tasks_wait_until_it_is_granted() {
         let (send, dropped) = mpsc::channel();
-        let claim = third(send.clone()).block();
+        let claim = at_once(third(send.clone()).granted(Driver::Thread)).unwrap();
         assert!(matches!(claim.0, State::Held(_)) && dropped.try_recv().is_err());
         drop(claim);
         dropped.recv().unwrap();
-        let claims = [0; 10].map(|_| third(send.clone()).granted());
+        let claims = [0; 10].map(|_| third(send.clone()).granted(Driver::Task));
         let claims = claims.map(futures_lite::future::block_on);
         assert!(dropped.try_recv().is_err());
         drop(claims);
@@ -142,7 +131,7 @@ mod tests {
     fn what_a_dropped_task_has_waited_for_is_given_back() {
         let (send, dropped) = mpsc::channel();
         {
-            let mut waiting = pin!(third(send).granted());
+            let mut waiting = pin!(third(send).granted(Driver::Task));
             assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
         dropped.recv_timeout(Duration::from_secs(10)).unwrap();
