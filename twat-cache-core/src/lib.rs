@@ -25,6 +25,7 @@
 //! - `persist`: [codecs](archive) and directories, for stores that outlive the process; `serde` adds MessagePack to it.
 //! - `stats`: [`Memo::stats`], exact counts of hits, misses and so on. They cost each call some nanoseconds.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -33,6 +33,7 @@
 //!
 //! [`DiskBuilder::open`] gives the bare store, which reports errors instead.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -37,6 +37,7 @@
 //! into it; but to read a [`View`] of a file that was cut short meanwhile ends the process (`SIGBUS`), and so does one of which
 //! the disk cannot read a part any more. [`Access::Copy`] never maps entries.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // All of it is in `map.rs`.
 #![deny(unsafe_code)]
 

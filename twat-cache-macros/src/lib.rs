@@ -1,5 +1,6 @@
 //! The attributes of [twat-cache](https://docs.rs/twat-cache), which re-exports them: use them from there.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod companion;

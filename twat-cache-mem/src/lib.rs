@@ -27,7 +27,7 @@
 //! assert_eq!(count.call(&Call(("ab", &2))), 4);
 //! ```
 //!
-//! ErasedCodec that fail, async functions and limits:
+//! Functions that fail, async functions and limits:
 //!
 //! ```
 //! use std::time::Duration;
@@ -43,6 +43,7 @@
 //! # });
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod builder;

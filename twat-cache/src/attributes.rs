@@ -64,7 +64,7 @@ pub use twat_cache_macros::fcache;
 /// assert_eq!(fib(90), 2_880_067_194_370_816_120);
 /// ```
 ///
-/// # ErasedCodec
+/// # Functions
 ///
 /// - Free functions, functions in functions, methods and associated functions; sync and async, on any executor.
 /// - Arguments of any number, owned or borrowed: a hit allocates nothing for `&str`, `&[T]`, `&Path` or `&T`. They need

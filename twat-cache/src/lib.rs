@@ -1,5 +1,5 @@
 // The README's examples need the features that they show.
-#![cfg_attr(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache", feature = "macros"), doc = include_str!("../../README.md"))]
+#![cfg_attr(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache", feature = "macros"), doc = include_str!("../README.md"))]
 #![cfg_attr(
     not(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache", feature = "macros")),
     doc = "Function results that are remembered. With all features, this is the README."
@@ -18,6 +18,7 @@
 //!
 //! Every value is legal, and 0 of anything means to compute every time. An option that a wrapper could only ignore, it lacks.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "macros")]

@@ -1,7 +1,7 @@
 //! An async function, remembered by an attribute: pages of a site, each fetched and parsed once.
 //!
 //! ```text
-//! cargo run --release --all-features --example pages -- [--fresh]
+//! cargo run --release --example pages -- [--fresh]
 //! ```
 //!
 //! The site is a small server that the program starts itself, and that counts what is asked of it. A hundred tasks ask

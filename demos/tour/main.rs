@@ -1,7 +1,7 @@
 //! A real job on real input: finds source files that are nearly the same.
 //!
 //! ```text
-//! cargo run --release --all-features --example tour -- [--backend BACKEND] [DIR]
+//! cargo run --release --example tour -- [--backend BACKEND] [DIR]
 //! ```
 //!
 //! Every file gets a `MinHash` signature, which takes a while, and the signature is remembered under the file's path,
