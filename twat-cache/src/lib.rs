@@ -6,17 +6,27 @@
 )]
 //! # Options
 //!
+//! Builders have them as methods, and attributes by the same names.
+//!
 //! | option | default | on | meaning |
 //! |---|---|---|---|
-//! | `max_entries(n)` | 1024 | `mcache`, `ucache` | so many results in memory at the most |
-//! | `max_bytes(n)` | 1 GiB, `fcache` 10 GiB | all but `mcache` | so many bytes under this name; a larger value is not kept |
-//! | `ttl(d)` | for ever | all | a result is forgotten so long after it was stored |
-//! | `version(v)` | none | all but `mcache` | results of other versions are never seen; anything that hashes |
-//! | `dir(path)` | the platform's | all but `mcache` | where results lie; also `$TWAT_CACHE_DIR` |
-//! | `trust(t)` | `Trust::Owner` | all but `mcache` | whose cache directories are used |
+//! | `max_entries(n)` | 1024 | `mcache`, `ucache` | at most n results in memory |
+//! | `max_bytes(n)` | 1 GiB, `fcache` 10 GiB | all but `mcache` | at most n bytes on disk under this name; a larger value is not kept |
+//! | `ttl(d)` | results never expire | all | how long a result stays valid |
+//! | `version(v)` | none | all but `mcache` | results of other versions are not found; v is anything that hashes |
+//! | `dir(path)` | `$TWAT_CACHE_DIR`, else the platform's | all but `mcache` | the cache directory |
+//! | `trust(t)` | [`Trust::Owner`] | all but `mcache` | whose cache directories are used |
 //! | `patience(d)` | see [`Memo::patience`] | all | how long a caller waits for another's computation |
 //!
-//! Every value is legal, and 0 of anything means to compute every time. An option that a wrapper could only ignore, it lacks.
+//! Every value is legal, and 0 of anything means to compute every time. A wrapper has no option that it would have to ignore.
+//!
+//! # Guide
+//!
+//! - [`guide::attributes`]: arguments, methods, keys, names and versions
+//! - [`guide::errors`]: functions that fail, and what happens when the cache fails
+//! - [`guide::processes`]: caches on disk, several processes, `fork`
+//! - [`guide::tasks`]: async functions, and how long callers wait
+//! - [`guide::stores`]: a store of your own
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -27,6 +37,7 @@
 pub mod __private_0_1;
 #[cfg(feature = "macros")]
 mod attributes;
+pub mod guide;
 #[cfg(feature = "ucache")]
 mod ucache;
 

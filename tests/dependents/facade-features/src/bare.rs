@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use twat_cache::{Call, Error, Fallback, LruStore, Memo, Tiered};
+use twat_cache::store::{Fallback, LruStore, Tiered};
+use twat_cache::{Call, Error, Memo};
 
 pub(crate) fn check() -> Result<(), Error> {
     let computed = AtomicUsize::new(0);

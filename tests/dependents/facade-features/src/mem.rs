@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use twat_cache::{Error, MemStore, Memo, mcache};
+use twat_cache::mem::MemStore;
+use twat_cache::{Error, Memo, mcache};
 
 /// A type that can be written.
 type Squares = Memo<MemStore<u64, u64>, fn(&u64) -> u64>;

@@ -1,6 +1,7 @@
 //! `Memo::stats`, over any store.
 
-use twat_cache::{LruStore, Memo, Stats};
+use twat_cache::store::LruStore;
+use twat_cache::{Memo, Stats};
 
 pub(crate) fn check() {
     let square = Memo::new(LruStore::new(10), |n: &u64| n * n);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache::store::persist::RkyvValue;
-use twat_cache::{Backend, Call, Error, Memo, UnifiedStore, ucache};
+use twat_cache::unified::UnifiedStore;
+use twat_cache::{Backend, Call, Error, Memo, ucache};
 
 use self::warnings::warnings;
 

@@ -34,7 +34,8 @@ fn count(text: &str) -> usize {
 mod cached {
     use std::sync::LazyLock;
 
-    use twat_cache::{MemStore, Memo, mcache};
+    use twat_cache::mem::MemStore;
+    use twat_cache::{Memo, mcache};
 
     type Function = fn(&str) -> usize;
 

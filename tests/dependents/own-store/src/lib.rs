@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use twat_cache_core::{Error, Found, KeyHash, KeyedStore, Expiry, Namespace, Store};
+use twat_cache_core::{Error, Expiry, Found, KeyHash, KeyedStore, Namespace, Store};
 
 /// So many results, of which those go that were used least recently.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl<V: Send> Store for Shelf<V> {
 
 impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.get_with_ttl(key)?.map(|(value, _)| value))
+        Ok(self.get_with_ttl(key)?.map(|found| found.value))
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
@@ -83,7 +83,7 @@ impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
         Ok(removed.is_some_and(|entry| self.expiry.allows(entry.deadline)))
     }
 
-    fn get_with_ttl(&self, key: &K) -> Result<Found<V>, Error> {
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
         let digest = self.namespace.digest(key);
         let mut entries = self.entries();
         entries.moment += 1;
@@ -91,7 +91,7 @@ impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
         let found = entries.by_digest.get_mut(&digest).filter(|entry| self.expiry.allows(entry.deadline));
         Ok(found.map(|entry| {
             entry.used = moment;
-            (entry.value.clone(), self.expiry.left(entry.deadline))
+            Found { value: entry.value.clone(), ttl: self.expiry.left(entry.deadline) }
         }))
     }
 

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use own_store::Shelf;
-use twat_cache_core::{Call, Error, ErrorKind, Fallback, KeyedStore, Expiry, LruStore, Memo, Store, Tiered};
+use twat_cache_core::{Call, Error, ErrorKind, Expiry, Fallback, KeyedStore, LruStore, Memo, Store, Tiered};
 
 fn main() -> Result<(), Error> {
     let computed = AtomicUsize::new(0);
