@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use twat_cache::{Backend, Call, Memo, UnifiedStore, bcache, fcache, mcache, ucache};
+use twat_cache::unified::UnifiedStore;
+use twat_cache::{Backend, Call, Memo, bcache, fcache, mcache, ucache};
 use twat_cache_benches::{Effort, Limit, Race, Report, Turn, in_threads, over, sample};
 
 const MCACHE: &str = "`mcache`";
