@@ -1,25 +1,24 @@
-use std::collections::HashSet;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::sync::Mutex;
-use crate::{Claim, Error, Found, KeyHash, KeyedStore, Namespace, Process, Store, Ticket, ViewStore, WarnOnce};
+use super::stale::Stale;
+use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore, WarnOnce};
 
-/// A store that can fail, and one that steps in for it.
+/// A store that can fail, the primary, and one that serves where it fails, the secondary.
 ///
-/// As long as the primary works, it alone is used. Where it fails, one warning is logged per kind of error, and
+/// As long as the primary works, it alone is used. When it fails, one warning is logged per kind of error, and
 ///
-/// - after a [lasting](crate::ErrorKind::is_lasting) error the secondary takes over for good;
-/// - after any other the secondary keeps the one result that the primary would not take, and the primary is asked
-///   again next time: a disk that was full may have room by then.
+/// - after a [lasting](crate::ErrorKind::is_lasting) error, the secondary replaces it for good;
+/// - after any other error, the secondary keeps the one result that the primary did not take, and the primary is tried again
+///   next time: a full disk may have room by then.
 ///
-/// So no call meets an error. Only `remove` and `clear` ask the primary in any case and report its error, for then it still
-/// holds what it was told to drop. This process does not show it, but the next one to open the primary may find it.
+/// So calls meet no error. `remove` and `clear` always ask the primary, and report its error: it still has what it should have
+/// removed. This process does not give that out, but the next process that opens the primary may find it.
 ///
-/// What the secondary keeps is this process's: others that share the primary neither see it nor forget it, until the
-/// primary has a result for its key again.
+/// The entries of the secondary belong to this process. Other processes that share the primary neither see them nor remove
+/// them, until the primary has a result for the key again.
 ///
 /// ```
 /// use twat_cache_core::{Fallback, LruStore, Memo};
@@ -30,43 +29,27 @@ use crate::{Claim, Error, Found, KeyHash, KeyedStore, Namespace, Process, Store,
 /// assert_eq!(square.call(&12), 144);
 /// ```
 pub struct Fallback<P, S> {
-    process: Process,
     primary: P,
     secondary: S,
-    /// What is out of the ordinary, as bits; 0 as long as the primary works.
-    state: AtomicU8,
-    namespace: Namespace,
-    /// Keys for which the primary holds a value that it would neither replace nor remove.
-    distrusted: Mutex<HashSet<KeyHash>>,
-    /// How many times something was distrusted. What the primary did before one of them does not end it.
-    distrusts: AtomicU64,
+    /// The primary is not used any more.
+    has_switched: AtomicBool,
+    /// The secondary may have entries. They are newer than those of the primary.
+    has_secondary_entries: AtomicBool,
+    /// The entries of the primary that it could neither replace nor remove.
+    stale: Stale,
     warned: WarnOnce,
     suppressed_errors: AtomicU64,
 }
-
-/// The primary is not used any more.
-const LEFT: u8 = 1;
-/// The secondary may have entries, newer than the primary's.
-const LENT: u8 = 2;
-/// Some keys are distrusted.
-const DISTRUST: u8 = 4;
-/// All keys are distrusted, until the primary can be cleared.
-const DISTRUST_ALL: u8 = 8;
-
-/// With more distrusted keys than this, none is trusted.
-const MAX_DISTRUSTED: usize = 1 << 16;
 
 impl<P, S> Fallback<P, S> {
     /// Uses `primary`, and `secondary` where that fails.
     pub fn new(primary: P, secondary: S) -> Self {
         Self {
-            process: Process::this(),
             primary,
             secondary,
-            state: AtomicU8::new(0),
-            namespace: Namespace::process(),
-            distrusted: Mutex::default(),
-            distrusts: AtomicU64::new(0),
+            has_switched: AtomicBool::new(false),
+            has_secondary_entries: AtomicBool::new(false),
+            stale: Stale::new(),
             warned: WarnOnce::new(),
             suppressed_errors: AtomicU64::new(0),
         }
@@ -77,26 +60,17 @@ impl<P, S> Fallback<P, S> {
         &self.primary
     }
 
-    /// The store that steps in.
+    /// The store that serves where the primary fails.
     pub fn secondary(&self) -> &S {
         &self.secondary
     }
 
-    /// Whether the secondary has taken over for good.
+    /// Whether the secondary has replaced the primary for good.
     pub fn has_switched(&self) -> bool {
-        self.state() & LEFT != 0
+        self.has_switched.load(Ordering::Acquire)
     }
 
-    #[inline]
-    fn state(&self) -> u8 {
-        self.state.load(Ordering::Acquire)
-    }
-
-    fn set(&self, bit: u8) {
-        self.state.fetch_or(bit, Ordering::AcqRel);
-    }
-
-    /// Logs what the primary did; says whether the secondary has taken over for good.
+    /// Logs an error of the primary; says whether the secondary has replaced it for good.
     #[cold]
     fn failed(&self, error: &Error) -> bool
     where
@@ -106,7 +80,7 @@ impl<P, S> Fallback<P, S> {
         let lasting = error.kind().is_lasting();
         let secondary = self.secondary.describe();
         if lasting {
-            self.set(LEFT);
+            self.has_switched.store(true, Ordering::Release);
             self.warned.warn(error, format_args!("{secondary} takes over"));
         } else {
             self.warned.warn(error, format_args!("going on without it, in {secondary}, and trying again next time"));
@@ -114,61 +88,7 @@ impl<P, S> Fallback<P, S> {
         lasting
     }
 
-    fn distrust_all(&self) {
-        self.distrusts.fetch_add(1, Ordering::SeqCst);
-        self.set(DISTRUST_ALL);
-    }
-
-    fn distrust(&self, digest: KeyHash) {
-        self.distrusts.fetch_add(1, Ordering::SeqCst);
-        match self.process.lock(&self.distrusted) {
-            Some(mut distrusted) if distrusted.len() < MAX_DISTRUSTED => {
-                distrusted.insert(digest);
-                self.set(DISTRUST);
-            }
-            _ => self.set(DISTRUST_ALL),
-        }
-    }
-
-    fn distrusts(&self, state: u8, digest: impl Fn() -> KeyHash) -> bool {
-        let is_one = || self.process.lock(&self.distrusted).is_none_or(|distrusted| distrusted.contains(&digest()));
-        state & DISTRUST_ALL != 0 || state & DISTRUST != 0 && is_one()
-    }
-
-    /// The primary's entry is what it should be again.
-    fn trust(&self, since: u64, digest: impl FnOnce() -> KeyHash) {
-        if self.state() & DISTRUST != 0
-            && let Some(mut distrusted) = self.process.lock(&self.distrusted)
-            && self.distrusts.load(Ordering::SeqCst) == since
-        {
-            distrusted.remove(&digest());
-        }
-    }
-
-    /// The primary has nothing old any more.
-    fn trust_all(&self, since: u64) {
-        // Under the lock, as in `distrust`: of a key that is added meanwhile, the bit must stay.
-        let Some(mut distrusted) = self.process.lock(&self.distrusted) else { return };
-        if self.distrusts.load(Ordering::SeqCst) != since {
-            return;
-        }
-        distrusted.clear();
-        self.state.fetch_and(!(DISTRUST | DISTRUST_ALL), Ordering::AcqRel);
-    }
-
-    /// Lets the primary drop something, also one that has been left: it may be opened again by another process. What it
-    /// cannot drop is distrusted.
-    fn dropped<T>(&self, drop: impl FnOnce(&P) -> Result<T, Error>, distrust: impl FnOnce()) -> Result<T, Error>
-    where
-        S: Store,
-    {
-        drop(&self.primary).inspect_err(|error| {
-            self.failed(error);
-            distrust();
-        })
-    }
-
-    /// Reads from whichever store has the say about `key`.
+    /// Reads from the store that has the newest entry of this key.
     #[inline]
     fn read<K: Hash + ?Sized, T>(
         &self,
@@ -179,9 +99,9 @@ impl<P, S> Fallback<P, S> {
     where
         S: KeyedStore<K>,
     {
-        let state = self.state();
-        // First the primary: what was lent, it has not, unless somebody else has stored it there since.
-        let found = if state & LEFT != 0 || self.distrusts(state, || self.namespace.digest(key)) {
+        let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
+        // The primary first: it has no entry of a key that the secondary has, unless another process has stored one since.
+        let found = if self.has_switched() || self.stale.has(key) {
             None
         } else {
             primary(&self.primary).unwrap_or_else(|error| {
@@ -190,9 +110,9 @@ impl<P, S> Fallback<P, S> {
             })
         };
         match found {
-            _ if state & LENT == 0 => Ok(found),
+            _ if !has_secondary_entries => Ok(found),
             Some(found) => {
-                // What was lent is older, and must not come back when this is gone.
+                // The secondary's entry is older, and must not come back when this one is gone.
                 let _ = self.secondary.remove(key);
                 Ok(Some(found))
             }
@@ -221,10 +141,14 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let since = self.distrusts.load(Ordering::SeqCst);
+        let since = self.stale.now();
         let secondary = self.secondary.clear();
-        self.dropped(P::clear, || self.distrust_all())?;
-        self.trust_all(since);
+        if let Err(error) = self.primary.clear() {
+            self.failed(&error);
+            self.stale.insert_all();
+            return Err(error);
+        }
+        self.stale.clear(since);
         secondary
     }
 
@@ -234,10 +158,12 @@ where
 
     fn describe(&self) -> String {
         let (primary, secondary) = (self.primary.describe(), self.secondary.describe());
-        match self.state() {
-            state if state & LEFT != 0 => format!("{secondary}, instead of {primary}"),
-            state if state & LENT != 0 => format!("{primary}, and {secondary} for what that did not take"),
-            _ => primary,
+        if self.has_switched() {
+            format!("{secondary}, instead of {primary}")
+        } else if self.has_secondary_entries.load(Ordering::Acquire) {
+            format!("{primary}, and {secondary} for what that did not take")
+        } else {
+            primary
         }
     }
 
@@ -264,11 +190,13 @@ where
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let since = self.distrusts.load(Ordering::SeqCst);
+        let since = self.stale.now();
         let secondary = self.secondary.remove(key);
-        let digest = || self.namespace.digest(key);
-        let removed = self.dropped(|primary| primary.remove(key), || self.distrust(digest()))?;
-        self.trust(since, digest);
+        let removed = self.primary.remove(key).inspect_err(|error| {
+            self.failed(error);
+            self.stale.insert(key);
+        })?;
+        self.stale.remove(key, since);
         Ok(secondary? | removed)
     }
 
@@ -308,33 +236,34 @@ impl<P, S> Fallback<P, S> {
         S: KeyedStore<K, Value = P::Value>,
     {
         if !self.has_switched() {
-            let since = self.distrusts.load(Ordering::SeqCst);
-            // Where nothing of it is trusted, it must be rid of everything before it takes something new.
-            let cleared = if self.state() & DISTRUST_ALL == 0 { Ok(()) } else { self.primary.clear() };
+            let since = self.stale.now();
+            // If all of its entries are stale, it must be empty before it takes a new one.
+            let is_all_stale = self.stale.is_all();
+            let cleared = if is_all_stale { self.primary.clear() } else { Ok(()) };
             let inserted = cleared.and_then(|()| {
-                if self.state() & DISTRUST_ALL != 0 {
-                    self.trust_all(since);
+                if is_all_stale {
+                    self.stale.clear(since);
                 }
                 insert(&self.primary)
             });
             match inserted {
                 Ok(is_current) => {
                     if is_current {
-                        self.trust(since, || self.namespace.digest(key));
+                        self.stale.remove(key, since);
                     }
-                    if self.state() & LENT != 0 {
+                    if self.has_secondary_entries.load(Ordering::Acquire) {
                         self.secondary.remove(key)?;
                     }
                     return Ok(is_current);
                 }
                 Err(error) if self.failed(&error) => {}
-                // What the primary has for this key, if anything, is old now.
-                Err(_) if self.primary.remove(key).is_err() => self.distrust(self.namespace.digest(key)),
+                // The primary may have an older entry of this key.
+                Err(_) if self.primary.remove(key).is_err() => self.stale.insert(key),
                 Err(_) => {}
             }
         }
-        self.set(LENT);
-        // What is lent must not outlive what it stands in for, whatever the secondary's own TTL.
+        self.has_secondary_entries.store(true, Ordering::Release);
+        // The entry must not outlive the one that it replaces, whatever the secondary's own TTL is.
         self.secondary.insert_with_ttl(key, value, time.into_iter().chain(self.primary.ttl()).min()).map(|()| true)
     }
 }

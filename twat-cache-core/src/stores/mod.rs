@@ -2,6 +2,7 @@
 
 mod fallback;
 mod lru;
+mod stale;
 mod stripes;
 mod tiered;
 

@@ -2,22 +2,21 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{PATIENCE, ReentrantMutex, is_mutant};
 use crate::{Error, ErrorKind, KeyHash};
 
-/// What is known of changes to the entries behind a front, for keys that share a stripe of it.
+/// Counts the changes of a back store, in stripes of keys, so that the front never has what the back has replaced or removed.
 ///
-/// The scheme: a change of the back has a beginning and an end, which are counted. Only a change that overlapped with no
-/// other puts its value in front; all others empty the front. A lookup fills the front only if no change was under way when it
-/// looked into the back, and none has begun since. The lock is held while the front is looked after, and never while the
-/// back is.
+/// The beginnings and the ends of changes are counted. Only a change that overlaps with no other stores its value in the front;
+/// all others remove the front's entry. A lookup fills the front only if no change is under way when it reads the back, and none
+/// begins before it fills the front. The lock is held while the front changes, and never while the back does.
 pub(crate) struct Stripes([Stripe; COUNT]);
 
-/// The model needs no more than two, and its stacks are small.
+/// The model checker needs no more than two, and its stacks are small.
 const COUNT: usize = if cfg!(shuttle) { 2 } else { 64 };
 
 #[derive(Default)]
 pub(crate) struct Stripe {
     begun: AtomicU64,
     ended: AtomicU64,
-    /// Reentrant: the front runs its values' `Clone` and `Drop`, which are the user's code and may come back here.
+    /// Held while the front changes. Reentrant: the front runs the `Clone` and `Drop` of its values, which may use this store.
     front: ReentrantMutex<()>,
 }
 
@@ -37,22 +36,22 @@ impl Stripes {
 }
 
 impl Stripe {
-    /// Notes that a change of the back begins.
+    /// A change of the back begins.
     pub(crate) fn change(&self) -> Change<'_> {
         let ended = self.ended.load(Ordering::SeqCst);
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         Change { stripe: self, number, began_alone: ended + 1 == number }
     }
 
-    /// Notes that the back is about to be looked at; `None` if it is being changed.
-    pub(crate) fn glance(&self) -> Option<Glance<'_>> {
+    /// A lookup in the back begins; `None` during a change.
+    pub(crate) fn lookup(&self) -> Option<Lookup<'_>> {
         let ended = self.ended.load(Ordering::SeqCst);
         let begun = self.begun.load(Ordering::SeqCst);
-        (begun == ended || is_mutant("looks during a change")).then_some(Glance { stripe: self, begun })
+        (begun == ended || is_mutant("looks during a change")).then_some(Lookup { stripe: self, begun })
     }
 }
 
-/// A change of the back under way.
+/// A change of the back.
 pub(crate) struct Change<'a> {
     stripe: &'a Stripe,
     number: u64,
@@ -60,16 +59,16 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Looks after the front, now that the back is changed. `work` is told whether no other change has overlapped with
-    /// this one: only then does it know what the back has.
+    /// Changes the front after the back. `change` is told whether no other change overlapped with this one: only then is it
+    /// known what the back has.
     ///
-    /// An error if code that runs in the front holds others up for too long.
-    pub(crate) fn see_to_front<T>(self, work: impl FnOnce(bool) -> Result<T, Error>) -> Result<T, Error> {
+    /// An error if another thread takes too long to change the front.
+    pub(crate) fn change_front<T>(self, change: impl FnOnce(bool) -> Result<T, Error>) -> Result<T, Error> {
         let _front = self.stripe.front.try_lock_for(PATIENCE).ok_or_else(busy)?;
-        work(self.began_alone && self.stripe.begun.load(Ordering::SeqCst) == self.number)
+        change(self.began_alone && self.stripe.begun.load(Ordering::SeqCst) == self.number)
     }
 
-    /// Waits for those that are looking after the front. What begins to do so later knows of this change.
+    /// Waits for the changes of the front that are under way. Those that begin later know of this change.
     pub(crate) fn wait_for_front(&self) -> Result<(), Error> {
         self.stripe.front.try_lock_for(PATIENCE).map(drop).ok_or_else(busy)
     }
@@ -85,14 +84,14 @@ impl Drop for Change<'_> {
     }
 }
 
-/// A look at the back under way.
-pub(crate) struct Glance<'a> {
+/// A lookup in the back.
+pub(crate) struct Lookup<'a> {
     stripe: &'a Stripe,
     begun: u64,
 }
 
-impl Glance<'_> {
-    /// Fills the front with what was seen, unless that may be outdated, or somebody else looks after the front.
+impl Lookup<'_> {
+    /// Fills the front with what was found, unless that may be outdated, or another thread is changing the front.
     pub(crate) fn fill_front(self, fill: impl FnOnce()) {
         if let Some(_front) = self.stripe.front.try_lock()
             && self.stripe.begun.load(Ordering::SeqCst) == self.begun
@@ -107,15 +106,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_for_the_front_has_an_end() {
+    fn a_wait_for_a_change_of_the_front_has_an_end() {
         let stripes = Stripes::new();
         let stripe = stripes.of(KeyHash::from_bytes([0; 16]));
-        let is_alone = |change: Change<'_>| change.see_to_front(Ok).unwrap();
-        let holding = stripe.change().see_to_front(|began_alone| {
+        let is_alone = |change: Change<'_>| change.change_front(Ok).unwrap();
+        let holding = stripe.change().change_front(|began_alone| {
             assert!(began_alone);
-            let other = || stripe.change().see_to_front(Ok).unwrap_err().kind();
+            let other = || stripe.change().change_front(Ok).unwrap_err().kind();
             assert_eq!(std::thread::scope(|scope| scope.spawn(other).join()).unwrap(), ErrorKind::Io);
-            // On its own thread it does not stand in its own way.
+            // The same thread does not wait for itself.
             assert!(!is_alone(stripe.change()));
             Ok(())
         });

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::stripes::{Change, Stripe, Stripes};
 use crate::{Claim, Error, Found, KeyedStore, Namespace, Store, Ticket};
 
-/// A fast store in front of a lasting one.
+/// A fast store, the front, before a larger or persistent one, the back.
 ///
-/// A lookup that the front misses goes to the back, and what is found there is put in front for the time it has left.
-/// Results are stored in both. The front is only ever a copy: `len` is the back's, and an error of the front matters
-/// only where the back has nothing.
+/// A lookup that misses in the front goes to the back, and a value that is found there fills the front for the rest of its TTL.
+/// Results are stored in both. The front only has copies: `len` is that of the back, and an error of the front matters only if
+/// the back has nothing.
 ///
 /// ```
 /// use twat_cache_core::{KeyedStore, LruStore, Tiered};
@@ -24,7 +24,7 @@ pub struct Tiered<F, B> {
     front: F,
     back: B,
     namespace: Namespace,
-    /// What was read from the back before a change must not be put in front after it.
+    /// A value that was read from the back before a change must not fill the front after it.
     stripes: Stripes,
 }
 
@@ -39,7 +39,7 @@ impl<F, B> Tiered<F, B> {
         &self.front
     }
 
-    /// The lasting store.
+    /// The store behind it.
     pub const fn back(&self) -> &B {
         &self.back
     }
@@ -86,7 +86,7 @@ where
     fn get(&self, key: &K) -> Result<Option<F::Value>, Error> {
         match self.front.get(key) {
             Ok(Some(value)) => Ok(Some(value)),
-            missed => Ok(self.descend(key, missed.err())?.map(|found| found.value)),
+            missed => Ok(self.get_from_back(key, missed.err())?.map(|found| found.value)),
         }
     }
 
@@ -97,14 +97,14 @@ where
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let change = self.stripe(key).change();
         let back = self.back.remove(key);
-        let front = change.see_to_front(|_| self.front.remove(key))?;
+        let front = change.change_front(|_| self.front.remove(key))?;
         Ok(back? | front)
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<F::Value>>, Error> {
         match self.front.get_with_ttl(key) {
             Ok(Some(found)) => Ok(Some(found)),
-            missed => self.descend(key, missed.err()),
+            missed => self.get_from_back(key, missed.err()),
         }
     }
 
@@ -130,26 +130,26 @@ impl<F, B> Tiered<F, B> {
         self.stripes.of(self.namespace.digest(key))
     }
 
-    /// The front has nothing: looks into the back, and fills the front from it.
+    /// Reads from the back after a miss in the front, and fills the front.
     #[cold]
-    fn descend<K, V>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<V>>, Error>
+    fn get_from_back<K, V>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<V>>, Error>
     where
         K: Hash + ?Sized,
         F: KeyedStore<K, Value = V>,
         B: KeyedStore<K, Value = V>,
     {
-        let glance = self.stripe(key).glance();
+        let lookup = self.stripe(key).lookup();
         let Some(found) = self.back.get_with_ttl(key)? else {
             return error.map_or(Ok(None), Err);
         };
-        if let Some(glance) = glance {
-            // A front that takes nothing costs the next call a look into the back, and this one nothing.
-            glance.fill_front(|| drop(self.front.insert_with_ttl(key, &found.value, found.ttl)));
+        if let Some(lookup) = lookup {
+            // If the front does not take it, the next lookup goes to the back again.
+            lookup.fill_front(|| drop(self.front.insert_with_ttl(key, &found.value, found.ttl)));
         }
         Ok(Some(found))
     }
 
-    /// Stores a value in the back by `insert`, which says whether it is current, and in front.
+    /// Stores a value in the back by `insert`, which says whether the value is current, and in the front.
     fn put<K, V>(
         &self,
         key: &K,
@@ -164,12 +164,12 @@ impl<F, B> Tiered<F, B> {
     {
         let change = self.stripe(key).change();
         let stored = insert(&self.back);
-        // The copy in front must not outlive the entry, whatever the front's own TTL.
+        // The copy must not outlive the entry, whatever the front's own TTL is.
         let time = time.into_iter().chain(self.back.ttl()).min();
-        change.see_to_front(|is_alone| {
+        change.change_front(|is_alone| {
             let is_there =
                 is_alone && matches!(stored, Ok(true)) && self.front.insert_with_ttl(key, value, time).is_ok();
-            // If it does not take the new value, it must not keep an old one.
+            // If the front does not take the new value, it must not keep an older one.
             if is_there { Ok(()) } else { self.front.remove(key).map(drop) }
         })?;
         stored
