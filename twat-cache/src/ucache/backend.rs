@@ -4,20 +4,20 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// Wherever is best, of what is compiled in; the default. That is `Disk`; or `File`, if another process has the database
-    /// open; or `Memory`, as long as neither can be opened.
+    /// The best backend that is compiled in and can be opened; the default. That is `Disk`, or `File` if another process has the
+    /// database open, or `Memory` as long as neither can be opened.
     #[default]
     Auto,
-    /// Nowhere else: in memory alone.
+    /// Memory alone.
     Memory,
-    /// In an embedded database, as [`bcache`](https://docs.rs/twat-cache-disk) has it. One process at a time.
+    /// An embedded database, as [`bcache`](https://docs.rs/twat-cache-disk) has it. It admits one process at a time.
     Disk,
-    /// In files, as [`fcache`](https://docs.rs/twat-cache-file) has it. Any number of processes.
+    /// Files, as [`fcache`](https://docs.rs/twat-cache-file) has it. Any number of processes share them.
     File,
 }
 
 impl Backend {
-    /// Those that can be chosen, in the order in which they are tried: this one first.
+    /// The backends to try, in this order: this one first.
     pub(super) fn order(self) -> &'static [Self] {
         match self {
             Self::Auto | Self::Disk => &[Self::Disk, Self::File],

@@ -5,8 +5,7 @@ use twat_cache_core::{Args, Error};
 
 use super::{Backend, UnifiedStore};
 
-/// A cache of function results, wherever is best: in memory, and behind it in the best persistent backend that can be
-/// opened.
+/// A cache of function results in memory, and behind it in the best persistent backend that can be opened.
 ///
 /// ```
 /// # let dir = tempfile::tempdir().unwrap();
@@ -17,16 +16,18 @@ use super::{Backend, UnifiedStore};
 /// assert_eq!(square.call(&12), 144); // computed once, and not again by the next run of the program
 /// ```
 ///
-/// That is the database of `bcache`; or, if another process has that open, the files of `fcache`; or, as long as neither can be
-/// opened, or the database cannot for a reason that may pass, such as a full disk, memory alone. With fewer of them compiled in (features `disk` and `file`), it chooses among fewer; what
-/// arguments and values need is the same in any case. Why something serves in another's place is one line in the log.
+/// The backend is chosen once, when it is first needed: the database of `bcache`, or the files of `fcache` if another process has
+/// the database open. Memory alone serves as long as neither can be opened, and while the database cannot for a reason that may
+/// pass, such as a full disk. With fewer backends compiled in (features `disk` and `file`), it chooses among fewer; arguments and
+/// values need the same in any case. If a backend replaces another, one warning says why.
 ///
-/// Without options it keeps 1024 results in memory and up to 1 GiB of them on disk, in the platform's cache directory, for
-/// ever. Any string is a name. Caches of the same name, directory, [`version`](UnifiedBuilder::version) and type of value
-/// share what is on disk, with a `bcache` or `fcache` of the same name, too.
+/// By default it keeps at most 1024 results in memory and 1 GiB of them on disk, in the platform's cache directory, and they never
+/// expire. Any string is a name. Caches of the same name, directory, [`version`](UnifiedBuilder::version) and type of value
+/// share their results on disk, also with a `bcache` or `fcache` of the same name.
 ///
-/// What one memo forgets, another of that name, in this process or another, may still have in its memory, until it is evicted
-/// or expires there; and what is forgotten in files, because the database was taken, is not forgotten in the database.
+/// The memory belongs to the memo. Another memo of that name, in this process or another, may have a result in its memory that
+/// this one has forgotten, until it is evicted or expires there. Results that are forgotten in files, because another process has
+/// the database, are not forgotten in the database.
 pub fn ucache(name: impl Into<String>) -> UnifiedBuilder {
     UnifiedBuilder { options: Options::new(name, 1 << 30), max_entries: 1024, backend: Backend::Auto }
 }
@@ -47,21 +48,21 @@ impl UnifiedBuilder {
         self
     }
 
-    /// What to keep results in, behind memory; [`Backend::Auto`] by default.
+    /// Where to keep results behind memory; [`Backend::Auto`] by default.
     ///
-    /// One that is not compiled in or cannot be opened is one warning, and then the best of the others serves.
+    /// If it is not compiled in or cannot be opened, one warning is logged and the next best backend is used.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
     }
 
     twat_cache_core::__option_setters_0_1! {
-        /// Keeps at most so many bytes under this name, in the backend and in memory alike, with what is kept beside values
-        /// (some 64 bytes an entry); 1 GiB by default, and 0 means to compute every time.
+        /// Keeps at most this many bytes under this name in the backend, and as many in memory, some 64 bytes per entry for
+        /// keys and headers included; 1 GiB by default, and 0 means to compute every time.
         ///
-        /// Over it, the backend's rules hold for what goes. A single value may be as large as the limit; a larger one is
-        /// returned and not kept, and nothing is thrown out for it. In memory, what a value takes is estimated by its
-        /// archived form.
+        /// Above the limit, the backend's rules say what is evicted. A single value may be as large as the limit; a larger one
+        /// is returned and not kept, and nothing is evicted for it. In memory, the size of a value is that of its archived
+        /// form.
     }
 
     twat_cache_core::__wraps_0_1! {
@@ -71,10 +72,10 @@ impl UnifiedBuilder {
         where A: Args + ?Sized, V: RkyvValue + Clone + Send + Sync
     }
 
-    /// The store itself, for entries with keys `K` and values `V`, opened now: an error if that backend cannot be opened, or,
-    /// with [`Backend::Auto`], none of those that are compiled in.
+    /// The store itself, for entries with keys `K` and values `V`, opened now.
     ///
-    /// From then on it is a store as those of the `wrap`s.
+    /// An error if the backend cannot be opened, or, with [`Backend::Auto`], if none can. Later it behaves as the store of a
+    /// `wrap`.
     pub fn open<K, V>(self) -> Result<UnifiedStore<K, V>, Error>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -85,7 +86,7 @@ impl UnifiedBuilder {
         Ok(store)
     }
 
-    /// The store as the `wrap`s have it: its backend is chosen and opened when it is first used.
+    /// The store that a `wrap` uses. Its backend is chosen and opened when it is first needed.
     pub fn build<K, V>(self) -> UnifiedStore<K, V>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,

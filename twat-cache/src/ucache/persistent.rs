@@ -1,9 +1,9 @@
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use twat_cache_core::persist::{Options, RkyvValue};
-use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Process, Store, Ticket, WarnOnce};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -11,25 +11,22 @@ use twat_cache_file::{FileBuilder, FileStore};
 
 use super::Backend;
 
-/// The best backend that can be opened, which is found out when one is first needed. What cannot be opened at present, but
-/// perhaps later, is not passed over: memory serves until then. Without any to choose from it keeps
-/// nothing, and without one that can be opened everything is an error, until there is.
+/// The best backend that can be opened. It is chosen once, when it is first needed.
+///
+/// An error that may pass, such as a full disk, chooses nothing: memory serves, and the next use tries again. Without a backend
+/// to choose from it keeps nothing, and as long as none can be opened, all methods return errors.
 pub(super) struct Persistent<V: RkyvValue> {
-    process: Process,
     asked: Backend,
     /// In the order in which they are tried.
     candidates: Vec<Backend>,
-    /// Which one it is, as a number; 0 as long as there is none.
-    serving: AtomicU8,
-    /// Those that have failed for good since, as bits.
-    left: AtomicU8,
+    chosen: OnceLock<Backend>,
     ttl: Option<Duration>,
     warned: WarnOnce,
     #[cfg(feature = "disk")]
     disk: DiskStore<V>,
     #[cfg(feature = "file")]
     file: FileStore<V>,
-    // Its values are what it is about, whatever is compiled in.
+    // It has values of this type whatever is compiled in.
     values: std::marker::PhantomData<fn() -> V>,
 }
 
@@ -37,11 +34,9 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
     pub(super) fn new(options: &Options, asked: Backend, keeps: bool) -> Self {
         let is_candidate = |backend: &Backend| keeps && (is_compiled_in(*backend) || *backend == asked);
         Self {
-            process: Process::this(),
             asked,
             candidates: asked.order().iter().copied().filter(is_candidate).collect(),
-            serving: AtomicU8::new(0),
-            left: AtomicU8::new(0),
+            chosen: OnceLock::new(),
             ttl: options.expiry.ttl,
             warned: WarnOnce::new(),
             #[cfg(feature = "disk")]
@@ -62,7 +57,7 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
         &self.file
     }
 
-    /// Opens what was asked for, and nothing else in its place.
+    /// Opens the backend that was asked for, and no other in its place.
     pub(super) fn open_strictly(&self) -> Result<(), Error> {
         match self.asked {
             Backend::Auto => self.choose().map(drop),
@@ -71,43 +66,43 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
         }
     }
 
-    /// The one that serves, opened if need be; `None` if there is none to choose from.
+    /// The backend, opened if need be; `None` if there is none to choose from.
     #[inline]
     pub(super) fn choose(&self) -> Result<Option<Backend>, Error> {
-        match numbered(self.serving.load(Ordering::Acquire)) {
+        match self.chosen.get() {
             None if self.candidates.is_empty() => Ok(None),
-            None => self.decide().map(Some),
-            serving => Ok(serving),
+            None => self.choose_now().map(Some),
+            chosen => Ok(chosen.copied()),
         }
     }
 
     #[cold]
-    fn decide(&self) -> Result<Backend, Error> {
-        let left = self.left.load(Ordering::Acquire);
+    fn choose_now(&self) -> Result<Backend, Error> {
         let mut reasons = Vec::new();
-        for backend in self.candidates.iter().copied().filter(|backend| left & bit(*backend) == 0) {
+        for &backend in &self.candidates {
             match self.open(backend) {
                 Ok(()) => {
-                    // Another thread may have come to something else, as things stood a moment ago.
-                    let ours = self.serving.compare_exchange(0, backend as u8, Ordering::AcqRel, Ordering::Acquire);
-                    if let (Ok(_), Some(error)) = (ours, all_of(reasons)) {
+                    // Another thread may have chosen another one, as things were a moment ago.
+                    if self.chosen.set(backend).is_ok()
+                        && let Some(error) = all_of(reasons)
+                    {
                         self.warned.warn(&error, format_args!("using {} instead", self.describe()));
                     }
-                    return Ok(numbered(ours.err().unwrap_or(0)).unwrap_or(backend));
+                    return Ok(self.chosen.get().copied().unwrap_or(backend));
                 }
                 Err(error) => {
                     let may_pass = !error.kind().is_lasting();
                     reasons.push(error);
-                    // A disk that is full, say. Until that has passed memory serves, and not the next best: the one would
-                    // have what the other is asked for.
+                    // Until a full disk has room again, memory serves. Results in the next best backend would not be found
+                    // afterwards.
                     if may_pass && backend == Backend::Disk {
                         break;
                     }
                 }
             }
         }
-        let nothing_left = || Error::new(ErrorKind::Unavailable, "keep results on disk");
-        Err(all_of(reasons).unwrap_or_else(nothing_left))
+        let none = || Error::new(ErrorKind::Unavailable, "keep results on disk");
+        Err(all_of(reasons).unwrap_or_else(none))
     }
 
     #[cfg_attr(
@@ -142,36 +137,13 @@ impl<V: RkyvValue + Send + Sync> Persistent<V> {
         }
     }
 
-    /// Does something with the one that serves; gives `nothing` if there is none to choose from.
+    /// Works with the store that was chosen; gives the default if there is none to choose from.
     fn with<K: Args + ?Sized, T: Default>(
         &self,
         work: impl Fn(&dyn KeyedStore<K, Value = V>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        loop {
-            let Some(backend) = self.choose()? else { return Ok(T::default()) };
-            let Some(store) = self.store(backend) else { return Ok(T::default()) };
-            match work(store) {
-                // Somebody else has opened the database, say, while it was being replaced.
-                Err(error) if error.kind().is_lasting() && self.leave(backend) => {
-                    self.warned.warn(&error, "leaving it for good");
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// Chooses anew, and never this one; says whether there may be another.
-    fn leave(&self, backend: Backend) -> bool {
-        // What a forked process cannot use of its parent's is true of all of them.
-        if self.process.is_forked() {
-            return false;
-        }
-        let left = self.left.fetch_or(bit(backend), Ordering::AcqRel) | bit(backend);
-        let others = self.candidates.iter().any(|backend| left & bit(*backend) == 0);
-        if others {
-            let _ = self.serving.compare_exchange(backend as u8, 0, Ordering::AcqRel, Ordering::Acquire);
-        }
-        others
+        let store = self.choose()?.and_then(|backend| self.store(backend));
+        store.map_or_else(|| Ok(T::default()), work)
     }
 }
 
@@ -183,18 +155,10 @@ fn is_compiled_in(backend: Backend) -> bool {
     }
 }
 
-fn bit(backend: Backend) -> u8 {
-    1 << backend as u8
-}
-
-fn numbered(number: u8) -> Option<Backend> {
-    [Backend::Disk, Backend::File].into_iter().find(|backend| *backend as u8 == number)
-}
-
-/// Several reasons as one: one that may pass, if there is any.
+/// One error for several. It may pass if one of them may.
 fn all_of(mut reasons: Vec<Error>) -> Option<Error> {
     let mut texts: Vec<_> = reasons.iter().map(|reason| reason.chain().to_string()).collect();
-    // Where the directory itself cannot be made, all say the same.
+    // If the directory itself cannot be made, all say the same.
     texts.dedup();
     if texts.len() < 2 {
         return reasons.pop();
@@ -220,8 +184,7 @@ impl<V: RkyvValue + Send + Sync> Store for Persistent<V> {
     }
 
     fn describe(&self) -> String {
-        let serving = numbered(self.serving.load(Ordering::Acquire));
-        let store = serving.and_then(|backend| self.store::<()>(backend));
+        let store = self.chosen.get().and_then(|backend| self.store::<()>(*backend));
         store.map_or_else(|| self.asked.to_string(), Store::describe)
     }
 }
@@ -252,14 +215,13 @@ impl<K: Args + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<
     }
 
     fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
-        // Where there is nothing to choose from, memory is the truth, and what it gets is current.
+        // Without a backend to choose from, memory has the only results, and they are current.
         let is_outdated = self.with(|store| store.insert_begun(key, value, ticket).map(|is_current| !is_current))?;
         Ok(!is_outdated)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
-        let serving = self.choose().ok().flatten();
-        let store = serving.and_then(|backend| self.store(backend));
+        let store = self.choose().ok().flatten().and_then(|backend| self.store(backend));
         store.map_or_else(Claim::free, |store| store.claim(key, patience))
     }
 }
@@ -267,7 +229,7 @@ impl<K: Args + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<
 impl<V: RkyvValue> fmt::Debug for Persistent<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut persistent = f.debug_struct("Persistent");
-        persistent.field("asked", &self.asked).field("serving", &numbered(self.serving.load(Ordering::Acquire)));
+        persistent.field("asked", &self.asked).field("chosen", &self.chosen.get());
         #[cfg(feature = "disk")]
         persistent.field("disk", &self.disk);
         #[cfg(feature = "file")]

@@ -13,12 +13,12 @@ use twat_cache_mem::{MemStore, mcache};
 use super::Backend;
 use super::persistent::Persistent;
 
-/// Results in memory, and behind it in the best persistent backend there is.
+/// Results in memory, and behind it in the best persistent backend.
 ///
-/// Made by [`ucache`](fn@crate::ucache)`(name).open()` and by its `wrap`s. It is a [`Tiered`] of a [`MemStore`] and whatever
-/// serves behind it, which [`backend`](Self::backend) says.
+/// [`ucache`](fn@crate::ucache)`(name).open()` and the `wrap`s make it. It is a [`Tiered`] of a [`MemStore`] and the backend;
+/// [`backend`](Self::backend) says which.
 pub struct UnifiedStore<K, V: RkyvValue> {
-    // What the backend does not take is lent to nothing: memory has it.
+    // The secondary keeps nothing: the memory in front has what the backend does not take.
     tiers: Tiered<MemStore<K, V>, Fallback<Persistent<V>, LruStore<V>>>,
 }
 
@@ -35,8 +35,8 @@ where
     }
 }
 
-/// Memory for so many entries, which has no more bytes in it than the limit either: an entry counts as several if it is
-/// larger than an average one may be.
+/// Memory for this many entries that keeps to the limit in bytes as well: an entry that is larger than the average allows
+/// counts as several.
 fn front<K, V>(options: &Options, max_entries: usize) -> MemStore<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -48,14 +48,14 @@ where
     let weigh = move |_: &K, value: &V| match archived_len(value, max_bytes.saturating_sub(OVERHEAD)) {
         Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average).min(capacity),
         Ok(None) => u64::MAX,
-        // It can be kept nowhere but here.
+        // It can be kept in memory only.
         Err(_) => 1,
     };
     let memory = mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh);
     if let Some(ttl) = options.expiry.ttl { memory.ttl(ttl).open() } else { memory.open() }
 }
 
-/// What an entry takes beside its value, about as the backends count it.
+/// About how many bytes the backends count for an entry besides its value.
 const OVERHEAD: u64 = 64;
 
 impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
@@ -63,10 +63,10 @@ impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
         self.persistent().open_strictly()
     }
 
-    /// What serves behind memory: [`Disk`](Backend::Disk), [`File`](Backend::File), or, if none of those does,
-    /// [`Memory`](Backend::Memory) alone. Never [`Auto`](Backend::Auto). Opens it if it is not open.
+    /// The backend behind memory: [`Disk`](Backend::Disk), [`File`](Backend::File), or [`Memory`](Backend::Memory) if neither can
+    /// be used. Never [`Auto`](Backend::Auto). Opens it if it is not open.
     pub fn backend(&self) -> Backend {
-        self.serving().unwrap_or(Backend::Memory)
+        self.chosen().unwrap_or(Backend::Memory)
     }
 
     /// The memory in front.
@@ -74,13 +74,13 @@ impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
         self.tiers.front()
     }
 
-    /// The database, if it serves.
+    /// The database, if it is the backend.
     #[cfg(feature = "disk")]
     pub fn disk(&self) -> Option<&DiskStore<V>> {
         (self.backend() == Backend::Disk).then(|| self.persistent().disk())
     }
 
-    /// The files, if they serve.
+    /// The files, if they are the backend.
     #[cfg(feature = "file")]
     pub fn file(&self) -> Option<&FileStore<V>> {
         (self.backend() == Backend::File).then(|| self.persistent().file())
@@ -90,7 +90,7 @@ impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
         self.tiers.back().primary()
     }
 
-    fn serving(&self) -> Option<Backend> {
+    fn chosen(&self) -> Option<Backend> {
         if self.tiers.back().has_switched() { None } else { self.persistent().choose().ok().flatten() }
     }
 }
@@ -102,9 +102,9 @@ where
 {
     type Value = V;
 
-    /// What the backend has, or memory where that is alone.
+    /// The number of entries of the backend, or of memory if there is no other.
     fn len(&self) -> Result<usize, Error> {
-        if self.serving().is_some() { self.tiers.len() } else { self.memory().len() }
+        if self.chosen().is_some() { self.tiers.len() } else { self.memory().len() }
     }
 
     fn clear(&self) -> Result<(), Error> {
@@ -116,7 +116,7 @@ where
     }
 
     fn describe(&self) -> String {
-        if self.serving().is_some() { self.tiers.describe() } else { format!("{} alone", self.memory().describe()) }
+        if self.chosen().is_some() { self.tiers.describe() } else { format!("{} alone", self.memory().describe()) }
     }
 
     fn suppressed_errors(&self) -> u64 {
