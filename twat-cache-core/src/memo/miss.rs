@@ -87,7 +87,7 @@ impl<S, F, P> Memo<S, F, P> {
         }
     }
 
-    /// Callers box this future. Otherwise the future of every call would be as large, also for a hit.
+    /// Callers box this future, so that the future of a hit is small.
     pub(super) async fn miss_async<M, K, V, E, O>(
         &self,
         form: &M,
