@@ -1,20 +1,23 @@
-//! The methods that the builders of all wrappers have: written once, and inherent to each, so that nobody has to import them.
+//! Macros that write the common methods of all builders. The methods are inherent, so that users do not have to import
+//! a trait.
 
-/// The setters of a builder with a field of type `Expiry`, at the given place.
+/// Writes the setters of a builder for a field of type `Expiry`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __expiry_setters_0_1 {
     ($($expiry:ident).+) => {
-        /// Forgets a result this long after it was stored; never by default. Zero means to compute every time.
+        /// How long a result stays valid after it was stored. By default results never expire. With zero, every call
+        /// computes.
         ///
-        /// What outlives the program goes by the wall clock, so that this holds from one run to the next. An entry that
-        /// was stored there under a longer TTL is given out as soon as it has no more than this left.
+        /// Entries on disk use the wall clock, so that they also expire between two runs of the program. An entry on
+        /// disk that was stored with a longer TTL is a miss until its remaining time is at most this TTL.
         pub fn ttl(mut self, ttl: ::std::time::Duration) -> Self {
             self.$($expiry).+.ttl = Some(ttl);
             self
         }
 
-        /// Reads the time from this clock, for tests of what expires. It is read only for entries with a deadline.
+        /// The clock for expiry; by default the system's clocks. Tests use a [`ManualClock`]($crate::ManualClock). Only
+        /// entries that expire read the clock.
         pub fn clock(mut self, clock: $crate::Clock) -> Self {
             self.$($expiry).+.clock = clock;
             self
@@ -22,13 +25,13 @@ macro_rules! __expiry_setters_0_1 {
     };
 }
 
-/// The setter of a builder with a field of type `Option<Duration>` for the patience of the memo, at the given place.
+/// Writes the setter of a builder for a field of type `Option<Duration>`, the patience of the memo.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __patience_setter_0_1 {
     ($($patience:ident).+) => {
-        /// How long a caller waits for another's computation of the same result before it computes by itself; see
-        /// [`Memo::patience`]($crate::Memo::patience).
+        /// How long a caller waits for another caller's computation of the same result before it computes itself. See
+        /// [`Memo::patience`]($crate::Memo::patience) for the default.
         pub fn patience(mut self, patience: ::std::time::Duration) -> Self {
             self.$($patience).+ = Some(patience);
             self
@@ -36,16 +39,16 @@ macro_rules! __patience_setter_0_1 {
     };
 }
 
-/// The setters of a builder with a field `options` of type `Options`.
+/// Writes the setters of a builder for a field `options` of type `Options`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __option_setters_0_1 {
     ($(#[$max_bytes:meta])*) => {
-        /// The cache directory. By default `$TWAT_CACHE_DIR`, or else `twat-cache/<program name>` in the platform's
-        /// directory for caches.
+        /// The cache directory. The default is `$TWAT_CACHE_DIR`. If that is not set, the default is
+        /// `twat-cache/<program name>` in the platform's directory for caches.
         ///
-        /// It is made if it does not exist, with mode 0700. One that has something of somebody else's in it is left as it
-        /// is, but for what the cache adds: its own directory, and what lies beside that.
+        /// The directory is created with mode 0700 if it does not exist. In a directory that contains other files, the
+        /// cache adds its own directory and files, and changes nothing else.
         pub fn dir(mut self, dir: impl ::std::convert::Into<::std::path::PathBuf>) -> Self {
             self.options.dir = Some(dir.into());
             self
@@ -57,17 +60,20 @@ macro_rules! __option_setters_0_1 {
             self
         }
 
-        /// Sets results apart that were made in another way: the version of the function, settings that it uses, or a type
-        /// of value whose fields have changed. Anything that hashes will do, as in `.version(("v2", QUALITY))`.
+        /// The version of the results. Results of another version are not found. Change the version when you change the
+        /// function, its settings, or the fields of the result's type. Any type that implements `Hash` can be a
+        /// version, as in `.version(("v2", QUALITY))`.
         ///
-        /// Results of other versions are not thrown away; they count towards the limit, and go when they are not used.
+        /// Results of other versions are not deleted. They count towards the limit, and are evicted when they are not
+        /// used.
         pub fn version(mut self, version: impl ::std::hash::Hash) -> Self {
             self.options.set_version(version);
             self
         }
 
-        /// Whose cache directories are used; [`Trust::Owner`]($crate::Trust::Owner) by default. Any other is left alone:
-        /// one warning names the path, and memory serves.
+        /// Which cache directories are used, by owner and permissions; [`Trust::Owner`]($crate::Trust::Owner) by
+        /// default. If the directory is not allowed, the log gets one warning with its path, and memory is used
+        /// instead.
         pub fn trust(mut self, trust: $crate::Trust) -> Self {
             self.options.trust = trust;
             self
@@ -78,13 +84,13 @@ macro_rules! __option_setters_0_1 {
     };
 }
 
-/// The four ways to make a memo of a builder: in a store of this type, that this method makes, with the patience in this
-/// field.
+/// Writes the four methods that turn a builder into a memo: with a store of this type, made by this method, and with
+/// the patience in this field.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wraps_0_1 {
     ($(#[$note:meta])* $store:ty, by $open:ident, patience $($patience:ident).+, where $($bounds:tt)*) => {
-        /// A memo of `function`, for [`Memo::call`]($crate::Memo::call). This never fails.
+        /// Makes a memo of `function`, for [`Memo::call`]($crate::Memo::call). This never fails.
         $(#[$note])*
         pub fn wrap<A, V, F>(self, function: F) -> $crate::Memo<$store, F>
         where
@@ -95,7 +101,8 @@ macro_rules! __wraps_0_1 {
             $crate::Memo::new(self.$open(), function).with_patience(patience)
         }
 
-        /// A memo of a function that can fail, for [`Memo::try_call`]($crate::Memo::try_call). Only `Ok` is kept.
+        /// Makes a memo of a function that can fail, for [`Memo::try_call`]($crate::Memo::try_call). Only `Ok` is
+        /// stored.
         pub fn try_wrap<A, V, E, F>(self, function: F) -> $crate::Memo<$store, F>
         where
             F: $crate::Function<A, ::std::result::Result<V, E>>,
@@ -105,7 +112,7 @@ macro_rules! __wraps_0_1 {
             $crate::Memo::new(self.$open(), function).with_patience(patience)
         }
 
-        /// A memo of an async function, for [`Memo::call_async`]($crate::Memo::call_async).
+        /// Makes a memo of an async function, for [`Memo::call_async`]($crate::Memo::call_async).
         pub fn wrap_async<A, V, F>(self, function: F) -> $crate::Memo<$store, F, $crate::Async>
         where
             F: $crate::AsyncFunction<A, V>,
@@ -115,7 +122,8 @@ macro_rules! __wraps_0_1 {
             $crate::Memo::new_async(self.$open(), function).with_patience(patience)
         }
 
-        /// A memo of an async function that can fail, for [`Memo::try_call_async`]($crate::Memo::try_call_async).
+        /// Makes a memo of an async function that can fail, for
+        /// [`Memo::try_call_async`]($crate::Memo::try_call_async). Only `Ok` is stored.
         pub fn try_wrap_async<A, V, E, F>(self, function: F) -> $crate::Memo<$store, F, $crate::Async>
         where
             F: $crate::AsyncFunction<A, ::std::result::Result<V, E>>,

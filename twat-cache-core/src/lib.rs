@@ -1,29 +1,30 @@
-//! The heart of [twat-cache](https://docs.rs/twat-cache): what a cache of function results is, apart from where the
-//! results are kept.
+//! The part of [twat-cache](https://docs.rs/twat-cache) that does not depend on a backend: memoised functions, and the
+//! traits of stores.
 //!
-//! You need this crate by name only to write a store of your own. Everything in it is re-exported by `twat-cache` and
-//! by each backend crate's dependents through it.
+//! Depend on this crate to write a store of your own. Applications depend on `twat-cache`, which re-exports this crate.
 //!
-//! - [`Memo`] is a function that remembers: one computation per key at a time, sync or async, failing or not.
-//! - [`Store`] and [`KeyedStore`] are what it remembers in. Implement them, and `Memo::new(your_store, function)` does
-//!   the rest.
-//! - [`ViewStore`] is a store that also lends what it keeps without a copy; a [`Claim`] is asked of stores that other
-//!   processes see, so that one of them computes.
+//! - [`Memo`] is a function that stores its results. It runs one computation per key at a time. The function may be
+//!   sync or async, and may fail.
+//! - [`Store`] and [`KeyedStore`] are the traits of stores. `Memo::new(your_store, function)` works with every
+//!   implementation.
+//! - [`ViewStore`] is a store that gives access to its values without a copy.
+//! - A [`Claim`] is a lease among processes, so that one process computes a result.
 //! - [`Args`] and [`Call`] are the arguments: borrowed for a lookup, owned for storage.
-//! - [`LruStore`] keeps results in memory; [`Tiered`] puts one store in front of another; [`Fallback`] replaces one
-//!   that fails.
+//! - [`LruStore`] stores results in memory. [`Tiered`] puts one store in front of another. [`Fallback`] uses a second
+//!   store when the first one fails.
 //! - [`KeyHash`] and [`Namespace`] are stable keyed digests, for stores that outlive the process.
 //!
 //! # The promise
 //!
-//! A broken cache never breaks the function: whatever a store does, a call returns what the function returns. See
-//! [`Memo`] for what that means in detail.
+//! A broken cache never breaks the function: a call returns what the function returns, even if the store fails.
+//! [`Memo`] lists the details.
 //!
 //! # Features
 //!
-//! - `testing`: the [conformance suite](testing) that every store of this project passes, for yours to pass too.
-//! - `persist`: [codecs](archive) and directories, for stores that outlive the process; `serde` adds MessagePack to it.
-//! - `stats`: [`Memo::stats`], exact counts of hits, misses and so on. They cost each call some nanoseconds.
+//! - `testing`: the [conformance suite](testing), for every store of this project and for your own stores.
+//! - `persist`: [codecs and directories](persist), for stores that outlive the process.
+//! - `serde`: `persist`, and MessagePack as a second codec.
+//! - `stats`: [`Memo::stats`], exact counts of hits and misses. They cost each call some nanoseconds.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

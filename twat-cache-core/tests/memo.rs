@@ -38,7 +38,7 @@ fn a_store_that_always_fails_costs_one_warning_per_kind_and_nothing_else() {
     assert_eq!(memo.call(&9), 18);
     assert_eq!(logs.warnings(&name).len(), 2, "another kind is news");
     assert!(logs.warnings(&name)[1].contains("the value cannot be encoded"));
-    assert!(logs.warnings(&name)[1].ends_with("the result is returned, not remembered"));
+    assert!(logs.warnings(&name)[1].ends_with("the result is returned but not stored"));
 }
 
 #[test]

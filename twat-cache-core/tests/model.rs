@@ -258,7 +258,7 @@ fn after_any_two_changes_nothing_older_is_given() {
     explore(|| nothing_older_is_given(Map::new, &[Forget, Refresh, Forget]));
     explore(|| nothing_older_is_given(Map::new, &[Clear, Refresh, Clear]));
     explore(|| nothing_older_is_given(Map::new, &[Refresh, Refresh, Refresh]));
-    must_find("lets an outdated refresh leave what is there", || {
+    must_find("lets an outdated refresh keep an older value", || {
         nothing_older_is_given(Map::new, &[Clear, Refresh, Clear]);
     });
     must_find("lets the refresh win that ends first", || {

@@ -1,23 +1,24 @@
 //! Single-flight: one computation per key at a time.
 //!
-//! A caller that finds nothing in the store [joins](Flights::join) the flight of its key. The first one becomes its
-//! *leader* and computes; the others wait until it has ended, and find its value in the store. A flight is known by the
-//! digest of its key: should two keys ever share one, the second waits in vain and computes, so no digest is ever trusted
-//! with a value.
+//! A caller that misses [joins](Flights::join) the flight of its key. The first caller becomes the *leader* and
+//! computes. The others wait until the leader ends, and then find the value in the store. The digest of the key
+//! identifies a flight. If two keys share a digest, the waiter finds no value and computes. So a digest never decides
+//! which value a caller gets.
 //!
-//! What can go wrong, and what happens then:
+//! These cases end a wait, or prevent it:
 //!
-//! - the leader fails: its error is shared with the waiters where it can be, otherwise each of them computes at once;
-//! - the leader panics: each waiter computes at once;
-//! - the leader is cancelled, or its key is forgotten: the waiters join again, so that one of them leads;
-//! - a computation asks for its own key: the [stack](stack) knows, and it computes directly;
-//! - two computations wait for each other: the [wait graph](waits) knows, and the second computes directly;
-//! - a thread meets a leader that is a task: it must not wait, for the task may need this very thread;
-//! - a leading task is woken and never polled again: its [pulse](stall) tells, and the flight is given up;
-//! - the leader needs something that a waiter holds, and nobody knows: a lock, or a thread of a pool. Then the flight is
-//!   given up when a waiter's [patience](Patience) ends.
+//! - The leader fails. The waiters get its error if it can be shared. Otherwise each waiter computes at once.
+//! - The leader panics. Each waiter computes at once.
+//! - The leader is cancelled, or its key is forgotten. The waiters join again, so that one of them leads.
+//! - A computation asks for its own key. The [stack] shows this, and the computation computes the key directly.
+//! - Two computations would wait for each other. The [wait graph](waits) shows this, and the second one computes
+//!   directly.
+//! - A thread finds a leader that is a task. It does not wait, because the task may need this thread.
+//! - A leading task is woken and never polled again. Its [pulse](stall) shows this, and the flight is abandoned.
+//! - The leader needs a lock or a pool thread that a waiter holds. Nothing shows this, so the flight is abandoned when
+//!   a waiter's [patience](Patience) ends.
 //!
-//! After a flight that was given up, its waiters join again.
+//! The waiters of an abandoned flight join again.
 
 mod patience;
 mod progress;
@@ -56,27 +57,28 @@ pub(crate) struct Flights {
     patience: Patience,
 }
 
-/// One computation under way. What its leader needs while it computes is here, and not on the stack: functions recur.
+/// One computation and its waiters. It is on the heap, because functions recur and need their stack.
 struct Flight {
     id: u64,
     digest: KeyHash,
     state: AtomicU8,
     timing: Timing,
     signal: Signal,
-    /// Whether anybody may wait for it.
+    /// Whether another caller may wait for this flight.
     has_waiters: AtomicBool,
-    /// What the leader's error was, and of which arguments, for those who can share it: a type may hash arguments alike that
-    /// are not equal.
+    /// The leader's error and its arguments. The waiters compare the arguments, because different arguments may share a
+    /// digest.
     error: OnceLock<(Shared, Shared)>,
-    /// How a leading task fares; a leading thread has none.
+    /// Shows whether a leading task makes progress; `None` if the leader is a thread.
     pulse: Option<Pulse>,
 }
 
-const FLYING: u8 = 0;
-/// The value is in the store, or the error is there to be shared; or else each waiter computes.
-const ENDED: u8 = 1;
-/// Waiters join again.
-const GIVEN_UP: u8 = 2;
+/// The states of a flight: it begins as pending, and ends as done or abandoned.
+const PENDING: u8 = 0;
+/// The value is in the store, or the error can be shared, or each waiter computes.
+const DONE: u8 = 1;
+/// The waiters join again.
+const ABANDONED: u8 = 2;
 
 impl Flights {
     pub(crate) fn new(patience: Option<Duration>) -> Self {
@@ -93,14 +95,16 @@ impl Flights {
         self.namespace.digest_of(key)
     }
 
-    /// Says what a caller that missed is to do. It has waited since it `begun` to, if at all.
-    pub(crate) fn join(&self, digest: KeyHash, caller: Driver, begun: Option<Instant>) -> Joined<'_> {
+    /// Decides whether a caller that missed leads, waits or computes alone.
+    ///
+    /// `waiting_since` is the start of an earlier wait that this one continues.
+    pub(crate) fn join(&self, digest: KeyHash, caller: Driver, waiting_since: Option<Instant>) -> Joined<'_> {
         let alone = Joined::Turn(Turn::alone());
         let flight = {
             let Some(mut table) = self.process.lock(&self.table) else { return alone };
             match table.entry(digest) {
-                Entry::Occupied(entry) if entry.get().is_flying() => {
-                    // While it is in the table: its leader looks at this after it has taken it out.
+                Entry::Occupied(entry) if entry.get().is_pending() => {
+                    // Set under the table's lock. The leader reads it after it has removed the flight from the table.
                     entry.get().has_waiters.store(true, Ordering::SeqCst);
                     entry.get().clone()
                 }
@@ -115,50 +119,52 @@ impl Flights {
             Driver::Thread => flight.pulse.is_some(),
             Driver::Task => !Timer::is_available(),
         };
-        // In a forked process nobody goes on with what its parent has begun.
+        // A forked process lacks the thread that computes.
         if must_not_wait || stack::contains(flight.id) || self.process.is_forked() {
             return alone;
         }
         match waits::enter(flight.id) {
             Some(edge) => {
-                let begun = begun.unwrap_or_else(Instant::now);
-                Joined::Wait(Wait { flights: self, flight, begun, _edge: edge })
+                let since = waiting_since.unwrap_or_else(Instant::now);
+                Joined::Wait(Wait { flights: self, flight, since, _edge: edge })
             }
             None => alone,
         }
     }
 
-    /// Notes that a computation begins; `None` in a forked process, where it cannot be noted and its result not be kept.
+    /// Records that a computation begins. Returns `None` in a forked process that cannot record it; the result is then
+    /// not stored.
     pub(crate) fn begin(&self, digest: KeyHash) -> Option<Computation<'_>> {
         self.computations.begin(digest)
     }
 
-    /// Declares what is being computed for this key now outdated: it will not be stored, and nobody waits for it.
+    /// Invalidates the computations of this key that are under way: their results are not stored, and no caller joins
+    /// their flight any more.
     ///
-    /// None that was already being stored is still under way after that, or it is an error. The waiters go on when the
-    /// guard is dropped, which should be when the store has nothing old either.
-    pub(crate) fn outdate(&self, digest: KeyHash) -> (Outdated, Result<(), Error>) {
+    /// After this returns `Ok`, no such result is being stored. The waiters continue when the guard is dropped. The
+    /// caller drops it after it has removed the entry from the store.
+    pub(crate) fn invalidate(&self, digest: KeyHash) -> (Invalidated, Result<(), Error>) {
         let flight = self.process.lock(&self.table).and_then(|mut table| table.remove(&digest));
-        let outdated = self.computations.outdate(digest);
-        (Outdated { process: self.process, flights: flight.into_iter().collect() }, outdated)
+        let result = self.computations.invalidate(digest);
+        (Invalidated { process: self.process, flights: flight.into_iter().collect() }, result)
     }
 
-    /// Declares everything that is being computed now outdated.
-    pub(crate) fn outdate_all(&self) -> (Outdated, Result<(), Error>) {
+    /// As [`invalidate`](Self::invalidate), for all keys.
+    pub(crate) fn invalidate_all(&self) -> (Invalidated, Result<(), Error>) {
         let flights = self.process.lock(&self.table).map(|mut table| std::mem::take(&mut *table)).unwrap_or_default();
-        let outdated = self.computations.outdate_all();
-        (Outdated { process: self.process, flights: flights.into_values().collect() }, outdated)
+        let result = self.computations.invalidate_all();
+        (Invalidated { process: self.process, flights: flights.into_values().collect() }, result)
     }
 
-    /// Counts a wait that nobody has ended but the waiter, and lets all others look at their deadlines again: there is less
-    /// patience now, and what they wait altogether is bounded.
-    fn waited_in_vain(&self) {
-        if !self.patience.note_in_vain() {
+    /// Records a failed wait, and lets all waiters check their deadlines again: the patience is shorter now, and the
+    /// total time of failed waits is bounded.
+    fn record_failed_wait(&self) {
+        if !self.patience.record_failed_wait() {
             return;
         }
-        let others: Vec<_> = self.table.lock().values().cloned().collect();
-        for flight in others {
-            flight.signal.raise();
+        let flights: Vec<_> = self.table.lock().values().cloned().collect();
+        for flight in flights {
+            flight.signal.notify_all();
         }
     }
 
@@ -168,21 +174,21 @@ impl Flights {
     }
 }
 
-/// Flights that nobody can join any more, with those who still wait for them.
+/// Flights that no caller can join any more. Dropping it wakes their waiters.
 #[must_use]
-pub(crate) struct Outdated {
+pub(crate) struct Invalidated {
     process: Process,
     flights: Vec<Arc<Flight>>,
 }
 
-impl Drop for Outdated {
+impl Drop for Invalidated {
     fn drop(&mut self) {
-        // Those who wait for what a forked process has of its parent are there.
+        // In a forked process the waiters are the parent's.
         if self.flights.is_empty() || self.process.is_forked() {
             return;
         }
         for flight in &self.flights {
-            flight.end(GIVEN_UP);
+            flight.end(ABANDONED);
         }
     }
 }
@@ -193,7 +199,7 @@ impl Flight {
         Self {
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             digest,
-            state: AtomicU8::new(FLYING),
+            state: AtomicU8::new(PENDING),
             timing: Timing::default(),
             signal: Signal::new(),
             has_waiters: AtomicBool::new(false),
@@ -202,14 +208,14 @@ impl Flight {
         }
     }
 
-    fn is_flying(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == FLYING
+    fn is_pending(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == PENDING
     }
 
-    /// Lets all waiters go. Only the first reason counts; says whether this was it.
+    /// Ends the flight and wakes all waiters. Only the first call sets the state. Returns whether this call did.
     fn end(&self, state: u8) -> bool {
-        let first = self.state.compare_exchange(FLYING, state, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-        self.signal.raise();
-        first
+        let is_first = self.state.compare_exchange(PENDING, state, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        self.signal.notify_all();
+        is_first
     }
 }

@@ -1,6 +1,7 @@
-//! Which computations are under way, so that a result that is outdated by the time it is there is not stored.
+//! The computations that are under way, so that an outdated result is not stored.
 //!
-//! Exact, by key: a result that is dropped because of a neighbour would leave an older one in its place.
+//! This is exact for each key. If a change to one key discarded the result of another key, an older value of that other
+//! key would stay in the store.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -10,28 +11,29 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, PATIENCE, ReentrantMutex, ReentrantMutexGuard, is_mutant};
 use crate::{Error, ErrorKind, KeyHash, Process};
 
-/// The keys that something is being computed for, and how many times.
+/// The keys that are being computed, each with the number of its computations.
 pub(super) struct InProgress {
     process: Process,
     table: Mutex<ByDigest<(usize, Arc<Progress>)>>,
 }
 
-/// What the computations of one key share. They are numbered in the order in which they begin.
+/// The state that the computations of one key share. They are numbered in the order in which they begin.
 struct Progress {
     digest: KeyHash,
-    /// The number of the last one.
-    begun: AtomicU64,
-    /// All up to this one began before the key was last forgotten.
-    forgotten: AtomicU64,
+    /// The last computation that began.
+    last: AtomicU64,
+    /// The last computation that began before the key was invalidated.
+    invalidated: AtomicU64,
     /// The latest refresh that was stored, or is being stored.
     refreshed: AtomicU64,
-    /// The latest of all that was stored, or is being stored. A call inside another for the same key begins later and is
-    /// stored earlier, and the outer one's result stays.
+    /// The latest computation that was stored, or is being stored. A call inside another call for the same key begins
+    /// later and is stored earlier. The outer call's result stays.
     stored: AtomicU64,
-    /// Held while a result is stored. It must be: a thread that stopped between its check and its store would bring back
-    /// what was forgotten meanwhile. Reentrant, because a store may run the user's code, which may use the memo.
-    storing: ReentrantMutex<()>,
-    /// Somebody has waited for that lock in vain. Until it is free, nobody else does.
+    /// Held from the check until the result is stored. Otherwise a thread that pauses between the two would store a
+    /// result that was invalidated meanwhile. Reentrant, because a store may run the user's code, and that code may use
+    /// the memo.
+    store_lock: ReentrantMutex<()>,
+    /// A wait for that lock has timed out. Until the lock is free, no other caller waits for it.
     is_stuck: AtomicBool,
 }
 
@@ -44,34 +46,34 @@ impl InProgress {
         let mut table = self.process.lock(&self.table)?;
         let new = || Progress {
             digest,
-            begun: AtomicU64::new(0),
-            forgotten: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            invalidated: AtomicU64::new(0),
             refreshed: AtomicU64::new(0),
             stored: AtomicU64::new(0),
-            storing: ReentrantMutex::new(()),
+            store_lock: ReentrantMutex::new(()),
             is_stuck: AtomicBool::new(false),
         };
         let (count, progress) = table.entry(digest).or_insert_with(|| (0, Arc::new(new())));
         *count += 1;
         let progress = progress.clone();
-        let number = progress.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = progress.last.fetch_add(1, Ordering::SeqCst) + 1;
         Some(Computation { table: self, progress, number })
     }
 
-    /// Outdates the computations of this key. Waits for one that is being stored.
-    pub(super) fn outdate(&self, digest: KeyHash) -> Result<(), Error> {
+    /// Invalidates the computations of this key, after a wait for a result that is being stored.
+    pub(super) fn invalidate(&self, digest: KeyHash) -> Result<(), Error> {
         let table = self.process.lock(&self.table).ok_or_else(forked)?;
         let progress = table.get(&digest).map(|(_, progress)| progress.clone());
         drop(table);
-        progress.map_or(Ok(()), |progress| progress.outdate(self.process))
+        progress.map_or(Ok(()), |progress| progress.invalidate(self.process))
     }
 
-    /// Outdates all computations.
-    pub(super) fn outdate_all(&self) -> Result<(), Error> {
+    /// Invalidates all computations.
+    pub(super) fn invalidate_all(&self) -> Result<(), Error> {
         let table = self.process.lock(&self.table).ok_or_else(forked)?;
         let all: Vec<_> = table.values().map(|(_, progress)| progress.clone()).collect();
         drop(table);
-        all.iter().map(|progress| progress.outdate(self.process)).fold(Ok(()), Result::and)
+        all.iter().map(|progress| progress.invalidate(self.process)).fold(Ok(()), Result::and)
     }
 
     #[cfg(all(test, not(shuttle)))]
@@ -81,32 +83,30 @@ impl InProgress {
 }
 
 impl Progress {
-    fn outdate(&self, process: Process) -> Result<(), Error> {
-        let stored = self.wait(process);
-        self.forgotten.fetch_max(self.begun.load(Ordering::SeqCst), Ordering::SeqCst);
-        stored.map(drop)
+    fn invalidate(&self, process: Process) -> Result<(), Error> {
+        let locked = self.lock(process);
+        self.invalidated.fetch_max(self.last.load(Ordering::SeqCst), Ordering::SeqCst);
+        locked.map(drop)
     }
 
-    /// Waits for a result that is being stored; not in a forked process, where the thread that stores it is missing.
-    fn wait(&self, process: Process) -> Result<ReentrantMutexGuard<'_, ()>, Error> {
-        let storing = self.storing.try_lock();
+    /// Waits for a result that is being stored. It does not wait in a forked process, which lacks the thread that
+    /// stores.
+    fn lock(&self, process: Process) -> Result<ReentrantMutexGuard<'_, ()>, Error> {
         let wait = || {
             if self.is_stuck.load(Ordering::SeqCst) || process.is_forked() {
                 return None;
             }
-            let waited = self.storing.try_lock_for(PATIENCE);
-            self.is_stuck.store(waited.is_none(), Ordering::SeqCst);
-            waited
+            let locked = self.store_lock.try_lock_for(PATIENCE);
+            self.is_stuck.store(locked.is_none(), Ordering::SeqCst);
+            locked
         };
-        storing.or_else(wait).ok_or_else(busy)
+        self.store_lock.try_lock().or_else(wait).ok_or_else(|| {
+            Error::new(ErrorKind::Io, "wait for a result that is being stored").because("it takes too long")
+        })
     }
 }
 
-fn busy() -> Error {
-    Error::new(ErrorKind::Io, "wait for a result that is being stored").because("it takes too long")
-}
-
-/// A computation under way.
+/// A computation that is under way.
 pub(crate) struct Computation<'a> {
     table: &'a InProgress,
     progress: Arc<Progress>,
@@ -114,51 +114,52 @@ pub(crate) struct Computation<'a> {
 }
 
 impl Computation<'_> {
-    /// Lets the result be stored, unless the key was forgotten or refreshed by a computation that began later. A refresh
-    /// does not replace what any computation has stored that began later.
+    /// Calls `store` if the result is current. It is not current if the key was invalidated after the computation
+    /// began, or if a refresh that began later was stored. A refresh is not current either if the result of any later
+    /// computation was stored.
     ///
-    /// If the key was forgotten during a refresh, what is there is removed: the one that forgets may not have come so far, and
-    /// nobody may find anything older after the refresh has returned.
+    /// Calls `remove` if the key was invalidated during a refresh: after the refresh returns, no caller may find an
+    /// older value, and the caller that invalidates may not have removed it yet.
     ///
-    /// An error if it cannot be known whether it is current, because another result is being stored for too long.
-    pub(crate) fn keep<T>(
+    /// Returns `None` if it calls neither. Returns an error if a refresh waits too long for another result that is
+    /// being stored.
+    pub(crate) fn store_if_current<T>(
         &self,
         is_refresh: bool,
         store: impl FnOnce() -> T,
         remove: impl FnOnce() -> T,
     ) -> Result<Option<T>, Error> {
-        let _storing = match self.progress.storing.try_lock() {
-            Some(storing) => storing,
-            // Another result is being stored, which is as good.
+        let Progress { invalidated, refreshed, stored, store_lock, is_stuck, .. } = &*self.progress;
+        let _locked = match store_lock.try_lock() {
+            Some(locked) => locked,
+            // Another result of the same key is being stored. It is just as valid.
             None if !is_refresh => return Ok(None),
-            None => self.progress.wait(self.table.process)?,
+            None => self.progress.lock(self.table.process)?,
         };
-        let Progress { forgotten, refreshed, stored, .. } = &*self.progress;
-        let [forgotten, replaced, latest] = [forgotten, refreshed, stored].map(|number| number.load(Ordering::SeqCst));
-        let is_forgotten = forgotten >= self.number;
+        let is_invalidated = || invalidated.load(Ordering::SeqCst) >= self.number;
+        let is_refreshed = || refreshed.load(Ordering::SeqCst) > self.number;
         let is_replaced = if is_refresh {
-            latest > forgotten.max(self.number) || latest > 0 && is_mutant("lets the refresh win that ends first")
+            let latest = stored.load(Ordering::SeqCst);
+            latest > invalidated.load(Ordering::SeqCst).max(self.number)
+                || latest > 0 && is_mutant("lets the refresh win that ends first")
         } else {
-            replaced > self.number
+            is_refreshed()
         };
-        if is_replaced || is_forgotten && (!is_refresh || is_mutant("lets an outdated refresh leave what is there")) {
+        if is_replaced {
             return Ok(None);
         }
-        if is_forgotten {
-            return Ok(Some(remove()));
+        if is_invalidated() {
+            let removes = is_refresh && !is_mutant("lets an outdated refresh keep an older value");
+            return Ok(removes.then(remove));
         }
         stored.fetch_max(self.number, Ordering::SeqCst);
         if is_refresh {
             refreshed.store(self.number, Ordering::SeqCst);
         }
-        let done = store();
-        self.progress.is_stuck.store(false, Ordering::SeqCst);
-        // What the store runs may have changed the key, as may have one that did not get the lock.
-        let Progress { forgotten, refreshed, .. } = &*self.progress;
-        if forgotten.load(Ordering::SeqCst) >= self.number || refreshed.load(Ordering::SeqCst) > self.number {
-            return Ok(Some(remove()));
-        }
-        Ok(Some(done))
+        let result = store();
+        is_stuck.store(false, Ordering::SeqCst);
+        // The user's code in the store may have changed the key, and so may a caller whose wait for the lock timed out.
+        Ok(Some(if is_invalidated() || is_refreshed() { remove() } else { result }))
     }
 }
 

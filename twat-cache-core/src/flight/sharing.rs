@@ -1,44 +1,40 @@
-//! How the error of a failed computation reaches the callers that waited for it.
+//! How the waiters of a failed computation get its error.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Whether errors of type `E` are shared among the callers that wait for one computation, and how.
-pub struct Sharing<E>(Option<Clones<E>>);
-
-/// An error of any type, for callers of one function.
-pub(crate) type Shared = Arc<dyn Any + Send + Sync>;
-
-struct Clones<E> {
-    put: fn(&E) -> Shared,
+/// Whether the waiters of a failed computation get its error, of type `E`.
+pub struct Sharing<E> {
+    share: fn(&E) -> Option<Shared>,
     take: fn(&Shared) -> Option<E>,
 }
 
+/// An error or arguments of any type.
+pub(super) type Shared = Arc<dyn Any + Send + Sync>;
+
 impl<E> Sharing<E> {
-    /// They are not: each caller computes by itself after a failure.
+    /// The error is not shared: after a failure, each waiter computes.
     pub const fn none() -> Self {
-        Self(None)
+        Self { share: |_| None, take: |_| None }
     }
 
-    /// Each caller gets a clone.
+    /// Each waiter gets a clone of the error.
     pub const fn by_clone() -> Self
     where
         E: Clone + Send + Sync + 'static,
     {
-        Self(Some(Clones { put: |error| Arc::new(error.clone()), take: |shared| shared.downcast_ref().cloned() }))
+        Self { share: |error| Some(Arc::new(error.clone())), take: |shared| shared.downcast_ref().cloned() }
     }
 
-    pub(crate) fn put(&self, error: &E) -> Option<Shared> {
-        let clones = self.0.as_ref()?;
-        // The caller gets its error, and the waiters compute, if it cannot be cloned.
-        catch_unwind(AssertUnwindSafe(|| (clones.put)(error))).ok()
+    pub(super) fn share(&self, error: &E) -> Option<Shared> {
+        // If `Clone` panics, the caller still gets its error, and the waiters compute.
+        catch_unwind(AssertUnwindSafe(|| (self.share)(error))).ok().flatten()
     }
 
-    pub(crate) fn take(&self, shared: &Shared) -> Option<E> {
-        let clones = self.0.as_ref()?;
-        catch_unwind(AssertUnwindSafe(|| (clones.take)(shared))).ok().flatten()
+    pub(super) fn take(&self, shared: &Shared) -> Option<E> {
+        catch_unwind(AssertUnwindSafe(|| (self.take)(shared))).ok().flatten()
     }
 }
 
@@ -50,16 +46,8 @@ impl<E> Clone for Sharing<E> {
 
 impl<E> Copy for Sharing<E> {}
 
-impl<E> Clone for Clones<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E> Copy for Clones<E> {}
-
 impl<E> fmt::Debug for Sharing<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Sharing(by clone)" } else { "Sharing(none)" })
+        f.write_str("Sharing(..)")
     }
 }

@@ -1,9 +1,9 @@
-//! Leading tasks that nobody drives.
+//! Leading tasks that are not polled.
 //!
-//! A task can start a call, and then turn to something else without dropping it: a branch of `select!` on a borrowed
-//! future, a stream that buffers futures while its consumer awaits, a future that is forgotten. If it was leading,
-//! everybody else would wait for a computation that does not go on. So those who wait look at its pulse: a leader that
-//! was woken, and not polled for [`LIMIT`], is given up.
+//! A task can start a call and then do something else, without dropping the call's future. Examples are a `select!`
+//! branch on a borrowed future, a stream that buffers futures while its consumer awaits, and a leaked future. If that
+//! call leads, the other callers wait for a computation that makes no progress. So waiters check the leader's pulse.
+//! They abandon the flight of a leader that was woken and then not polled for [`LIMIT`].
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -15,58 +15,60 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::Flight;
 use super::patience::now;
 
-/// How long a runnable leader may go unpolled. An executor that is busier than this computes twice, that is all.
+/// The longest time between a wake and the poll that follows it. If a busy executor takes longer, the function runs
+/// twice.
 pub(super) const LIMIT: Duration = Duration::from_millis(500);
 
-/// A leading task's sign of life, and its waker.
+/// Records when a leading task is woken and polled.
 pub(super) struct Pulse {
-    /// Who polls the leader, and is passed on what wakes its computation.
+    /// The waker of the task that polls the leader. A wake of the computation calls it.
     outer: Mutex<Option<Waker>>,
-    /// When the computation asked to be polled, by [`now`]; 0 if it has been polled since.
-    asked: AtomicU64,
-    /// A poll is under way: no stall, however long it takes.
-    polling: AtomicBool,
+    /// The time of the first wake after the last poll, by [`now`]; 0 if there was none.
+    woken: AtomicU64,
+    /// Whether the leader is being polled. A poll is not a stall, even if it takes long.
+    is_polling: AtomicBool,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { outer: Mutex::new(None), asked: AtomicU64::new(0), polling: AtomicBool::new(false) }
+        Self { outer: Mutex::new(None), woken: AtomicU64::new(0), is_polling: AtomicBool::new(false) }
     }
 
-    /// Notes that the leader is polled, until the guard is dropped.
-    pub(super) fn poll(&self, outer: &Waker) -> Polled<'_> {
-        let mut held = self.outer.lock();
-        let replaced = match &*held {
+    /// Records that the leader is being polled, until the guard is dropped.
+    pub(super) fn poll(&self, outer: &Waker) -> Polling<'_> {
+        let mut current = self.outer.lock();
+        let replaced = match &*current {
             Some(waker) if waker.will_wake(outer) => None,
-            _ => held.replace(outer.clone()),
+            _ => current.replace(outer.clone()),
         };
-        // Dropping a waker runs an executor's code, which must not find us locked.
-        drop(held);
+        // Dropping a waker runs the executor's code, which may wake this flight and need the lock.
+        drop(current);
         drop(replaced);
-        self.asked.store(0, Ordering::SeqCst);
-        self.polling.store(true, Ordering::SeqCst);
-        Polled(self)
+        self.woken.store(0, Ordering::SeqCst);
+        self.is_polling.store(true, Ordering::SeqCst);
+        Polling(self)
     }
 
     pub(super) fn is_stalled(&self) -> bool {
-        let asked = self.asked.load(Ordering::SeqCst);
-        asked != 0 && !self.polling.load(Ordering::SeqCst) && Duration::from_nanos(now().saturating_sub(asked)) >= LIMIT
+        let woken = self.woken.load(Ordering::SeqCst);
+        let since_wake = Duration::from_nanos(now().saturating_sub(woken));
+        woken != 0 && !self.is_polling.load(Ordering::SeqCst) && since_wake >= LIMIT
     }
 }
 
-pub(super) struct Polled<'a>(&'a Pulse);
+pub(super) struct Polling<'a>(&'a Pulse);
 
-impl Drop for Polled<'_> {
+impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        // Woken during the poll: from now on it waits for the next.
-        if self.0.asked.load(Ordering::SeqCst) != 0 {
-            self.0.asked.store(now(), Ordering::SeqCst);
+        // After a wake during the poll, the time until the next poll counts from now.
+        if self.0.woken.load(Ordering::SeqCst) != 0 {
+            self.0.woken.store(now(), Ordering::SeqCst);
         }
-        self.0.polling.store(false, Ordering::SeqCst);
+        self.0.is_polling.store(false, Ordering::SeqCst);
     }
 }
 
-/// What the leader's computation gets as its waker.
+/// A flight is the waker of its leader's computation.
 impl Wake for Flight {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -74,8 +76,8 @@ impl Wake for Flight {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let Some(pulse) = &self.pulse else { return };
-        // The first wake counts, the others do not prolong it.
-        let _ = pulse.asked.compare_exchange(0, now(), Ordering::SeqCst, Ordering::SeqCst);
+        // Only the first wake counts. Later wakes must not extend the limit.
+        let _ = pulse.woken.compare_exchange(0, now(), Ordering::SeqCst, Ordering::SeqCst);
         let outer = pulse.outer.lock().clone();
         if let Some(outer) = outer {
             outer.wake();

@@ -5,7 +5,7 @@ fn leads(joined: &Joined<'_>) -> bool {
 }
 
 #[test]
-fn a_thread_never_waits_for_a_task_but_a_task_for_a_thread() {
+fn a_thread_never_waits_for_a_task_but_a_task_waits_for_a_thread() {
     let flights = Flights::new(None);
     let digest = flights.digest("key");
     let led_by_task = flights.join(digest, Driver::Task, None);
@@ -18,44 +18,44 @@ fn a_thread_never_waits_for_a_task_but_a_task_for_a_thread() {
     assert!(flights.join(digest, Driver::Task, None).is_wait());
     assert!(flights.join(digest, Driver::Thread, None).is_wait());
     drop(led_by_thread);
-    assert!(flights.table.lock().is_empty(), "a flight that has ended leaves nothing behind");
+    assert!(flights.table.lock().is_empty(), "the table has no entry for a flight that has ended");
 }
 
-fn keep(computation: &Computation<'_>, is_refresh: bool) -> Option<&'static str> {
-    computation.keep(is_refresh, || "stored", || "removed").unwrap()
+fn put(computation: &Computation<'_>, is_refresh: bool) -> Option<&'static str> {
+    computation.store_if_current(is_refresh, || "stored", || "removed").unwrap()
 }
 
 #[test]
-fn a_wait_for_a_result_that_is_being_stored_has_an_end() {
+fn a_wait_for_a_result_that_is_being_stored_times_out() {
     let flights = Flights::new(None);
     let digest = flights.digest("key");
     let [storing, other] = [(); 2].map(|()| flights.begin(digest).unwrap());
     let store = || {
-        // As by a value's `Clone` that waits for them.
+        // A value's `Clone` could wait for such threads.
         std::thread::scope(|scope| {
-            scope.spawn(|| assert!(other.keep(true, || (), || ()).is_err()));
-            scope.spawn(|| assert!(flights.outdate(digest).1.is_err(), "it may still be stored"));
+            scope.spawn(|| assert!(other.store_if_current(true, || (), || ()).is_err()));
+            scope.spawn(|| assert!(flights.invalidate(digest).1.is_err(), "it may still be stored"));
         });
     };
-    storing.keep(false, store, || ()).unwrap();
-    assert_eq!(keep(&flights.begin(digest).unwrap(), false), Some("stored"));
+    storing.store_if_current(false, store, || ()).unwrap();
+    assert_eq!(put(&flights.begin(digest).unwrap(), false), Some("stored"));
 }
 
 #[test]
-fn what_is_outdated_is_neither_kept_nor_waited_for() {
+fn an_invalidated_computation_is_neither_stored_nor_waited_for() {
     let flights = Flights::new(None);
     let digest = flights.digest("key");
     let leading = flights.join(digest, Driver::Thread, None);
     let [old, refresh] = [(); 2].map(|()| flights.begin(digest).unwrap());
     let neighbour = flights.begin(flights.digest("other key")).unwrap();
-    drop(flights.outdate(digest));
-    assert_eq!(keep(&old, false), None);
-    assert_eq!(keep(&refresh, true), Some("removed"), "what is there may be older");
-    assert_eq!(keep(&neighbour, false), Some("stored"), "other keys are not touched");
+    drop(flights.invalidate(digest));
+    assert_eq!(put(&old, false), None);
+    assert_eq!(put(&refresh, true), Some("removed"), "the store may have an older value");
+    assert_eq!(put(&neighbour, false), Some("stored"), "other keys are not invalidated");
     let successor = flights.join(digest, Driver::Thread, None);
     assert!(leads(&successor));
-    assert_eq!(keep(&flights.begin(digest).unwrap(), false), Some("stored"));
-    // The old leader's end does not take the new one out of the table.
+    assert_eq!(put(&flights.begin(digest).unwrap(), false), Some("stored"));
+    // The end of the old leader does not remove the new flight from the table.
     drop(leading);
     assert!(flights.join(digest, Driver::Thread, None).is_wait());
     drop((old, refresh, neighbour, successor));
@@ -67,25 +67,25 @@ fn of_overlapping_computations_the_refresh_that_began_last_stays() {
     let flights = Flights::new(None);
     let digest = flights.digest("key");
     let [call, first, second] = [(); 3].map(|()| flights.begin(digest).unwrap());
-    assert_eq!(keep(&second, true), Some("stored"));
-    assert_eq!(keep(&first, true), None);
-    assert_eq!(keep(&call, false), None);
+    assert_eq!(put(&second, true), Some("stored"));
+    assert_eq!(put(&first, true), None);
+    assert_eq!(put(&call, false), None);
     let [refresh, call] = [(); 2].map(|()| flights.begin(digest).unwrap());
-    assert_eq!(keep(&call, false), Some("stored"));
-    assert_eq!(keep(&refresh, true), None);
+    assert_eq!(put(&call, false), Some("stored"));
+    assert_eq!(put(&refresh, true), None);
 }
 
 #[test]
-fn nothing_is_learnt_from_a_computation_that_was_given_up_or_held_up() {
+fn the_duration_of_an_abandoned_or_delayed_computation_does_not_count() {
     let flights = Flights::new(None);
     let digest = flights.digest("key");
     let run = |compute: &dyn Fn()| {
-        let Joined::Turn(turn) = flights.join(digest, Driver::Thread, None) else { panic!("somebody else leads") };
+        let Joined::Turn(turn) = flights.join(digest, Driver::Thread, None) else { panic!("another caller leads") };
         turn.run(compute);
     };
-    run(&|| drop(flights.outdate(digest)));
-    run(&patience::held_up);
-    assert_eq!(flights.patience.current(), Duration::from_secs(10), "as long as nothing is known");
+    run(&|| drop(flights.invalidate(digest)));
+    run(&patience::count_failed_wait);
+    assert_eq!(flights.patience.current(), Duration::from_secs(10), "no duration is known");
     run(&|| ());
     assert_eq!(flights.patience.current(), Duration::from_secs(2));
 }

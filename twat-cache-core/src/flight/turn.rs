@@ -1,4 +1,4 @@
-//! What a caller does after it has joined a flight: it leads, or waits, or computes alone.
+//! What a caller does after it has joined a flight: it leads, waits or computes alone.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,26 +12,26 @@ use crate::store::guard;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Driver, Timer};
 
-use super::stack::{self, Running};
+use super::stack::{self, OnStack};
 use super::stall::{self, Pulse};
 use super::waits::Edge;
-use super::{ENDED, Flight, Flights, GIVEN_UP, patience};
+use super::{ABANDONED, DONE, Flight, Flights, patience};
 
-/// What to do about a miss.
+/// What a caller does after a miss.
 pub(crate) enum Joined<'a> {
     Turn(Turn<'a>),
-    /// Wait first.
     Wait(Wait<'a>),
 }
 
-/// What to do after a wait.
+/// What a caller does after a wait.
 pub(crate) enum Waited<'a, E> {
-    /// Look again, and compute if there is nothing.
-    Over(Turn<'a>),
-    /// Fail as the leader did.
+    /// Look into the store again, and compute after a miss.
+    Turn(Turn<'a>),
+    /// Return the leader's error.
     Failed(E),
-    /// Join again: what was waited for has been given up. If it was not for want of patience, the wait goes on since then.
-    Again(Option<Instant>),
+    /// Join again, because the flight was abandoned. The next wait continues this one, from its start, if the patience
+    /// has not ended.
+    Rejoin(Option<Instant>),
 }
 
 impl<'a> Joined<'a> {
@@ -39,67 +39,68 @@ impl<'a> Joined<'a> {
         matches!(self, Joined::Wait(_))
     }
 
-    /// The turn of a caller that computes in any case.
-    pub(crate) fn at_once(self) -> Turn<'a> {
+    /// The turn of a caller that computes without a wait.
+    pub(crate) fn without_wait(self) -> Turn<'a> {
         if let Joined::Turn(turn) = self { turn } else { Turn::alone() }
     }
 
-    /// Waits if another caller is computing. Of a thread, the future is ready when it is first polled.
+    /// Waits if another caller is computing. With [`Driver::Thread`] this blocks, and the future is ready at its first
+    /// poll.
     pub(crate) async fn wait<K: Args + ?Sized, E>(self, driver: Driver, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
         let wait = match self {
-            Joined::Turn(turn) => return Waited::Over(turn),
+            Joined::Turn(turn) => return Waited::Turn(turn),
             Joined::Wait(wait) => wait,
         };
         loop {
-            let (signal, deadline, is_over) = (&wait.flight.signal, || wait.deadline(), || !wait.flight.is_flying());
-            let is_over = match driver {
-                Driver::Thread => signal.block_until(deadline, is_over),
-                Driver::Task => signal.until(deadline, is_over).await,
+            let (signal, deadline, has_ended) =
+                (&wait.flight.signal, || wait.next_check(), || !wait.flight.is_pending());
+            let has_ended = match driver {
+                Driver::Thread => signal.block_until(deadline, has_ended),
+                Driver::Task => signal.until(deadline, has_ended).await,
             };
-            if is_over {
-                return wait.aftermath(key, sharing);
+            if has_ended {
+                return wait.outcome(key, sharing);
             }
             if driver == Driver::Task && !Timer::is_available() {
-                return Waited::Over(Turn::alone());
+                return Waited::Turn(Turn::alone());
             }
-            wait.give_up_if_due();
+            wait.abandon_if_due();
         }
     }
 }
 
-/// A caller's turn to compute: as the leader for whom others wait, or without holding up anybody. Held until the result is
-/// stored.
+/// A caller's turn to compute, as a leader or alone. The caller holds it until the result is stored.
 pub(crate) struct Turn<'a>(pub(super) Option<Lead<'a>>);
 
 impl Turn<'_> {
-    /// No caller waits for this one.
+    /// A turn without a flight. No other caller waits for it.
     pub(crate) const fn alone() -> Self {
         Self(None)
     }
 
-    /// Marks this thread as the one that computes, until the guard is dropped: whatever code runs then, the store's
-    /// included, must not wait for this flight.
-    pub(crate) fn enter(&self) -> Option<Running> {
+    /// Puts the flight on this thread's stack until the guard is dropped. Code that runs meanwhile, including the
+    /// store's, does not wait for this flight.
+    pub(crate) fn enter(&self) -> Option<OnStack> {
         self.leading().map(|flight| stack::enter(flight.id))
     }
 
-    /// Does something at once as part of a task's computation; see [`enter`](Self::enter).
-    pub(crate) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _leading = self.enter();
+    /// Runs `work` with the flight on this thread's stack, see [`enter`](Self::enter).
+    pub(crate) fn run_entered<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _entered = self.enter();
         work()
     }
 
-    /// Computes, or waits for other processes, as part of this task.
+    /// Runs a task's computation, or its wait for other processes.
     pub(crate) async fn drive<T>(&self, compute: impl Future<Output = T>) -> T {
         let leading = self.leading().and_then(|flight| Some((flight, flight.pulse.as_ref()?)));
         let Some((flight, pulse)) = leading else { return compute.await };
         let waker = Waker::from(flight.clone());
         let mut compute = pin!(compute);
         flight.timing.begin();
-        // The computation runs on whatever thread polls it, for as long as the poll lasts.
+        // Each poll may be on another thread. The computation is on that thread's stack during the poll.
         let value = std::future::poll_fn(|cx| {
-            let _running = stack::enter(flight.id);
-            let _polled = pulse.poll(cx.waker());
+            let _entered = stack::enter(flight.id);
+            let _polling = pulse.poll(cx.waker());
             compute.as_mut().poll(&mut Context::from_waker(&waker))
         })
         .await;
@@ -107,7 +108,7 @@ impl Turn<'_> {
         value
     }
 
-    /// Computes on this thread, which has been [entered](Self::enter).
+    /// Runs a thread's computation. The caller has called [`enter`](Self::enter).
     #[inline]
     pub(crate) fn run<T>(&self, compute: impl FnOnce() -> T) -> T {
         let Some(flight) = self.leading() else { return compute() };
@@ -117,31 +118,31 @@ impl Turn<'_> {
         value
     }
 
-    /// Leaves the error of the computation to those who wait for it.
+    /// Shares the error of the computation with its waiters.
     #[cold]
-    pub(crate) fn share<K: Args + ?Sized, E>(&self, key: &K, error: &E, sharing: Sharing<E>) {
+    pub(crate) fn share_error<K: Args + ?Sized, E>(&self, key: &K, error: &E, sharing: Sharing<E>) {
         if let Some(flight) = self.leading()
-            && let Some(error) = sharing.put(error)
+            && let Some(error) = sharing.share(error)
             && let Ok(key) = guard("copy the arguments", || Ok(Arc::new(key.to_key())))
         {
             let _ = flight.error.set((error, key));
         }
     }
 
-    /// How long a leader may wait for other processes; `None` if we do not lead, and wait for nobody.
+    /// The longest wait of a leader for other processes; `None` if this turn does not lead, and must not wait.
     pub(crate) fn claim_patience(&self) -> Option<Duration> {
         self.0.as_ref().map(|lead| lead.flights.patience.current())
     }
 
-    /// Notes whether waiting for other processes was worth it.
-    pub(crate) fn note_claim(&self, is_there: bool) {
+    /// Records whether a wait for other processes has given a result.
+    pub(crate) fn record_claim(&self, is_successful: bool) {
         let Some(lead) = &self.0 else { return };
-        lead.flight.timing.forget();
-        if is_there {
-            lead.flights.patience.note_worth_it();
+        lead.flight.timing.discard();
+        if is_successful {
+            lead.flights.patience.record_successful_wait();
         } else {
-            patience::held_up();
-            lead.flights.waited_in_vain();
+            patience::count_failed_wait();
+            lead.flights.record_failed_wait();
         }
     }
 
@@ -150,7 +151,7 @@ impl Turn<'_> {
     }
 }
 
-/// A leader's place in the table. Its flight ends when this is dropped, however that comes about.
+/// A leader's flight. Dropping this ends the flight: on return, error, panic and cancellation.
 pub(crate) struct Lead<'a> {
     pub(super) flights: &'a Flights,
     pub(super) flight: Arc<Flight>,
@@ -158,73 +159,77 @@ pub(crate) struct Lead<'a> {
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        // Out of the table first: a caller that comes now looks into the store again, and leads if it finds nothing.
+        // The flight leaves the table before it ends, so that a caller that misses from now on leads.
         let Some(mut table) = self.flights.process.lock(&self.flights.table) else { return };
         if table.get(&self.flight.digest).is_some_and(|flight| flight.id == self.flight.id) {
             table.remove(&self.flight.digest);
         }
         drop(table);
-        // To tell nobody would cost an allocation.
+        // Without waiters there is no notification, because it would allocate.
         let has_waiters = self.flight.has_waiters.load(Ordering::SeqCst);
-        // Those who wait for what a forked process was made within are in its parent.
+        // In a forked process the waiters are the parent's.
         if has_waiters && self.flights.process.is_forked() {
             return;
         }
-        // One waiter leads next after a cancellation. A panic each of them is to meet by itself.
+        // After a cancellation, one waiter leads. After a panic, each waiter computes and gets its own panic.
         let is_cancelled = self.flight.pulse.is_some() && self.flight.timing.is_running() && !std::thread::panicking();
-        let state = if is_cancelled { GIVEN_UP } else { ENDED };
-        let by_itself = if has_waiters { self.flight.end(state) } else { self.flight.is_flying() } && !is_cancelled;
-        if by_itself && let Some(taken) = self.flight.timing.taken() {
-            self.flights.patience.learn(taken);
+        let state = if is_cancelled { ABANDONED } else { DONE };
+        let is_first = if has_waiters { self.flight.end(state) } else { self.flight.is_pending() };
+        if !is_first || is_cancelled {
+            return;
         }
-        if by_itself && has_waiters {
-            self.flights.patience.note_worth_it();
+        if let Some(duration) = self.flight.timing.duration() {
+            self.flights.patience.record_duration(duration);
+        }
+        if has_waiters {
+            self.flights.patience.record_successful_wait();
         }
     }
 }
 
-/// A place among those who wait for a flight.
+/// A wait for another caller's flight.
 pub(crate) struct Wait<'a> {
     pub(super) flights: &'a Flights,
     pub(super) flight: Arc<Flight>,
-    pub(super) begun: Instant,
-    /// In the wait graph for as long as we wait.
+    pub(super) since: Instant,
+    /// The edge in the wait graph, for the duration of the wait.
     pub(super) _edge: Edge,
 }
 
 impl<'a> Wait<'a> {
-    /// When to look again whether to go on waiting.
-    fn deadline(&self) -> Option<Instant> {
-        let deadline = self.flights.patience.deadline(self.begun);
+    /// The time at which the waiter checks whether to abandon the flight.
+    fn next_check(&self) -> Option<Instant> {
+        let deadline = self.flights.patience.deadline(self.since);
         if self.flight.pulse.is_none() {
             return deadline;
         }
-        let glance = Instant::now().checked_add(stall::LIMIT / 2);
-        deadline.into_iter().chain(glance).min()
+        let pulse_check = Instant::now().checked_add(stall::LIMIT / 2);
+        deadline.into_iter().chain(pulse_check).min()
     }
 
-    fn is_over(&self) -> bool {
-        self.flights.patience.deadline(self.begun).is_some_and(|deadline| deadline <= Instant::now())
+    fn has_expired(&self) -> bool {
+        self.flights.patience.deadline(self.since).is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    fn give_up_if_due(&self) {
-        let is_due = self.is_over() || self.flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
-        if is_due && self.flight.end(GIVEN_UP) {
-            self.flights.waited_in_vain();
+    fn abandon_if_due(&self) {
+        let is_due = self.has_expired() || self.flight.pulse.as_ref().is_some_and(Pulse::is_stalled);
+        if is_due && self.flight.end(ABANDONED) {
+            self.flights.record_failed_wait();
         }
     }
 
-    /// What those do who have waited.
-    fn aftermath<K: Args + ?Sized, E>(&self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
-        if self.flight.state.load(Ordering::SeqCst) != ENDED {
-            patience::held_up();
-            return Waited::Again((!self.is_over()).then_some(self.begun));
+    /// Decides what the waiter does after the flight has ended.
+    fn outcome<K: Args + ?Sized, E>(&self, key: &K, sharing: Sharing<E>) -> Waited<'a, E> {
+        if self.flight.state.load(Ordering::SeqCst) != DONE {
+            patience::count_failed_wait();
+            return Waited::Rejoin((!self.has_expired()).then_some(self.since));
         }
-        let is_ours = |of: &Shared| {
-            let matches = || Ok(of.downcast_ref().is_some_and(|of| key.matches(of)));
+        let is_same_key = |owned: &Shared| {
+            let matches = || Ok(owned.downcast_ref().is_some_and(|owned| key.matches(owned)));
             guard("compare arguments", matches).unwrap_or(false)
         };
-        let error = self.flight.error.get().filter(|(_, of)| is_ours(of)).and_then(|(error, _)| sharing.take(error));
-        error.map_or(Waited::Over(Turn::alone()), Waited::Failed)
+        let shared = self.flight.error.get().filter(|(_, owned)| is_same_key(owned));
+        let error = shared.and_then(|(error, _)| sharing.take(error));
+        error.map_or(Waited::Turn(Turn::alone()), Waited::Failed)
     }
 }

@@ -1,10 +1,11 @@
-//! Which computations wait for which: a cycle among them would be a deadlock.
+//! The graph of computations that wait for each other. A cycle in it would be a deadlock.
 //!
-//! Two memoised functions that call each other can meet: one thread computes `f(1)` and needs `g(1)`, another computes
-//! `g(1)` and needs `f(1)`. Without a cache each would compute both. So before a computation waits, it looks whether
-//! the flight that it wants waits for it in turn, and computes directly if so.
+//! Two memoised functions can call each other: one thread computes `f(1)` and needs `g(1)`, and another thread computes
+//! `g(1)` and needs `f(1)`. Without a cache, each thread computes both. So a computation that wants to wait first
+//! checks whether the other flight waits for it, directly or indirectly. If it does, the computation does not wait but
+//! computes.
 //!
-//! Callers outside any computation cannot be part of a cycle, and cost nothing here.
+//! A caller outside any computation cannot be part of a cycle, and does not enter the graph.
 
 use std::collections::HashMap;
 
@@ -12,29 +13,29 @@ use crate::sync::Mutex;
 
 use super::stack;
 
-/// From each waiting flight to those that it waits for. A task can wait for several at once.
+/// Maps each waiting flight to the flights that it waits for. A task can wait for several flights at the same time.
 type Graph = HashMap<u64, Vec<u64>>;
 
 #[cfg(not(shuttle))]
-fn with_graph<T>(look: impl FnOnce(&mut Graph) -> T) -> T {
-    // One for the process: a cycle can lead through several memos.
+fn with_graph<T>(access: impl FnOnce(&mut Graph) -> T) -> T {
+    // The process has one graph, because a cycle can include several memos.
     static GRAPH: std::sync::LazyLock<Mutex<Graph>> = std::sync::LazyLock::new(Mutex::default);
-    look(&mut GRAPH.lock())
+    access(&mut GRAPH.lock())
 }
 
 #[cfg(shuttle)]
-fn with_graph<T>(look: impl FnOnce(&mut Graph) -> T) -> T {
+fn with_graph<T>(access: impl FnOnce(&mut Graph) -> T) -> T {
     shuttle::lazy_static! { static ref GRAPH: Mutex<Graph> = Mutex::default(); }
-    look(&mut GRAPH.lock())
+    access(&mut GRAPH.lock())
 }
 
-/// Enters that all computations on this thread are about to wait for `target`; `None` if that would close a cycle.
+/// Adds an edge to `target` from every computation on this thread. Returns `None` if that would close a cycle.
 ///
-/// Linear in the number of computations that wait for one another.
+/// The cost is linear in the number of edges.
 pub(super) fn enter(target: u64) -> Option<Edge> {
     let waiters = stack::snapshot();
     if !waiters.is_empty() {
-        // Looked up and entered under one lock: of all that close a cycle, the last one sees it.
+        // The check and the entry are under one lock. So the last edge of a cycle is always detected.
         let closes = with_graph(|graph| {
             let closes = reaches(graph, target, &waiters);
             if !closes {
@@ -51,7 +52,7 @@ pub(super) fn enter(target: u64) -> Option<Edge> {
     Some(Edge { waiters, target })
 }
 
-/// Whether `from` waits, directly or through others, for one of `goals`.
+/// Returns whether `from` waits for one of `goals`, directly or indirectly.
 fn reaches(graph: &Graph, from: u64, goals: &[u64]) -> bool {
     let mut seen = vec![from];
     let mut next = 0;
@@ -69,7 +70,7 @@ fn reaches(graph: &Graph, from: u64, goals: &[u64]) -> bool {
     false
 }
 
-/// What was entered; taken out when dropped.
+/// The edges that [`enter`] has added. Dropping it removes them.
 pub(crate) struct Edge {
     waiters: Vec<u64>,
     target: u64,

@@ -1,10 +1,10 @@
-//! What memos are made of: functions of one argument by reference, plain or async.
+//! The functions that a memo can have: functions of one argument by reference, sync or async.
 
-/// What [`Memo`](crate::Memo)s are made of: any `Fn(&A) -> V`.
+/// A function for a [`Memo`](crate::Memo): any `Fn(&A) -> V`.
 ///
-/// `wrap` asks for this instead of `Fn` itself, so that a closure keeps the signature that it is written with. Asked
-/// for `Fn(&A)`, the compiler would fix the lifetimes *inside* `A` once and for all, and a memo of
-/// `|Call((s, n)): &Call<(&str, &u32)>|` could only ever be called with one expiry of `s`.
+/// `wrap` requires this instead of `Fn`, so that a closure keeps its own signature. With `Fn(&A)` as the bound, the
+/// compiler would give the references inside `A` one fixed lifetime. Then a memo of
+/// `|Call((s, n)): &Call<(&str, &u32)>|` could be called with one lifetime of `s` only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a function of one argument by reference",
     note = "write the type of a closure's argument, as in `|n: &u64| …`; the compiler does not guess it here",
@@ -14,7 +14,7 @@ pub trait Function<A: ?Sized, V> {}
 
 impl<A: ?Sized, V, F: Fn(&A) -> V + ?Sized> Function<A, V> for F {}
 
-/// As [`Function`], for any `AsyncFn(&A) -> V`: async closures, and functions that return futures.
+/// Like [`Function`], for any `AsyncFn(&A) -> V`: async closures, and functions that return futures.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async function of one argument by reference",
     note = "write the type of a closure's argument, as in `async |n: &u64| …`; the compiler does not guess it here",
@@ -24,10 +24,10 @@ pub trait AsyncFunction<A: ?Sized, V> {}
 
 impl<A: ?Sized, V, F: AsyncFn(&A) -> V + ?Sized> AsyncFunction<A, V> for F {}
 
-/// The functions that take arguments of type `K`: what makes `forget`, `peek` and `insert` of a memo take what its
-/// function takes, and nothing else. `R` and `Kind` are for the compiler to infer.
+/// A function that takes arguments of type `K`. The compiler infers `R` and `Kind`.
 ///
-/// A memo of `()`, whose function comes with each call, takes any argument.
+/// With this bound, `forget`, `peek` and `insert` of a memo accept the argument type of its function, and no other
+/// type. A memo without a function has `()` in its place, and accepts every argument type.
 #[diagnostic::on_unimplemented(
     message = "the function of this memo does not take `{K}`",
     label = "not the argument of the function",
@@ -39,7 +39,7 @@ impl<K: ?Sized, R, F: Fn(&K) -> R> Takes<K, R, kind::Plain> for F {}
 impl<K: ?Sized, R, F: AsyncFn(&K) -> R> Takes<K, R, kind::Async> for F {}
 impl<K: ?Sized> Takes<K, (), kind::Without> for () {}
 
-/// The kinds of functions that the compiler tells apart.
+/// The kinds of functions. Each makes its implementation of [`Takes`](super::Takes) distinct.
 #[doc(hidden)]
 pub mod kind {
     /// `Fn(&K) -> R`.
@@ -48,7 +48,7 @@ pub mod kind {
     /// `AsyncFn(&K) -> R`.
     #[derive(Debug)]
     pub struct Async;
-    /// No function.
+    /// `()`, in place of a function.
     #[derive(Debug)]
     pub struct Without;
 }

@@ -1,61 +1,61 @@
-//! The way of a miss. `Infallible` stands in for the error of functions that have none, and costs nothing.
+//! The steps after a miss. Functions that cannot fail use `Infallible` as their error type, at no cost.
 
 use std::convert::Infallible;
 use std::future::Future;
 
-use super::stats::Counters;
 use crate::flight::{Computation, Turn, Waited};
 use crate::store::{forked, guard};
-use crate::sync::{Driver, at_once};
+use crate::sync::{Driver, poll_once};
 use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
-/// The form in which a caller wants a value: its own, or lent by the store.
+/// What a call returns: the value itself, or a view of it.
 pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
     type Output;
 
-    /// What the store has.
-    fn look(store: &S, key: &K) -> Result<Option<Self::Output>, Error>;
+    /// Looks into the store.
+    fn find(store: &S, key: &K) -> Result<Option<Self::Output>, Error>;
 
-    /// What was computed, and perhaps stored.
-    fn of(store: &S, key: &K, value: S::Value) -> Self::Output;
+    /// Converts a computed value, which may be in the store.
+    fn convert(store: &S, key: &K, value: S::Value) -> Self::Output;
 }
 
-/// The value itself.
+/// Returns the value itself.
 pub(super) struct Owned;
 
 impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
     type Output = S::Value;
 
     #[inline]
-    fn look(store: &S, key: &K) -> Result<Option<S::Value>, Error> {
+    fn find(store: &S, key: &K) -> Result<Option<S::Value>, Error> {
         store.get(key)
     }
 
     #[inline]
-    fn of(_: &S, _: &K, value: S::Value) -> S::Value {
+    fn convert(_: &S, _: &K, value: S::Value) -> S::Value {
         value
     }
 }
 
-/// What a miss comes to before the function runs.
+/// The result of the steps before the function.
 enum Before<'a, T> {
-    /// The result is there.
-    Over(T),
-    Compute(Leading<'a>),
+    /// There is a result without a computation.
+    Return(T),
+    Compute(Started<'a>),
 }
 
-/// What a computation holds until its result is stored. The fields are dropped in this order.
-struct Leading<'a> {
+/// A computation that has begun. It holds these guards until its result is stored, and drops them in this order.
+struct Started<'a> {
     computation: Option<Computation<'a>>,
     ticket: Ticket,
     claim: Claim,
     turn: Turn<'a>,
 }
 
-// A miss is the same for threads and for tasks up to the point where the function runs, and after it. Only the waits differ,
-// and a wait of a thread blocks it: its future is ready when it is first polled.
+// Threads and tasks share the steps before and after the function. Only the waits differ: a thread's wait blocks, so
+// its future is ready at its first poll.
 //
-// The parts before and after the function are functions of their own and not on the stack while it runs: functions recur.
+// The steps before and after the function are not inlined. So their stack frames do not exist while the function runs.
+// This matters because functions recur.
 impl<S, F, P> Memo<S, F, P> {
     #[inline]
     pub(super) fn hit<T>(&self, found: T) -> T {
@@ -77,17 +77,17 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        match self.before_at_once(form, key, error, sharing) {
-            Before::Over(result) => result,
-            Before::Compute(mut leading) => {
-                let _running = leading.turn.enter();
-                let result = leading.turn.run(compute);
-                self.after(form, key, &mut leading, result, sharing)
+        match self.before_blocking(form, key, error, sharing) {
+            Before::Return(result) => result,
+            Before::Compute(mut started) => {
+                let _entered = started.turn.enter();
+                let result = started.turn.run(compute);
+                self.after(form, key, &mut started, result, sharing)
             }
         }
     }
 
-    /// The future is boxed by the callers: a future is as large as all that it may ever hold, a hit's too.
+    /// Callers box this future, so that the future of a hit is small.
     pub(super) async fn miss_async<M, K, V, E, O>(
         &self,
         form: &M,
@@ -102,17 +102,17 @@ impl<S, F, P> Memo<S, F, P> {
         M: Form<S, K, Output = O>,
     {
         match self.before(Driver::Task, form, key, error, sharing).await {
-            Before::Over(result) => result,
-            Before::Compute(mut leading) => {
-                let result = leading.turn.drive(compute).await;
-                let _running = leading.turn.enter();
-                self.after(form, key, &mut leading, result, sharing)
+            Before::Return(result) => result,
+            Before::Compute(mut started) => {
+                let result = started.turn.drive(compute).await;
+                let _entered = started.turn.enter();
+                self.after(form, key, &mut started, result, sharing)
             }
         }
     }
 
     #[inline(never)]
-    fn before_at_once<M, K, V, E, O>(
+    fn before_blocking<M, K, V, E, O>(
         &self,
         form: &M,
         key: &K,
@@ -124,10 +124,10 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let before = at_once(self.before(Driver::Thread, form, key, error, sharing));
-        // It has always ended. If it had not, the caller would compute alone.
+        let before = poll_once(self.before(Driver::Thread, form, key, error, sharing));
+        // A thread's future is always ready. Without a result, the caller would compute alone.
         before.unwrap_or_else(|| {
-            Before::Compute(self.lead(Turn::alone(), Claim::free(), self.flights.digest(key), key, false))
+            Before::Compute(self.start(Turn::alone(), Claim::free(), self.flights.digest(key), key, false))
         })
     }
 
@@ -145,60 +145,76 @@ impl<S, F, P> Memo<S, F, P> {
         M: Form<S, K, Output = O>,
     {
         self.counters.miss();
-        self.warn_of(error);
-        let digest = self.flights.digest(key);
-        let (mut waits, mut begun) = (Waits::of(&self.counters), None);
-        let turn = loop {
-            let joined = self.flights.join(digest, driver, begun);
-            waits.note(joined.is_wait());
-            match joined.wait(driver, key, sharing).await {
-                Waited::Over(turn) => break turn,
-                Waited::Failed(error) => return Before::Over(Err(error)),
-                // The computation that was waited for has been given up: another caller leads.
-                Waited::Again(since) => begun = since,
+        self.warn_if(error);
+        // A miss counts as one wait, even if it waits several times.
+        let mut is_counted = false;
+        let mut count_wait = || {
+            if !std::mem::replace(&mut is_counted, true) {
+                self.counters.wait();
             }
         };
-        // Another caller may have stored it during the wait, or between our look and our turn.
-        if let Some(found) = turn.during(|| self.look(form, key)) {
-            return Before::Over(Ok(found));
+        let digest = self.flights.digest(key);
+        let mut waiting_since = None;
+        let turn = loop {
+            let joined = self.flights.join(digest, driver, waiting_since);
+            if joined.is_wait() {
+                count_wait();
+            }
+            match joined.wait(driver, key, sharing).await {
+                Waited::Turn(turn) => break turn,
+                Waited::Failed(error) => return Before::Return(Err(error)),
+                Waited::Rejoin(since) => waiting_since = since,
+            }
+        };
+        // Another caller may have stored the result since the miss.
+        if let Some(found) = turn.run_entered(|| self.find(form, key)) {
+            return Before::Return(Ok(found));
         }
-        // Other processes may be computing it, or have computed it since.
+        // Another process may be computing the result.
         let claim = loop {
-            let claim = turn.during(|| self.claim(&turn, key));
+            let claim = turn.run_entered(|| self.claim(&turn, key));
             if !claim.is_waiting() {
                 break claim;
             }
-            waits.note(true);
+            count_wait();
             let granted = turn.drive(claim.granted(driver)).await;
-            let is_over = granted.is_free();
-            // All that waited look at once, and not one after the other: to check a large value takes long.
+            let is_free = granted.is_free();
+            // Release the lease before the lookup, so that waiting processes look at the same time: reading and
+            // checking a large value takes long.
             drop(granted);
-            let found = turn.during(|| self.look(form, key));
-            turn.note_claim(found.is_some());
+            let found = turn.run_entered(|| self.find(form, key));
+            turn.record_claim(found.is_some());
             if let Some(found) = found {
-                return Before::Over(Ok(found));
+                return Before::Return(Ok(found));
             }
-            if is_over {
+            if is_free {
                 break Claim::free();
             }
         };
+        // Another process may have stored the result before this one got the lease.
         if !claim.is_free()
-            && let Some(found) = turn.during(|| self.look(form, key))
+            && let Some(found) = turn.run_entered(|| self.find(form, key))
         {
-            return Before::Over(Ok(found));
+            return Before::Return(Ok(found));
         }
-        Before::Compute(self.lead(turn, claim, digest, key, false))
+        Before::Compute(self.start(turn, claim, digest, key, false))
     }
 
-    /// The computation begins, here and in the store.
-    fn lead<'a, K, V>(&'a self, turn: Turn<'a>, claim: Claim, digest: KeyHash, key: &K, is_refresh: bool) -> Leading<'a>
+    fn start<'a, K, V>(
+        &'a self,
+        turn: Turn<'a>,
+        claim: Claim,
+        digest: KeyHash,
+        key: &K,
+        is_refresh: bool,
+    ) -> Started<'a>
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let (computation, ticket) = turn.during(|| self.begin(digest, key, is_refresh));
+        let (computation, ticket) = turn.run_entered(|| self.begin(digest, key, is_refresh));
         self.counters.computation();
-        Leading { computation, ticket, claim, turn }
+        Started { computation, ticket, claim, turn }
     }
 
     #[inline(never)]
@@ -206,7 +222,7 @@ impl<S, F, P> Memo<S, F, P> {
         &self,
         _form: &M,
         key: &K,
-        leading: &mut Leading<'_>,
+        started: &mut Started<'_>,
         result: Result<V, E>,
         sharing: Sharing<E>,
     ) -> Result<O, E>
@@ -215,16 +231,16 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let value = result.inspect_err(|error| leading.turn.share(key, error, sharing))?;
-        if let Err(error) = self.put(leading.computation.as_ref(), key, &value, leading.ticket) {
-            self.failed(&error, "the result is returned, not remembered");
+        let value = result.inspect_err(|error| started.turn.share_error(key, error, sharing))?;
+        if let Err(error) = self.put(started.computation.as_ref(), key, &value, started.ticket) {
+            self.warn(&error, "the result is returned but not stored");
         }
-        // Before the value is made ready for the caller: other processes may look by now.
-        leading.claim = Claim::free();
-        Ok(M::of(&self.store, key, value))
+        // The conversion may take long. Release the lease before it, so that other processes can look.
+        started.claim = Claim::free();
+        Ok(M::convert(&self.store, key, value))
     }
 
-    pub(super) fn renew<K, V, E>(
+    pub(super) fn recompute<K, V, E>(
         &self,
         key: &K,
         sharing: Sharing<E>,
@@ -234,13 +250,13 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let mut leading = self.lead_renewal(Driver::Thread, key);
-        let _running = leading.turn.enter();
-        let result = leading.turn.run(compute);
-        self.after(&Owned, key, &mut leading, result, sharing)
+        let mut started = self.start_refresh(Driver::Thread, key);
+        let _entered = started.turn.enter();
+        let result = started.turn.run(compute);
+        self.after(&Owned, key, &mut started, result, sharing)
     }
 
-    pub(super) async fn renew_async<K, V, E>(
+    pub(super) async fn recompute_async<K, V, E>(
         &self,
         key: &K,
         sharing: Sharing<E>,
@@ -250,24 +266,25 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let mut leading = self.lead_renewal(Driver::Task, key);
-        let result = leading.turn.drive(compute).await;
-        let _running = leading.turn.enter();
-        self.after(&Owned, key, &mut leading, result, sharing)
+        let mut started = self.start_refresh(Driver::Task, key);
+        let result = started.turn.drive(compute).await;
+        let _entered = started.turn.enter();
+        self.after(&Owned, key, &mut started, result, sharing)
     }
 
-    /// If no other caller leads, this one does, so that callers that miss meanwhile wait for it.
-    fn lead_renewal<K, V>(&self, driver: Driver, key: &K) -> Leading<'_>
+    /// Leads the flight of the key if no other caller does, so that callers that miss meanwhile wait for the refresh.
+    fn start_refresh<K, V>(&self, driver: Driver, key: &K) -> Started<'_>
     where
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         let digest = self.flights.digest(key);
-        let turn = self.flights.join(digest, driver, None).at_once();
-        self.lead(turn, Claim::free(), digest, key, true)
+        let turn = self.flights.join(digest, driver, None).without_wait();
+        self.start(turn, Claim::free(), digest, key, true)
     }
 
-    /// Notes that a computation begins, here and in the store: in this order, or a change between the two would not be seen.
+    /// Records the start of a computation, first in this process and then in the store. In the other order, a change
+    /// between the two steps would not be noticed.
     pub(super) fn begin<K, V>(&self, digest: KeyHash, key: &K, is_refresh: bool) -> (Option<Computation<'_>>, Ticket)
     where
         K: ?Sized,
@@ -278,19 +295,20 @@ impl<S, F, P> Memo<S, F, P> {
         (computation, Ticket { is_refresh, ..ticket })
     }
 
-    fn look<M, K, V>(&self, _form: &M, key: &K) -> Option<M::Output>
+    /// Looks into the store. An error is logged, and counts as a miss.
+    fn find<M, K, V>(&self, _form: &M, key: &K) -> Option<M::Output>
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
         M: Form<S, K>,
     {
-        guard("look for a result", || M::look(&self.store, key)).unwrap_or_else(|error| {
-            self.warn_of(Some(error));
+        guard("look up a result", || M::find(&self.store, key)).unwrap_or_else(|error| {
+            self.warn_if(Some(error));
             None
         })
     }
 
-    /// Only who leads here asks other processes: the others have waited, and go on by themselves.
+    /// Asks the store for a lease. Only a leader asks; the other callers have already waited.
     fn claim<K, V>(&self, turn: &Turn<'_>, key: &K) -> Claim
     where
         K: ?Sized,
@@ -300,7 +318,7 @@ impl<S, F, P> Memo<S, F, P> {
         turn.claim_patience().and_then(claim).unwrap_or_else(Claim::free)
     }
 
-    /// Stores a result that is current. What is there otherwise is not older than the last change.
+    /// Stores a result if it is current.
     pub(super) fn put<K, V>(
         &self,
         computation: Option<&Computation<'_>>,
@@ -317,49 +335,30 @@ impl<S, F, P> Memo<S, F, P> {
             Ok(_) => Ok(()),
             Err(error) => {
                 if let Err(error) = remove() {
-                    self.failed(&error, "an older result may still be remembered");
+                    self.warn(&error, "the store may still have an older result");
                 }
                 Err(error)
             }
         };
-        // The one that forgets the key meanwhile meets the same error, and reports it.
+        // The caller that forgets the key gets the same error, and returns it.
         let forget = || remove().or(Ok(()));
-        computation.ok_or_else(forked)?.keep(ticket.is_refresh, store, forget)?.unwrap_or(Ok(()))
+        computation.ok_or_else(forked)?.store_if_current(ticket.is_refresh, store, forget)?.unwrap_or(Ok(()))
     }
 
     #[cold]
-    fn failed(&self, error: &Error, instead: &str) {
+    fn warn(&self, error: &Error, instead: &str) {
         self.counters.store_error();
         self.warned.warn(error, instead);
     }
 
-    fn warn_of(&self, error: Option<Error>) {
+    fn warn_if(&self, error: Option<Error>) {
         if let Some(error) = error {
-            self.failed(&error, "computing instead");
+            self.warn(&error, "computing instead");
         }
     }
 }
 
-/// Counts a miss among those that wait, however many waits it is.
-struct Waits<'a> {
-    counters: &'a Counters,
-    counted: bool,
-}
-
-impl<'a> Waits<'a> {
-    fn of(counters: &'a Counters) -> Self {
-        Self { counters, counted: false }
-    }
-
-    fn note(&mut self, waits: bool) {
-        if waits && !self.counted {
-            self.counted = true;
-            self.counters.wait();
-        }
-    }
-}
-
-pub(super) fn unfailing<V>(result: Result<V, Infallible>) -> V {
+pub(super) fn into_ok<V>(result: Result<V, Infallible>) -> V {
     match result {
         Ok(value) => value,
         Err(never) => match never {},

@@ -8,7 +8,6 @@ mod with;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-
 use std::time::Duration;
 
 use crate::flight::Flights;
@@ -23,42 +22,45 @@ pub use mode::{Async, Mode, OwnErrors, SharedErrors, SharesErrors};
 #[cfg(feature = "stats")]
 pub use stats::Stats;
 
-/// A function that remembers its results in a store.
+/// A function that stores its results, and returns a stored result instead of computing it again.
 ///
-/// This is what every `wrap` returns, and what you build from any store and function by hand:
+/// Every `wrap` returns a memo. You can also make one from any store and function:
 ///
 /// ```
 /// use twat_cache_core::{LruStore, Memo};
 ///
 /// let length = Memo::new(LruStore::new(100), |text: &str| text.chars().count());
 /// assert_eq!(length.call("hello"), 5);
-/// assert_eq!(length.call("hello"), 5); // not counted again
+/// assert_eq!(length.call("hello"), 5); // from the store
 /// ```
 ///
 /// # A call
 ///
-/// Look into the store; a hit ends here. Else join the *flight* of the key: the first caller computes, the others wait
-/// for it and look again. Other keys are never held up. The function's result is stored and returned.
+/// A call looks into the store. A hit returns the stored result. After a miss, the first caller of a key computes,
+/// stores and returns the result. The other callers of the key wait for it, and then look into the store again. Callers
+/// of different keys never wait for each other.
 ///
-/// The kind of function decides the method: `call` for `Fn(&K) -> V`, `try_call` for `Fn(&K) -> Result<V, E>`, of which
-/// only `Ok` is stored, and their `_async` twins for `AsyncFn`, on any executor.
+/// The type of the function decides the method: `call` for `Fn(&K) -> V`, and `try_call` for `Fn(&K) -> Result<V, E>`,
+/// which stores only `Ok`. For `AsyncFn` there are `call_async` and `try_call_async`, which work with every executor.
 ///
-/// # What cannot go wrong
+/// # Guarantees
 ///
-/// - A store that fails is logged at `warn`, once per kind of error, and the call computes.
-/// - A function that fails or panics does so to its caller. Each caller that waited computes by itself, at once, or takes
-///   the same error, see [`share_errors`](Self::share_errors).
-/// - A future that is dropped half-way leaves nothing locked: one of those that waited computes. One that is kept and not
-///   polled holds others up for half a second after it could have gone on.
-/// - A function that calls its own memo, for other keys or the same one, does not deadlock, nor do several that call
-///   each other.
-/// - Every wait has an end. What a function needs of the threads that wait for it, such as a lock that they hold, a
-///   place in their `rayon` pool or a runtime that they block, cannot be seen from here. So a caller waits for a limited time,
-///   see [`patience`](Self::patience), and waits in vain take at most twice that altogether.
-/// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh), no computation that began
-///   before is stored.
+/// - A failing store does not fail a call. The call computes, and the log gets a line at `warn` for the first error of
+///   each kind.
+/// - An error or panic of the function reaches the caller whose computation failed. Each waiter then computes at once,
+///   or gets the same error, see [`share_errors`](Self::share_errors).
+/// - A future that is dropped before its end blocks no other caller: one of the waiters computes. A future that is not
+///   polled after a wake delays its waiters by about half a second.
+/// - A function may call its own memo, for other keys or for the same key. Several memoised functions may call each
+///   other. Neither causes a deadlock.
+/// - Every wait ends. A function may need something that its waiters hold, such as a lock, a thread of a `rayon` pool
+///   or a blocked runtime, and a memo cannot detect this. So a wait is limited by [`patience`](Self::patience), and all
+///   failed waits together by twice the patience.
+/// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh) returns, the result of a
+///   computation that began before is not stored.
 ///
-/// `P` says what becomes of the function's errors, see [`share_errors`](Self::share_errors), and whether it is async.
+/// `P` states whether waiters share errors, see [`share_errors`](Self::share_errors), and whether the function is
+/// async.
 pub struct Memo<S, F, P = OwnErrors> {
     store: S,
     function: F,
@@ -69,15 +71,15 @@ pub struct Memo<S, F, P = OwnErrors> {
 }
 
 impl<S, F> Memo<S, F> {
-    /// Remembers the results of `function` in `store`.
+    /// Makes a memo of `function` with its results in `store`.
     pub fn new(store: S, function: F) -> Self {
         let (flights, warned, counters) = (Flights::new(None), WarnOnce::new(), Counters::default());
         Self { store, function, mode: PhantomData, flights, warned, counters }
     }
 
-    /// Gives the error of a failed computation to all callers that waited for it, too. The error type needs `Clone`.
+    /// Gives each waiter of a failed computation a clone of its error. The error type needs `Clone`.
     ///
-    /// Without this, an error belongs to the caller whose computation failed, and each waiter computes by itself.
+    /// Without this, only the caller whose computation failed gets the error, and each waiter computes.
     ///
     /// ```
     /// use twat_cache_core::{LruStore, Memo};
@@ -91,12 +93,12 @@ impl<S, F> Memo<S, F> {
 }
 
 impl<S, F> Memo<S, F, Async> {
-    /// Remembers the results of an async function in `store`.
+    /// Makes a memo of an async function with its results in `store`.
     pub fn new_async(store: S, function: F) -> Self {
         Memo::new(store, function).with_mode()
     }
 
-    /// As [`Memo::share_errors`].
+    /// Like [`Memo::share_errors`].
     pub fn share_errors(self) -> Memo<S, F, Async<SharedErrors>> {
         self.with_mode()
     }
@@ -108,19 +110,20 @@ impl<S, F, P> Memo<S, F, P> {
         Memo { store, function, mode: PhantomData, flights, warned, counters }
     }
 
-    /// How long a caller waits for another's computation of the same result before it computes by itself. Zero is no wait.
+    /// Sets how long a caller waits for another caller's computation of the same result before it computes itself. With
+    /// zero it does not wait.
     ///
-    /// Without this, a caller waits for at most 10 s as long as no computation has ended yet. Later it waits for at most 8
-    /// times the longest one, and at least 2 s. The same holds for computations in other processes, where a store asks for
-    /// them.
+    /// The default is 10 s until the first computation has ended. After that it is 8 times the longest computation, and
+    /// at least 2 s. The limit also applies to waits for other processes, in stores that processes share.
     ///
-    /// A wait in vain halves the patience of the memo, down to 10 ms, and a wait that was worth it restores it. All waits in
-    /// vain together take at most twice the patience; a thousandth of it comes back with each wait that was worth it.
+    /// A wait that ends without a result halves the patience of the memo, down to 10 ms. A successful wait restores it.
+    /// All failed waits together last at most twice the patience. Each successful wait gives back about a thousandth of
+    /// it.
     pub fn patience(self, patience: Duration) -> Self {
         self.with_patience(Some(patience))
     }
 
-    /// As [`patience`](Self::patience); `None` leaves it as it is.
+    /// Like [`patience`](Self::patience). `None` changes nothing.
     #[doc(hidden)]
     pub fn with_patience(mut self, patience: Option<Duration>) -> Self {
         if patience.is_some() {
@@ -129,12 +132,12 @@ impl<S, F, P> Memo<S, F, P> {
         self
     }
 
-    /// The store, and through it the engine.
+    /// The store. It gives access to its engine.
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// The function itself, for calls that should not be remembered.
+    /// The function, for calls without the cache.
     pub fn function(&self) -> &F {
         &self.function
     }
@@ -142,7 +145,7 @@ impl<S, F, P> Memo<S, F, P> {
 
 /// Calls.
 impl<S, F, P> Memo<S, F, P> {
-    /// The function's result for `key`: remembered, or computed and stored.
+    /// Returns the stored result for `key`. After a miss, computes, stores and returns it.
     #[inline]
     pub fn call<K, V>(&self, key: &K) -> V
     where
@@ -153,7 +156,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.call_with(key, || (self.function)(key))
     }
 
-    /// As [`call`](Self::call), for a function that can fail. Only `Ok` is stored; the error is the function's own.
+    /// Like [`call`](Self::call), for a function that can fail. Only `Ok` is stored. The error is the function's own.
     #[inline]
     pub fn try_call<K, V, E>(&self, key: &K) -> Result<V, E>
     where
@@ -165,7 +168,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_call_with(key, || (self.function)(key))
     }
 
-    /// As [`call`](Self::call), for an async function.
+    /// Like [`call`](Self::call), for an async function.
     #[inline]
     pub async fn call_async<K, V>(&self, key: &K) -> V
     where
@@ -176,7 +179,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.call_with_async(key, async || (self.function)(key).await).await
     }
 
-    /// As [`try_call`](Self::try_call), for an async function.
+    /// Like [`try_call`](Self::try_call), for an async function.
     #[inline]
     pub async fn try_call_async<K, V, E>(&self, key: &K) -> Result<V, E>
     where
@@ -188,7 +191,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_call_with_async(key, async || (self.function)(key).await).await
     }
 
-    /// Runs the function and stores its result, whatever is there.
+    /// Runs the function, stores its result in place of an earlier result, and returns it.
     pub fn refresh<K, V>(&self, key: &K) -> V
     where
         K: Args + ?Sized,
@@ -198,7 +201,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.refresh_with(key, || (self.function)(key))
     }
 
-    /// As [`refresh`](Self::refresh), for a function that can fail. After an error, what is there stays.
+    /// Like [`refresh`](Self::refresh), for a function that can fail. After an error, the earlier result stays.
     pub fn try_refresh<K, V, E>(&self, key: &K) -> Result<V, E>
     where
         K: Args + ?Sized,
@@ -209,7 +212,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_refresh_with(key, || (self.function)(key))
     }
 
-    /// As [`refresh`](Self::refresh), for an async function.
+    /// Like [`refresh`](Self::refresh), for an async function.
     pub async fn refresh_async<K, V>(&self, key: &K) -> V
     where
         K: Args + ?Sized,
@@ -219,7 +222,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.refresh_with_async(key, async || (self.function)(key).await).await
     }
 
-    /// As [`try_refresh`](Self::try_refresh), for an async function.
+    /// Like [`try_refresh`](Self::try_refresh), for an async function.
     pub async fn try_refresh_async<K, V, E>(&self, key: &K) -> Result<V, E>
     where
         K: Args + ?Sized,
@@ -231,11 +234,11 @@ impl<S, F, P> Memo<S, F, P> {
     }
 }
 
-/// Everything that does not run the function.
+/// Methods that do not run the function.
 impl<S, F, P> Memo<S, F, P> {
-    /// What is remembered for `key`, without ever running the function.
+    /// Returns the stored result for `key`, or `None`. It does not run the function.
     ///
-    /// It takes what the function takes, as [`forget`](Self::forget) and [`insert`](Self::insert) do.
+    /// Like [`forget`](Self::forget) and [`insert`](Self::insert), it accepts only the argument type of the function.
     pub fn peek<K, R, V, Kind>(&self, key: &K) -> Result<Option<V>, Error>
     where
         K: ?Sized,
@@ -243,10 +246,12 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        guard("look for a result", || self.store.get(key))
+        guard("look up a result", || self.store.get(key))
     }
 
-    /// Forgets the result for `key`; says whether there was one.
+    /// Removes the result for `key`. Returns whether there was one.
+    ///
+    /// After an error, the store may still have the result.
     pub fn forget<K, R, Kind>(&self, key: &K) -> Result<bool, Error>
     where
         K: Args + ?Sized,
@@ -254,12 +259,12 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        let (_outdated, is_outdated) = self.flights.outdate(self.flights.digest(key));
+        let (_invalidated, result) = self.flights.invalidate(self.flights.digest(key));
         let removed = guard("forget a result", || self.store.remove(key));
-        is_outdated.and(removed)
+        result.and(removed)
     }
 
-    /// Remembers `value` for `key`, as if the function had just returned it.
+    /// Stores `value` for `key`, like a [`refresh`](Self::refresh) that returns `value`.
     pub fn insert<K, R, V, Kind>(&self, key: &K, value: &V) -> Result<(), Error>
     where
         K: Args + ?Sized,
@@ -271,16 +276,18 @@ impl<S, F, P> Memo<S, F, P> {
         self.put(computation.as_ref(), key, value, ticket)
     }
 
-    /// Forgets everything.
+    /// Removes all results.
+    ///
+    /// After an error, the store may still have some of them.
     pub fn clear(&self) -> Result<(), Error>
     where
         S: Store,
     {
-        let (_outdated, is_outdated) = self.flights.outdate_all();
-        is_outdated.and(guard("forget all results", || self.store.clear()))
+        let (_invalidated, result) = self.flights.invalidate_all();
+        result.and(guard("forget all results", || self.store.clear()))
     }
 
-    /// What remembers, and where, in one line: `memory`, or `the database at /x/y`.
+    /// Returns the kind and location of the store: `memory`, or `the database at /x/y`.
     ///
     /// ```
     /// use twat_cache_core::{LruStore, Memo};
@@ -295,7 +302,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.store.describe()
     }
 
-    /// How many results are remembered. Expired ones that have not been swept yet may be among them.
+    /// Returns the number of stored results. It may count expired results that are not removed yet.
     #[expect(clippy::len_without_is_empty, reason = "see `Store::len`")]
     pub fn len(&self) -> Result<usize, Error>
     where
@@ -307,7 +314,7 @@ impl<S, F, P> Memo<S, F, P> {
 
 #[cfg(feature = "stats")]
 impl<S: Store, F, P> Memo<S, F, P> {
-    /// What this memo has done since it was made.
+    /// Returns the counts of this memo since it was made.
     pub fn stats(&self) -> crate::Stats {
         self.counters.stats(self.store.suppressed_errors())
     }
@@ -315,13 +322,13 @@ impl<S: Store, F, P> Memo<S, F, P> {
 
 #[cfg(feature = "testing")]
 impl<S, F, P> Memo<S, F, P> {
-    /// How many callers wait for another's computation right now, for tests that must not guess.
+    /// Returns how many callers wait for another caller's computation now, so that tests do not have to sleep.
     pub fn waiting(&self) -> usize {
         self.flights.waiting()
     }
 }
 
-// A panic leaves nothing half-done in here: leaders land, and what is counted is counted back.
+// A panic leaves a memo consistent: guards end flights and remove table entries.
 impl<S: UnwindSafe, F: UnwindSafe, P> UnwindSafe for Memo<S, F, P> {}
 impl<S: RefUnwindSafe, F: RefUnwindSafe, P> RefUnwindSafe for Memo<S, F, P> {}
 

@@ -1,27 +1,28 @@
-//! The third parameter of a memo: its kind of function, and what becomes of errors.
+//! The third parameter of a memo: the kind of its function, and whether waiters share errors.
 
 use super::function::kind;
 use crate::flight::Sharing;
 
-/// What a memo does with its function's errors: a part of the [mode](Mode) of a [`Memo`](crate::Memo).
+/// A [mode](Mode) of a [`Memo`](crate::Memo) whose function returns errors of type `E`.
 pub trait SharesErrors<E> {
-    /// How.
+    /// Returns whether waiters get the error of a failed computation.
     fn sharing() -> Sharing<E>;
 }
 
-/// The third parameter of [`Memo`](crate::Memo): what kind of function it has, as far as is known, and what becomes of
-/// errors.
+/// The third parameter of a [`Memo`](crate::Memo): whether its function is async, and whether waiters share errors.
+///
+/// The compiler infers `Kind`.
 pub trait Mode<Kind> {}
 
-/// Errors are the caller's alone, of any type; what a memo begins with.
+/// Only the caller whose computation failed gets the error. This is the default, and works with any error type.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnErrors;
 
-/// Errors are cloned for all callers that waited, see [`Memo::share_errors`](crate::Memo::share_errors).
+/// Each waiter gets a clone of the error, see [`Memo::share_errors`](crate::Memo::share_errors).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SharedErrors;
 
-/// The function is async. The compiler cannot find that out in time to take `memo.forget(&3)` for what it means.
+/// The function is async. Without this type, the compiler could not infer the type of `3` in `memo.forget(&3)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Async<Errors = OwnErrors>(Errors);
 

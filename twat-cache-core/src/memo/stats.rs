@@ -1,12 +1,12 @@
-//! What memos count. Without the feature `stats` there is nothing to count with, and nothing is counted.
+//! The counters of memos. Without the feature `stats` they are empty.
 
 #[cfg(feature = "stats")]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a [`Memo`](crate::Memo) has done since it was made: exact counts, of all threads and tasks.
+/// Exact counts of what a [`Memo`](crate::Memo) has done since it was made, in all threads and tasks.
 ///
-/// Every call is either a hit or a miss. Of the misses, some wait for a computation that is under way and find its
-/// result; the others compute. [`refresh`](crate::Memo::refresh) and its kin compute without being either.
+/// Every call is either a hit or a miss. A miss computes, or waits for a computation that is under way and uses its
+/// result. [`refresh`](crate::Memo::refresh) and its variants compute, and are neither hits nor misses.
 ///
 /// ```
 /// use twat_cache_core::{LruStore, Memo};
@@ -22,15 +22,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Calls that found their result at once.
+    /// Calls that found their result without a wait.
     pub hits: u64,
-    /// Calls that did not.
+    /// All other calls.
     pub misses: u64,
-    /// How often the function was started, whatever came of it.
+    /// How often the function was started, including computations that failed, panicked or were cancelled.
     pub computations: u64,
-    /// Misses that have waited, or wait, for a computation elsewhere: in this process, or in another.
+    /// Misses that have waited or are waiting for another caller's computation, in this process or in another.
     pub waits: u64,
-    /// Errors of the store that nobody but the log has heard of.
+    /// Errors of the store that were logged and not returned.
     pub store_errors: u64,
 }
 
@@ -62,7 +62,7 @@ macro_rules! count {
 
 impl Counters {
     #[inline]
-    #[cfg_attr(not(feature = "stats"), expect(clippy::unused_self, reason = "nothing is counted then"))]
+    #[cfg_attr(not(feature = "stats"), expect(clippy::unused_self, reason = "without `stats` there are no counters"))]
     pub(crate) fn hit(&self) {
         #[cfg(feature = "stats")]
         self.hits.count();
@@ -75,7 +75,7 @@ impl Counters {
         store_error => store_errors;
     }
 
-    /// `suppressed_errors` are errors that the store has dealt with by itself.
+    /// `suppressed_errors` is the store's own count, see [`Store::suppressed_errors`](crate::Store::suppressed_errors).
     #[cfg(feature = "stats")]
     pub(crate) fn stats(&self, suppressed_errors: u64) -> Stats {
         let [misses, computations, waits, store_errors] =
@@ -85,8 +85,8 @@ impl Counters {
     }
 }
 
-/// A count that several threads can raise at once for next to nothing. Each has a cache line of its own, by a number that
-/// no other living thread has, so it need not add atomically.
+/// A counter that many threads can increment fast. Each thread has a number, which no other running thread has, and so
+/// a cache line of its own. So it does not need an atomic addition.
 #[cfg(feature = "stats")]
 mod hits {
     use std::cell::Cell;
@@ -95,7 +95,7 @@ mod hits {
 
     use parking_lot::Mutex;
 
-    /// At most this many threads have a line each. What others count is added atomically.
+    /// The number of threads with a line of their own. Other threads use an atomic addition.
     const THREADS: usize = 32;
 
     pub(super) struct Hits {
@@ -103,7 +103,7 @@ mod hits {
         others: AtomicU64,
     }
 
-    /// As many bytes as processors fetch at once.
+    /// A pair of cache lines, because processors fetch pairs.
     #[derive(Default)]
     #[repr(align(128))]
     struct Line(AtomicU64);
@@ -118,17 +118,17 @@ mod hits {
         #[inline]
         pub(super) fn count(&self) {
             match self.by_thread.get(NUMBER.get()) {
-                // Nobody else writes here.
+                // No other thread writes to this line.
                 Some(Line(count)) => count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
                 None => self.count_first(),
             }
         }
 
-        /// The first hit of a thread, or a hit of one without a line.
+        /// Counts the first hit of a thread, or a hit of a thread without a line.
         #[cold]
         fn count_first(&self) {
-            // Fails while the thread ends.
-            if NUMBER.get() == NONE && HELD.try_with(|_| take_number()).is_ok() && NUMBER.get() < THREADS {
+            // `try_with` fails while the thread ends.
+            if NUMBER.get() == NONE && RELEASE.try_with(|_| take_number()).is_ok() && NUMBER.get() < THREADS {
                 self.count();
             } else {
                 self.others.fetch_add(1, Ordering::Relaxed);
@@ -144,19 +144,19 @@ mod hits {
     const NONE: usize = usize::MAX;
 
     thread_local! {
-        /// This thread's number. Apart from what gives it back, so that reading it needs no check.
+        /// This thread's number. It has no destructor, so that access needs no check.
         static NUMBER: Cell<usize> = const { Cell::new(NONE) };
-        static HELD: Held = const { Held };
+        static RELEASE: Release = const { Release };
     }
 
-    /// The numbers that were given back, and the next one.
+    /// The released numbers, and the smallest number that was never taken.
     static FREE: Mutex<(BTreeSet<usize>, usize)> = Mutex::new((BTreeSet::new(), 0));
 
-    /// Gives the thread's number back when the thread ends, for another one.
-    struct Held;
+    /// Releases the thread's number when the thread ends.
+    struct Release;
 
     fn take_number() {
-        // If the lock is taken, this hit is counted with the others, and the next one tries again.
+        // If the lock is taken, this hit is added atomically, and the next hit tries again.
         if let Some(mut numbers) = FREE.try_lock() {
             let (free, next) = &mut *numbers;
             NUMBER.set(free.pop_first().unwrap_or(*next));
@@ -164,7 +164,7 @@ mod hits {
         }
     }
 
-    impl Drop for Held {
+    impl Drop for Release {
         fn drop(&mut self) {
             let number = NUMBER.replace(NONE);
             if number != NONE {

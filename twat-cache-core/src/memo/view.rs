@@ -1,33 +1,35 @@
-//! Calls that take a result as the store keeps it, without a copy of their own.
+//! Calls that return a view of a result in the store, without a copy.
 
-use super::miss::{Form, unfailing};
+use super::miss::{Form, into_ok};
 use crate::{Args, Error, Memo, SharesErrors, Sharing, ViewStore};
 
-/// A view that the store lends.
-struct Lent;
+/// Returns a view.
+struct Viewed;
 
-impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Lent {
+impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Viewed {
     type Output = S::View;
 
-    fn look(store: &S, key: &K) -> Result<Option<S::View>, Error> {
+    fn find(store: &S, key: &K) -> Result<Option<S::View>, Error> {
         store.view(key)
     }
 
-    fn of(store: &S, key: &K, value: S::Value) -> S::View {
-        // What is in the store now need not be what was put there, but is no worse.
-        let lent = store.view(key).ok().flatten();
-        lent.unwrap_or_else(|| match store.to_view(&value) {
+    fn convert(store: &S, key: &K, value: S::Value) -> S::View {
+        // The entry may be another caller's by now. Its value is just as valid.
+        let view = store.view(key).ok().flatten();
+        view.unwrap_or_else(|| match store.to_view(&value) {
             Ok(view) => view,
             Err(error) => panic!("there is no view of this result: {}", error.chain()),
         })
     }
 }
 
-/// Calls that give a view of the result where the store keeps it, instead of the result itself.
+/// Calls that return a view of the result in the store, instead of the result itself.
 ///
-/// A value without a form to be viewed in (that is, one whose own serialisation fails) is all that can make them panic.
+/// # Panics
+///
+/// A call panics if the result has no view, because its serialisation fails.
 impl<S, F, P> Memo<S, F, P> {
-    /// A view of the function's result for `key`: remembered, or computed and stored.
+    /// Returns a view of the stored result for `key`. After a miss, computes and stores the result first.
     #[inline]
     pub fn view<K, V, W>(&self, key: &K) -> W
     where
@@ -35,10 +37,10 @@ impl<S, F, P> Memo<S, F, P> {
         S: ViewStore<K, Value = V, View = W>,
         F: Fn(&K) -> V,
     {
-        unfailing(self.try_view_sharing(key, Sharing::none(), || Ok((self.function)(key))))
+        into_ok(self.try_view_sharing(key, Sharing::none(), || Ok((self.function)(key))))
     }
 
-    /// As [`view`](Self::view), for a function that can fail. Only `Ok` is stored; the error is the function's own.
+    /// Like [`view`](Self::view), for a function that can fail. Only `Ok` is stored. The error is the function's own.
     #[inline]
     pub fn try_view<K, V, W, E>(&self, key: &K) -> Result<W, E>
     where
@@ -50,7 +52,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_view_with(key, || (self.function)(key))
     }
 
-    /// As [`view`](Self::view), for an async function.
+    /// Like [`view`](Self::view), for an async function.
     #[inline]
     pub async fn view_async<K, V, W>(&self, key: &K) -> W
     where
@@ -58,10 +60,10 @@ impl<S, F, P> Memo<S, F, P> {
         S: ViewStore<K, Value = V, View = W>,
         F: AsyncFn(&K) -> V,
     {
-        unfailing(self.try_view_sharing_async(key, Sharing::none(), async || Ok((self.function)(key).await)).await)
+        into_ok(self.try_view_sharing_async(key, Sharing::none(), async || Ok((self.function)(key).await)).await)
     }
 
-    /// As [`try_view`](Self::try_view), for an async function.
+    /// Like [`try_view`](Self::try_view), for an async function.
     #[inline]
     pub async fn try_view_async<K, V, W, E>(&self, key: &K) -> Result<W, E>
     where
@@ -73,7 +75,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_view_with_async(key, async || (self.function)(key).await).await
     }
 
-    /// As [`try_view`](Self::try_view), with this function in place of the memo's own.
+    /// Like [`try_view`](Self::try_view), with `compute` in place of the memo's function.
     #[inline]
     pub fn try_view_with<K, V, W, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<W, E>
     where
@@ -84,7 +86,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_view_sharing(key, P::sharing(), compute)
     }
 
-    /// As [`try_view_with`](Self::try_view_with), with what becomes of errors chosen at the call.
+    /// Like [`try_view_with`](Self::try_view_with). `sharing` decides whether waiters get an error.
     #[doc(hidden)]
     #[inline]
     pub fn try_view_sharing<K, V, W, E>(
@@ -99,11 +101,11 @@ impl<S, F, P> Memo<S, F, P> {
     {
         match self.store.view(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
-            missed => self.miss(&Lent, key, missed.err(), sharing, compute),
+            missed => self.miss(&Viewed, key, missed.err(), sharing, compute),
         }
     }
 
-    /// As [`try_view_async`](Self::try_view_async), with this function in place of the memo's own.
+    /// Like [`try_view_async`](Self::try_view_async), with `compute` in place of the memo's function.
     #[inline]
     pub async fn try_view_with_async<K, V, W, E>(
         &self,
@@ -118,7 +120,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_view_sharing_async(key, P::sharing(), compute).await
     }
 
-    /// As [`try_view_with_async`](Self::try_view_with_async), with what becomes of errors chosen at the call.
+    /// Like [`try_view_with_async`](Self::try_view_with_async). `sharing` decides whether waiters get an error.
     #[doc(hidden)]
     #[inline]
     pub async fn try_view_sharing_async<K, V, W, E>(
@@ -133,7 +135,7 @@ impl<S, F, P> Memo<S, F, P> {
     {
         match self.store.view(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
-            missed => Box::pin(self.miss_async(&Lent, key, missed.err(), sharing, async { compute().await })).await,
+            missed => Box::pin(self.miss_async(&Viewed, key, missed.err(), sharing, async { compute().await })).await,
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Calls with a function of their own, and the shape that all calls have.
+//! Calls that take the function as a parameter. The calls in the parent module use them.
 
-use super::miss::{Owned, unfailing};
+use super::miss::{Owned, into_ok};
 use crate::{Args, KeyedStore, Memo, SharesErrors, Sharing};
 
-/// Calls that compute by a function given with the call: for one that needs more than the key, or gives something away that
-/// can be used only once.
+/// Calls with their own function, for a function that needs more than the key, or that consumes a value.
 ///
 /// ```
 /// use twat_cache_core::{LruStore, Memo};
@@ -14,7 +13,7 @@ use crate::{Args, KeyedStore, Memo, SharesErrors, Sharing};
 /// assert_eq!(memo.call_with("key", || connection.len()), 12);
 /// ```
 impl<S, F, P> Memo<S, F, P> {
-    /// As [`call`](Self::call), with this function in place of the memo's own.
+    /// Like [`call`](Self::call), with `compute` in place of the memo's function.
     #[inline]
     pub fn call_with<K, V>(&self, key: &K, compute: impl FnOnce() -> V) -> V
     where
@@ -23,11 +22,11 @@ impl<S, F, P> Memo<S, F, P> {
     {
         match self.store().get(key) {
             Ok(Some(value)) => self.hit(value),
-            missed => unfailing(self.miss(&Owned, key, missed.err(), Sharing::none(), || Ok(compute()))),
+            missed => into_ok(self.miss(&Owned, key, missed.err(), Sharing::none(), || Ok(compute()))),
         }
     }
 
-    /// As [`try_call`](Self::try_call), with this function in place of the memo's own.
+    /// Like [`try_call`](Self::try_call), with `compute` in place of the memo's function.
     #[inline]
     pub fn try_call_with<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
     where
@@ -38,7 +37,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_call_sharing(key, P::sharing(), compute)
     }
 
-    /// As [`try_call_with`](Self::try_call_with), with what becomes of errors chosen at the call.
+    /// Like [`try_call_with`](Self::try_call_with). `sharing` decides whether waiters get an error.
     #[doc(hidden)]
     #[inline]
     pub fn try_call_sharing<K, V, E>(
@@ -57,7 +56,7 @@ impl<S, F, P> Memo<S, F, P> {
         }
     }
 
-    /// As [`call_async`](Self::call_async), with this function in place of the memo's own.
+    /// Like [`call_async`](Self::call_async), with `compute` in place of the memo's function.
     #[inline]
     pub async fn call_with_async<K, V>(&self, key: &K, compute: impl AsyncFnOnce() -> V) -> V
     where
@@ -68,12 +67,12 @@ impl<S, F, P> Memo<S, F, P> {
             Ok(Some(value)) => self.hit(value),
             missed => {
                 let compute = async { Ok(compute().await) };
-                unfailing(Box::pin(self.miss_async(&Owned, key, missed.err(), Sharing::none(), compute)).await)
+                into_ok(Box::pin(self.miss_async(&Owned, key, missed.err(), Sharing::none(), compute)).await)
             }
         }
     }
 
-    /// As [`try_call_async`](Self::try_call_async), with this function in place of the memo's own.
+    /// Like [`try_call_async`](Self::try_call_async), with `compute` in place of the memo's function.
     #[inline]
     pub async fn try_call_with_async<K, V, E>(
         &self,
@@ -88,7 +87,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.try_call_sharing_async(key, P::sharing(), compute).await
     }
 
-    /// As [`try_call_with_async`](Self::try_call_with_async), with what becomes of errors chosen at the call.
+    /// Like [`try_call_with_async`](Self::try_call_with_async). `sharing` decides whether waiters get an error.
     #[doc(hidden)]
     #[inline]
     pub async fn try_call_sharing_async<K, V, E>(
@@ -107,35 +106,35 @@ impl<S, F, P> Memo<S, F, P> {
         }
     }
 
-    /// As [`refresh`](Self::refresh), with this function in place of the memo's own.
+    /// Like [`refresh`](Self::refresh), with `compute` in place of the memo's function.
     pub fn refresh_with<K, V>(&self, key: &K, compute: impl FnOnce() -> V) -> V
     where
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        unfailing(self.renew(key, Sharing::none(), || Ok(compute())))
+        into_ok(self.recompute(key, Sharing::none(), || Ok(compute())))
     }
 
-    /// As [`try_refresh`](Self::try_refresh), with this function in place of the memo's own.
+    /// Like [`try_refresh`](Self::try_refresh), with `compute` in place of the memo's function.
     pub fn try_refresh_with<K, V, E>(&self, key: &K, compute: impl FnOnce() -> Result<V, E>) -> Result<V, E>
     where
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
         P: SharesErrors<E>,
     {
-        self.renew(key, P::sharing(), compute)
+        self.recompute(key, P::sharing(), compute)
     }
 
-    /// As [`refresh_async`](Self::refresh_async), with this function in place of the memo's own.
+    /// Like [`refresh_async`](Self::refresh_async), with `compute` in place of the memo's function.
     pub async fn refresh_with_async<K, V>(&self, key: &K, compute: impl AsyncFnOnce() -> V) -> V
     where
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        unfailing(self.renew_async(key, Sharing::none(), async { Ok(compute().await) }).await)
+        into_ok(self.recompute_async(key, Sharing::none(), async { Ok(compute().await) }).await)
     }
 
-    /// As [`try_refresh_async`](Self::try_refresh_async), with this function in place of the memo's own.
+    /// Like [`try_refresh_async`](Self::try_refresh_async), with `compute` in place of the memo's function.
     pub async fn try_refresh_with_async<K, V, E>(
         &self,
         key: &K,
@@ -146,6 +145,6 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         P: SharesErrors<E>,
     {
-        self.renew_async(key, P::sharing(), async { compute().await }).await
+        self.recompute_async(key, P::sharing(), async { compute().await }).await
     }
 }

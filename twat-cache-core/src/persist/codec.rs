@@ -7,25 +7,25 @@ use super::value::{RkyvValue, archive, within_rkyv};
 use crate::store::guard;
 use crate::{Error, ErrorKind, Namespace};
 
-/// A way to turn values of type `V` into bytes and back.
+/// Encodes values of type `V` as bytes, and decodes them.
 ///
-/// Decoding checks what it reads: bytes that are not what `encode` wrote give an error, whatever they are.
+/// Decoding checks its input: bytes that `encode` did not write give an error.
 pub trait Codec<V>: Copy + Send + Sync + 'static {
-    /// What an entry's [`Header`](super::Header) calls this codec.
+    /// The number of this codec in the [`Header`](super::Header) of an entry.
     const ID: u8;
 
-    /// Appends the value to `bytes`, of which so far the length is a multiple of 16.
+    /// Appends the value to `bytes`. The length of `bytes` must be a multiple of 16.
     fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error>;
 
-    /// The value that these bytes were encoded from.
+    /// Decodes a value that [`encode`](Self::encode) has written.
     fn decode(bytes: &[u8]) -> Result<V, Error>;
 
-    /// The namespace, within this one, of all that is encoded like this, from this type. What another type or another
-    /// format has written is not even looked at.
+    /// Returns the namespace within `namespace` for this codec and type. Entries of another type or format are in
+    /// another namespace, so they are never decoded.
     fn within(namespace: &Namespace) -> Namespace;
 }
 
-/// A codec, as a value without its type: so that it is chosen where a store is built, and not a parameter of the store.
+/// A codec without its type. So a builder can choose the codec, and the store needs no type parameter for it.
 pub struct ErasedCodec<V> {
     id: u8,
     encode: fn(&V, &mut Vec<u8>) -> Result<(), Error>,
@@ -33,22 +33,22 @@ pub struct ErasedCodec<V> {
 }
 
 impl<V> ErasedCodec<V> {
-    /// Those of a codec.
+    /// Erases the type of a codec.
     pub fn of<C: Codec<V>>() -> Self {
         Self { id: C::ID, encode: C::encode, decode: C::decode }
     }
 
-    /// As [`Codec::ID`].
+    /// Like [`Codec::ID`].
     pub fn id(&self) -> u8 {
         self.id
     }
 
-    /// As [`Codec::encode`]. A panic of the type's own code is an error, too.
+    /// Like [`Codec::encode`]. A panic of the value's own code is also an error.
     pub fn encode(&self, value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
         guard("encode a value", || (self.encode)(value, bytes))
     }
 
-    /// As [`Codec::decode`]. A panic of the type's own code is an error, too.
+    /// Like [`Codec::decode`]. A panic of the value's own code is also an error.
     pub fn decode(&self, bytes: &[u8]) -> Result<V, Error> {
         guard("decode a value", || (self.decode)(bytes))
     }
@@ -68,7 +68,7 @@ impl<V> fmt::Debug for ErasedCodec<V> {
     }
 }
 
-/// [rkyv](rkyv), the default: fast to write, and readable in place.
+/// The codec [rkyv], the default. It is fast, and its values can be read in place.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rkyv;
 
@@ -80,7 +80,7 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     }
 
     fn decode(bytes: &[u8]) -> Result<V, Error> {
-        // Archived values are read where they lie, so they must lie as their alignment wants it. 16 is the largest.
+        // rkyv reads archived values in place, so the bytes must be aligned. The largest alignment is 16.
         let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
         aligned.extend_from_slice(bytes);
         rkyv::from_bytes::<V, rancor::Error>(&aligned)
@@ -92,14 +92,15 @@ impl<V: RkyvValue> Codec<V> for Rkyv {
     }
 }
 
-/// [MessagePack](rmp_serde), for types that only have serde.
+/// The codec [MessagePack](rmp_serde), for types that support only serde.
 #[cfg(feature = "serde")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessagePack;
 
-/// What a value needs to be kept by [`MessagePack`]: `#[derive(serde::Serialize, serde::Deserialize)]`.
+/// A value for [`MessagePack`]: a type with `#[derive(serde::Serialize, serde::Deserialize)]`.
 ///
-/// MessagePack has one nothing: `Some(None)` and `Some(())` come back as `None`. Do not keep such types by it.
+/// MessagePack cannot distinguish `Some(None)` and `Some(())` from `None`: it decodes all of them as `None`. Do not use
+/// it for such types.
 #[cfg(feature = "serde")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk by serde",
@@ -116,7 +117,7 @@ impl<V: SerdeValue> Codec<V> for MessagePack {
     const ID: u8 = 2;
 
     fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
-        // With the names of fields: a type that has gained one since is read wrongly by position, in the worst case.
+        // With field names. By position, a type whose fields have changed could be decoded to a wrong value.
         rmp_serde::encode::write_named(bytes, value)
             .map_err(|error| Error::new(ErrorKind::Codec, "encode a value").because(error))
     }
@@ -126,6 +127,6 @@ impl<V: SerdeValue> Codec<V> for MessagePack {
     }
 
     fn within(namespace: &Namespace) -> Namespace {
-        super::value::typed::<V>(&namespace.with("codec", "MessagePack, named"))
+        super::value::with_type::<V>(&namespace.with("codec", "MessagePack, named"))
     }
 }

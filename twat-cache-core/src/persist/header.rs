@@ -1,11 +1,11 @@
-/// What stands in front of a value's bytes: sixteen bytes, little-endian, so that what follows can be aligned.
+/// The header of an entry: 16 bytes, little-endian, before the value's bytes. Its length keeps the value aligned.
 ///
 /// | bytes | |
 /// |---|---|
-/// | 0 | version of this format: 1 |
+/// | 0 | format version: 1 |
 /// | 1 | codec |
 /// | 2–7 | epoch in which the entry was written |
-/// | 8–15 | deadline, in nanoseconds since 1970; 0 is never |
+/// | 8–15 | deadline, in nanoseconds since 1970; 0 if the entry never expires |
 ///
 /// ```
 /// use twat_cache_core::persist::Header;
@@ -18,9 +18,9 @@
 pub struct Header {
     /// The codec's [`ID`](super::Codec::ID).
     pub codec: u8,
-    /// A number that grows, whatever it means to the store. Of 48 bits.
+    /// A number of 48 bits that never decreases. Each store defines its meaning.
     pub epoch: u64,
-    /// When the entry expires, in nanoseconds since 1970; 0 is never.
+    /// When the entry expires, in nanoseconds since 1970; 0 if it never expires.
     pub deadline: u64,
 }
 
@@ -29,10 +29,10 @@ const FORMAT: u8 = 1;
 impl Header {
     /// The length in bytes.
     pub const LEN: usize = 16;
-    /// The largest epoch that there is room for.
+    /// The largest epoch.
     pub const MAX_EPOCH: u64 = (1 << 48) - 1;
 
-    /// The header's bytes.
+    /// Encodes the header.
     pub fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         bytes[..8].copy_from_slice(&(self.epoch << 16).to_le_bytes());
@@ -42,7 +42,8 @@ impl Header {
         bytes
     }
 
-    /// The header of an entry, and the value's bytes behind it; `None` if these bytes are no entry of this format.
+    /// Splits an entry into its header and the value's bytes. Returns `None` if the format version is another one, or
+    /// if the entry is too short.
     #[inline]
     pub fn split(entry: &[u8]) -> Option<(Self, &[u8])> {
         let (header, value) = entry.split_first_chunk::<{ Self::LEN }>()?;

@@ -1,4 +1,4 @@
-//! What stores need that outlive the process: options, directories, and values as bytes.
+//! Options, directories and codecs, for stores that outlive the process.
 
 mod codec;
 mod directory;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Trust, default_directory};
 use crate::{Expiry, KeyHash, Namespace};
 
-/// What every cache can be told that outlives the process. All values are legal.
+/// The options of every cache that outlives the process. All values are legal.
 ///
-/// The builders of `bcache`, `fcache` and `ucache` are made of these, and so may be the builder of a store of your own:
+/// The builders of `bcache`, `fcache` and `ucache` contain these options. The builder of your own store can, too:
 ///
 /// ```
 /// use twat_cache_core::persist::Options;
@@ -17,24 +17,24 @@ use crate::{Expiry, KeyHash, Namespace};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Any string. Caches of one directory, name, version and type share their results.
+    /// The name of the cache: any string. Caches with the same directory, name, version and type share their results.
     pub name: String,
-    /// The cache directory; `None` is the [default](default_directory).
+    /// The cache directory; `None` for the [default](default_directory).
     pub dir: Option<PathBuf>,
-    /// The digest of what the user has given as the version.
+    /// The digest of the user's version.
     pub version: Option<KeyHash>,
-    /// The limit in bytes, with what is kept beside a value; 0 keeps nothing.
+    /// The limit in bytes, of values with their keys and headers. With 0, no result is stored.
     pub max_bytes: u64,
-    /// How long entries live.
+    /// How long entries stay valid.
     pub expiry: Expiry,
-    /// Whose cache directories are used.
+    /// Which cache directories are used.
     pub trust: Trust,
-    /// How long a caller waits for another's computation, see [`Memo::patience`](crate::Memo::patience).
+    /// How long a caller waits for another caller's computation, see [`Memo::patience`](crate::Memo::patience).
     pub patience: Option<Duration>,
 }
 
 impl Options {
-    /// Under this name and limit, in the default directory, for ever.
+    /// Makes options with this name and limit. Entries never expire, and all other options have their defaults.
     pub fn new(name: impl Into<String>, max_bytes: u64) -> Self {
         Self {
             name: name.into(),
@@ -47,31 +47,31 @@ impl Options {
         }
     }
 
-    /// Sets results apart that were made in another way.
+    /// Sets the version. Results of another version are not found.
     pub fn set_version(&mut self, version: impl Hash) {
-        // The secret of the directory is not known yet, and joins in later.
+        // The secret of the directory is not known yet. `versioned` adds it.
         self.version = Some(Namespace::from_secret([0; 16]).digest(&version));
     }
 
-    /// Whether anything is kept at all.
+    /// Returns whether the cache stores results at all: the limit and the TTL are not zero.
     #[inline]
     pub fn keeps(&self) -> bool {
         self.max_bytes > 0 && self.expiry.ttl != Some(Duration::ZERO)
     }
 
-    /// The cache directory; `None` if there is no place for one on this system.
+    /// The absolute path of the cache directory; `None` if the default directory cannot be determined.
     pub fn root(&self) -> Option<PathBuf> {
         let dir = self.dir.clone().or_else(|| default_directory().ok())?;
-        // Of a relative one the meaning must not change with the process's directory.
+        // A relative path would change its meaning with the process's working directory.
         Some(std::path::absolute(&dir).unwrap_or(dir))
     }
 
-    /// The namespace of the name in that of its directory.
+    /// The namespace of this name, in the namespace of the directory.
     pub fn named(&self, root: &Namespace) -> Namespace {
         root.with("name", &self.name)
     }
 
-    /// The namespace of the version in that of its directory.
+    /// The namespace of this name and version, in the namespace of the directory.
     pub fn versioned(&self, root: &Namespace) -> Namespace {
         self.named(root).with("version", &self.version)
     }

@@ -1,8 +1,7 @@
-//! Whose files and directories a store on disk uses, and what it does with those that are in its way. For those who write
-//! stores.
+//! Checks of owners and permissions, and access to files that others may replace. For authors of stores.
 //!
-//! Below the cache directory no link is followed, nobody is waited for, and nothing is deleted that is not provably the
-//! cache's own. On systems other than unix, files have no owner here.
+//! Below the cache directory, these functions follow no link and wait for no other process. They delete nothing: they
+//! move files that are in the way aside. On systems other than Unix, they ignore owners and permissions.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -11,56 +10,59 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// Whose cache directories are used.
+/// Which cache directories are used, by owner and permissions.
 ///
-/// What others put into a cache directory would be given out as results of this program. So this user must own the
-/// directory, and nobody else may write to it, nor to the directories above it: except to one with the sticky bit, as
-/// `/tmp` has it, where nobody can replace what is another's. Those above may also be the system's.
+/// A user that can write to a cache directory can change the results of this program. So this user must own the
+/// directory, and no other user may be able to write to it or to the directories above it. A directory above it may
+/// belong to the system. It may be writable by others if it has the sticky bit, as `/tmp` has: there, a user cannot
+/// replace other users' files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trust {
-    /// Those that this user owns, and nobody else can write to; the default.
+    /// Directories that this user owns, and that no other user can write to; the default.
     #[default]
     Owner,
-    /// Of those that this user owns, also those that members of their group can write to: for systems where each user has
-    /// a group of their own, say.
+    /// Directories that this user owns, and that no other user can write to except members of the directory's group.
+    /// For example, for systems on which each user has their own group.
     Group,
 }
 
-/// Where a directory is, as seen from the cache.
+/// The role of a directory that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// It is the cache directory, or below it.
-    Own,
-    Above,
+pub(crate) enum Role {
+    /// The cache directory, or a directory below it.
+    Cache,
+    /// A directory above the cache directory.
+    Ancestor,
 }
 
-/// Checks a directory, which is where `dir` says and whose path has no links, and all those above it.
-pub(crate) fn check(found: &Path, dir: &Path, trust: Trust, place: Place) -> Result<(), Error> {
-    check_one(found, dir, trust, place)?;
-    found.ancestors().skip(1).try_for_each(|above| check_one(above, dir, trust, Place::Above))
+/// Checks a directory and all its ancestors. `found` is a path without links. `dir` is the path that the user gave, for
+/// the error.
+pub(crate) fn check(found: &Path, dir: &Path, trust: Trust, role: Role) -> Result<(), Error> {
+    check_one(found, dir, trust, role)?;
+    found.ancestors().skip(1).try_for_each(|above| check_one(above, dir, trust, Role::Ancestor))
 }
 
-/// Checks this directory alone. It is `dir`, or above it.
+/// Like [`check`], without the ancestors.
 #[cfg(unix)]
-pub(crate) fn check_one(found: &Path, dir: &Path, trust: Trust, place: Place) -> Result<(), Error> {
+pub(crate) fn check_one(found: &Path, dir: &Path, trust: Trust, role: Role) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
 
     use crate::ErrorKind;
 
     let refused = |why: String| Error::new(ErrorKind::Other, "use the cache directory").at(dir).because(why);
     let stat = fs::symlink_metadata(found)
-        .map_err(|error| Error::from(error).attempting("find out whose the cache directory is").at(found))?;
+        .map_err(|error| Error::from(error).attempting("find the owner of the cache directory").at(found))?;
     let shown = found.display();
-    let is_above = place == Place::Above;
-    // Nothing protects from those who have the root directory. Seen from a container, they may have another number than 0.
+    let is_above = role == Role::Ancestor;
+    // The owner of the root directory can change every file. In a container, their id may not be 0.
     let is_systems = || stat.uid() == 0 || fs::metadata("/").is_ok_and(|root| root.uid() == stat.uid());
     if stat.uid() != user() && !(is_above && is_systems()) {
         let remedy = if is_above { "choose" } else { "remove it, or choose" };
         let uid = stat.uid();
         return Err(refused(format!("{shown} belongs to user {uid}; {remedy} another directory with `.dir`")));
     }
-    // The rights of a link mean nothing.
+    // The permissions of a link have no effect.
     if is_above && stat.is_symlink() {
         return Ok(());
     }
@@ -79,17 +81,17 @@ pub(crate) fn check_one(found: &Path, dir: &Path, trust: Trust, place: Place) ->
 }
 
 #[cfg(not(unix))]
-pub(crate) fn check_one(_: &Path, _: &Path, _: Trust, _: Place) -> Result<(), Error> {
+pub(crate) fn check_one(_: &Path, _: &Path, _: Trust, _: Role) -> Result<(), Error> {
     Ok(())
 }
 
-/// The user that this process acts for.
+/// Returns the effective user id of this process.
 #[cfg(unix)]
 pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Whether something is this user's.
+/// Returns whether this user owns a file or directory.
 #[cfg(unix)]
 pub fn is_own(found: &Metadata) -> bool {
     std::os::unix::fs::MetadataExt::uid(found) == user()
@@ -100,30 +102,35 @@ pub fn is_own(_: &Metadata) -> bool {
     true
 }
 
-/// Makes sure that a directory is there, of mode 0700 if it is new. Whatever else is there is [moved aside](move_aside):
-/// links, and directories of which `is_fit` is false.
-pub fn make_dir(dir: &Path, is_fit: impl Fn(&Metadata) -> bool) -> io::Result<()> {
-    // Others may do the same.
-    for _ in 0..16 {
+/// Creates a directory and its ancestors, with mode 0700, if they do not exist.
+pub(crate) fn create_private(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(dir)
+}
+
+/// How often an operation is repeated if other processes change the same name.
+const ATTEMPTS: u32 = 16;
+
+/// Creates a directory with mode 0700 if it does not exist. Anything else with its name is [moved aside](move_aside): a
+/// file, a link, or a directory for which `is_usable` is false.
+pub fn make_dir(dir: &Path, is_usable: impl Fn(&Metadata) -> bool) -> io::Result<()> {
+    for _ in 0..ATTEMPTS {
         match fs::symlink_metadata(dir) {
-            Ok(found) if found.is_dir() && is_fit(&found) => return Ok(()),
+            Ok(found) if found.is_dir() && is_usable(&found) => return Ok(()),
             Ok(found) => move_aside(dir, &found)?,
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Err(_) => {
-                let mut builder = fs::DirBuilder::new();
-                #[cfg(unix)]
-                std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-                match builder.recursive(true).create(dir) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    made => return made,
-                }
-            }
+            Err(_) => match create_private(dir) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created,
+            },
         }
     }
     Err(io::ErrorKind::Interrupted.into())
 }
 
-/// Options that follow no link in place of the file, and wait for nobody: a pipe in its place would.
+/// Returns options for [`OpenOptions::open`] that do not follow a link in place of the file, and do not wait on a pipe.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -135,42 +142,49 @@ pub fn options() -> OpenOptions {
     options
 }
 
-/// Opens a file to read and write, which gets this mode if it is new. What is in its way, and is no file of this user, is
-/// [moved aside](move_aside).
+/// Opens a file to read and write, and creates it with this mode if it does not exist. Anything with its name that is
+/// not a regular file of this user is [moved aside](move_aside).
 pub fn open_or_create(path: &Path, mode: u32) -> io::Result<File> {
-    let is_fit = |found: &Metadata| found.is_file() && is_own(found);
+    let is_usable = |found: &Metadata| found.is_file() && is_own(found);
     let mut options = options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
     #[cfg(not(unix))]
     let _ = mode;
     options.read(true).write(true).create(true).truncate(false);
-    for _ in 0..16 {
-        // First of all: to open a device may do something.
+    for _ in 0..ATTEMPTS {
+        // Check before opening, because opening a device can have effects.
         if let Ok(found) = fs::symlink_metadata(path)
-            && !is_fit(&found)
+            && !is_usable(&found)
         {
             move_aside(path, &found)?;
         }
         match options.open(path) {
-            Ok(file) if is_fit(&file.metadata()?) => return Ok(file),
-            // Somebody has put something else there.
-            Err(error) if fs::symlink_metadata(path).map_or(true, |found| is_fit(&found)) => return Err(error),
+            Ok(file) if is_usable(&file.metadata()?) => return Ok(file),
+            Err(error) if fs::symlink_metadata(path).map_or(true, |found| is_usable(&found)) => return Err(error),
+            // Another process has put something else there. Try again.
             _ => {}
         }
     }
     Err(io::ErrorKind::Interrupted.into())
 }
 
-/// How many things may have been moved out of the way of one name.
-const MOST_ASIDE: u32 = 16;
+/// The most files that are moved aside from one name.
+const MAX_ASIDE: u32 = 16;
 
-/// Gives what was `found` at a path another name: `….in-the-way`, or that and a number. It is `Ok` as well if something else
-/// is there by now, which then stays.
+/// Renames the file or directory `found` at a path to `….in-the-way`, with a number if that name is taken.
+///
+/// If the path has another file or directory by now, it stays, and the result is `Ok`.
+///
+/// # Errors
+///
+/// It returns an error if the rename fails, or if 16 files were moved aside from this path before.
 pub fn move_aside(path: &Path, found: &Metadata) -> io::Result<()> {
-    let mut last =
-        io::Error::new(io::ErrorKind::AlreadyExists, "too much was moved out of its way before; remove that");
-    for number in 1..=MOST_ASIDE {
+    let mut last = io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        format!("{MAX_ASIDE} files were moved aside from this name before; remove them"),
+    );
+    for number in 1..=MAX_ASIDE {
         let mut aside = OsString::from(path.as_os_str());
         aside.push(".in-the-way");
         if number > 1 {
@@ -179,7 +193,7 @@ pub fn move_aside(path: &Path, found: &Metadata) -> io::Result<()> {
         let aside = PathBuf::from(aside);
         match rename_to_new(path, &aside) {
             Ok(true) => {
-                // Another process may have done so before, and have put there what should be there.
+                // Another process may have moved `found` and created the right file. Then move that file back.
                 if !fs::symlink_metadata(&aside).is_ok_and(|moved| is_same(&moved, found)) {
                     let _ = rename_to_new(&aside, path);
                 }
@@ -207,7 +221,7 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     one.file_type() == other.file_type()
 }
 
-/// Gives a file or directory a name that nothing has; says whether it could.
+/// Renames a file or directory, unless the new name exists. Returns whether it was renamed.
 pub fn rename_to_new(from: &Path, to: &Path) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     {
@@ -216,12 +230,12 @@ pub fn rename_to_new(from: &Path, to: &Path) -> io::Result<bool> {
         match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(true),
             Err(Errno::EXIST) => return Ok(false),
-            // Not all file systems can do that.
+            // Some file systems do not support this.
             Err(Errno::INVAL | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    // Of a file, a second name is refused where there is one; a directory can have no second name.
+    // A hard link fails if the new name exists. Directories cannot have hard links; for them this is not atomic.
     match fs::hard_link(from, to) {
         Ok(()) => fs::remove_file(from).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -230,7 +244,7 @@ pub fn rename_to_new(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-/// How long a file this process may write. The system kills a process that writes more.
+/// Returns the maximum length of a file that this process may write. The system kills a process that exceeds it.
 pub fn most_file_bytes() -> u64 {
     #[cfg(unix)]
     {
@@ -241,12 +255,12 @@ pub fn most_file_bytes() -> u64 {
     u64::MAX
 }
 
-/// An error if a file of `len` bytes is longer than [this process may write](most_file_bytes).
+/// Returns an error if a file of `len` bytes exceeds the [limit of this process](most_file_bytes).
 pub fn fits(len: u64) -> io::Result<()> {
     let most = most_file_bytes();
     if len <= most {
         return Ok(());
     }
-    let why = format!("this process may not write files of more than {most} bytes (`ulimit -f`)");
+    let why = format!("this process cannot write files of more than {most} bytes (`ulimit -f`)");
     Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
 }

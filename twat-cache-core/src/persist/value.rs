@@ -1,4 +1,4 @@
-//! Values as rkyv archives them.
+//! Values in rkyv's archived form.
 
 use std::any::{Any, type_name};
 use std::io;
@@ -18,15 +18,15 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::store::guard;
 use crate::{Error, ErrorKind, Namespace};
 
-/// Writes what it is given to anything that takes bytes. One type for all of them, so that there is one bound on values.
+/// A serializer to any writer. The writer is a trait object, so that all writers need the same bound on values.
 type Archiver<'a> = HighSerializer<IoWriter<&'a mut (dyn io::Write + 'a)>, ArenaHandle<'a>, rancor::Error>;
 
-/// What a value needs to outlive the process: `#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]`.
+/// A value that rkyv can store: a type with `#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]`.
 ///
-/// Implemented for all types that have it, among them numbers, strings, tuples, options, vectors and maps of such.
+/// Numbers, strings, tuples, options, vectors and maps of such types implement it, too.
 ///
-/// rkyv keeps 32 bits of `usize` and `isize`. One that has more and is returned as it is, in an `Option`, a `Vec` or a pair
-/// is found out and not kept; for one inside another type use `u64` or `i64`.
+/// rkyv stores only 32 bits of a `usize` or `isize`. A larger number is detected and not stored if it is the value
+/// itself, or in an `Option`, a `Vec` or a pair. Inside other types it is not detected. Use `u64` or `i64` there.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk as it is",
     label = "not serialisable by rkyv",
@@ -45,7 +45,7 @@ pub trait RkyvValue:
 {
 }
 
-// What is missing is said of this trait, not of what it is made of.
+// The compiler reports this trait as missing, instead of the traits in the bounds.
 #[diagnostic::do_not_recommend]
 impl<V> RkyvValue for V where
     V: Archive<
@@ -58,9 +58,10 @@ impl<V> RkyvValue for V where
 {
 }
 
-/// Writes the archived form of a value, its root last. Positions in it count from what is written first.
+/// Writes the archived form of a value, with the root at the end. Positions in it are relative to the first byte
+/// written.
 ///
-/// A panic of the value's own code is an error, too.
+/// A panic of the value's own code is also an error.
 pub fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
     const ATTEMPT: &str = "archive a value";
     check_width(value)?;
@@ -75,8 +76,8 @@ pub fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<()
     Ok(())
 }
 
-/// How many bytes the archived form of a value has; `None` if they are more than `limit`. Takes the time of archiving it,
-/// without the writing.
+/// Returns the length of a value's archived form in bytes, or `None` if it exceeds `limit`. This takes the time of
+/// [`archive`], because it archives the value and counts the bytes.
 ///
 /// ```
 /// use twat_cache_core::persist::archived_len;
@@ -86,20 +87,20 @@ pub fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<()
 /// # Ok::<(), twat_cache_core::Error>(())
 /// ```
 pub fn archived_len<V: RkyvValue>(value: &V, limit: u64) -> Result<Option<u64>, Error> {
-    let mut count = Count { bytes: 0, limit };
-    match archive(value, &mut count) {
-        _ if count.bytes > limit => Ok(None),
-        archived => archived.map(|()| Some(count.bytes)),
+    let mut counter = ByteCounter { bytes: 0, limit };
+    match archive(value, &mut counter) {
+        _ if counter.bytes > limit => Ok(None),
+        archived => archived.map(|()| Some(counter.bytes)),
     }
 }
 
-/// Counts bytes, and takes no more once there are too many.
-struct Count {
+/// Counts bytes, and fails above the limit, so that archiving stops early.
+struct ByteCounter {
     bytes: u64,
     limit: u64,
 }
 
-impl io::Write for Count {
+impl io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         if self.bytes > self.limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
@@ -110,30 +111,30 @@ impl io::Write for Count {
     }
 }
 
-/// As much as there is to know about a type.
-pub(super) fn typed<V>(namespace: &Namespace) -> Namespace {
+/// Adds a type to a namespace: its name, size and alignment.
+pub(super) fn with_type<V>(namespace: &Namespace) -> Namespace {
     namespace.with("type", type_name::<V>()).with("size", &size_of::<V>()).with("alignment", &align_of::<V>())
 }
 
-/// The namespace, within this one, of all that rkyv archives from this type.
+/// Returns the namespace within `namespace` for values of this type in rkyv's form.
 pub fn within_rkyv<V: Archive>(namespace: &Namespace) -> Namespace {
-    // rkyv has features that change the format for a whole build; these types show which are on.
+    // Features of rkyv change the format for a whole build. These types depend on them.
     let format = (type_name::<ArchivedU64>(), align_of::<ArchivedU64>(), size_of::<ArchivedUsize>());
-    typed::<V>(&namespace.with("codec", "rkyv 0.8").with("format", &format))
+    with_type::<V>(&namespace.with("codec", "rkyv 0.8").with("format", &format))
         .with("archived size", &size_of::<V::Archived>())
         .with("archived alignment", &align_of::<V::Archived>())
 }
 
-/// An error if the value is, or plainly contains, a `usize` that rkyv would cut down to 32 bits without a word.
+/// Returns an error for a `usize` or `isize` that rkyv would silently truncate to 32 bits.
 fn check_width(value: &dyn Any) -> Result<(), Error> {
     if exceeds_32_bits(value) {
-        let why = "rkyv keeps 32 bits of a `usize`, and this one has more; `u64` has room";
+        let why = "rkyv stores 32 bits of a `usize`, and this one needs more; use `u64`";
         return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));
     }
     Ok(())
 }
 
-/// There is no way to find one inside an arbitrary type; what is checked is what functions like to return.
+/// Checks common return types. A number inside an arbitrary type cannot be found.
 fn exceeds_32_bits(value: &dyn Any) -> bool {
     let unsigned = |number: &usize| u32::try_from(*number).is_err();
     let signed = |number: &isize| i32::try_from(*number).is_err();

@@ -7,27 +7,27 @@ use super::key::is_digest;
 
 /// The arguments of a call: borrowed for the lookup, owned for storage.
 ///
-/// This is what lets a hit be found by `&str`, `&Path`, `&[T]` or several references at once without allocating or
-/// cloning anything, and still be compared exactly.
+/// A lookup by `&str`, `&Path`, `&[T]` or several references does not allocate or clone, and still compares exactly.
 ///
-/// Everything that is `Hash + Eq + ToOwned` is `Args` already: numbers, `str`, `String`, `Path`, slices, tuples, your
-/// own types with `#[derive(Clone, PartialEq, Eq, Hash)]`. For several arguments by reference there is [`Call`].
+/// Every type that is `Hash + Eq + ToOwned` implements `Args`: numbers, `str`, `String`, `Path`, slices, tuples, and
+/// your own types with `#[derive(Clone, PartialEq, Eq, Hash)]`. For several arguments by reference, use [`Call`].
 ///
-/// Two arguments are the same if they are equal by their own `Eq`. A path that is an argument, or one of a `Call`, is compared by
-/// its bytes, because a function can tell `a/b` from `a//b` and `a/b/`, and `Eq` of `std` cannot. A path inside another argument,
-/// such as a tuple or a type of your own, is compared as that type does it. In memory, two spellings of a path inside a `Call`
-/// take each other's place.
+/// # Equality
 ///
-/// What `Eq` tells apart, `Hash` should tell apart as well. Arguments that are not equal and hash alike wait for each other's
-/// computation, and a store that goes by digests takes them for one. Of a type of your own with a path inside, hash
-/// `path.as_os_str()`: `std` hashes `/etc` and `etc` alike.
+/// Two arguments are the same key if they are equal by their own `Eq`. Paths are an exception: a path that is the
+/// argument, or an argument in a `Call`, is compared by its bytes. A function can distinguish `a/b` from `a//b` and
+/// `a/b/`, but `Eq` of `std` cannot. A path inside another argument, such as a tuple or a type of your own, is compared
+/// by that type's `Eq`. In memory, an entry for one spelling of a path inside a `Call` replaces the entry for another
+/// spelling.
 ///
-/// # What an implementor owes
+/// Arguments that are not equal should not hash alike. If they do, their callers wait for each other, and a store that
+/// identifies keys by digest treats them as one key. If your own type contains a path, hash `path.as_os_str()`, because
+/// `std` hashes `/etc` and `etc` alike.
 ///
-/// - `self` hashes exactly as `self.to_key()` does, into any [`Hasher`];
-/// - `self.matches(&owned)` is true if and only if `self.to_key() == owned`.
+/// # Requirements
 ///
-/// Where the first fails, entries are not found again; where the second fails, a wrong one is.
+/// - `self` hashes exactly as `self.to_key()` does, into any [`Hasher`]. Otherwise entries are not found again.
+/// - `self.matches(&owned)` is true if and only if `self.to_key() == owned`. Otherwise a wrong entry is found.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the argument of a memoised function",
     label = "cannot be a cache key",
@@ -35,16 +35,16 @@ use super::key::is_digest;
     note = "for several arguments by reference, take `&Call<(&A, &B)>`"
 )]
 pub trait Args: Hash {
-    /// What is kept as the key of an entry.
+    /// The stored form of the arguments: the key of an entry.
     type Owned: Hash + Eq + Clone + Send + Sync + 'static;
 
-    /// Whether these are the arguments that `owned` was made from.
+    /// Returns whether `owned` was made from the same arguments.
     fn matches(&self, owned: &Self::Owned) -> bool;
 
-    /// The owned form, made when a result is stored.
+    /// Makes the owned form. A store calls this when it stores a result.
     fn to_key(&self) -> Self::Owned;
 
-    /// Hashes for a digest, which has nothing else to compare by.
+    /// Hashes for a digest. A digest must distinguish all arguments, because nothing else is compared.
     #[doc(hidden)]
     #[inline]
     fn hash_exactly<H: Hasher>(&self, state: &mut H) {
@@ -63,7 +63,7 @@ where
     fn matches(&self, owned: &Self::Owned) -> bool {
         self == std::borrow::Borrow::<T>::borrow(owned)
             && with_path(self, |path| {
-                // `Eq` of a path is about its components.
+                // `Eq` of a path compares its components, not its bytes.
                 let owned: &dyn Any = owned;
                 owned.downcast_ref::<PathBuf>().is_some_and(|owned| path.as_os_str() == owned.as_os_str())
             })
@@ -77,22 +77,23 @@ where
 
     #[inline]
     fn hash_exactly<H: Hasher>(&self, state: &mut H) {
-        // `Hash` of a path is about its components, and not about the root.
+        // `Hash` of a path covers its components, but not its root.
         if with_path(self, |path| path.as_os_str().hash(state)).is_none() {
             self.hash(state);
         }
     }
 }
 
-/// Shows this as a path if its owned form is one. For any other type that is decided when it is compiled.
+/// Calls `read` with `this` as a path; returns `None` if `T` is not a path. The compiler removes the call for other
+/// types.
 #[inline]
-fn with_path<T, R>(this: &T, show: impl FnOnce(&Path) -> R) -> Option<R>
+fn with_path<T, R>(this: &T, read: impl FnOnce(&Path) -> R) -> Option<R>
 where
     T: ToOwned + ?Sized,
     T::Owned: 'static,
 {
     thread_local! {
-        /// A copy, because there is no safe way from a `T` to the path that it is. It is allocated once.
+        /// A copy of the path, because safe code cannot convert `&T` to `&Path`. Each thread allocates it once.
         static COPY: Cell<PathBuf> = Cell::default();
     }
     if TypeId::of::<T::Owned>() != TypeId::of::<PathBuf>() {
@@ -100,15 +101,15 @@ where
     }
     let mut copy = COPY.try_with(Cell::take).unwrap_or_default();
     this.clone_into((&mut copy as &mut dyn Any).downcast_mut()?);
-    let shown = show(&copy);
-    // At the end of a thread it is dropped.
-    let _ = COPY.try_with(|kept| kept.set(copy));
-    Some(shown)
+    let result = read(&copy);
+    // This fails while the thread ends. Then the copy is dropped.
+    let _ = COPY.try_with(|cell| cell.set(copy));
+    Some(result)
 }
 
-/// Several arguments by reference: `Call((&a, &b, …))`, from one to twelve.
+/// One to twelve arguments by reference: `Call((&a, &b, …))`.
 ///
-/// `Call((&a, &b))` finds what `(a.to_owned(), b.to_owned())` was stored under, and owns nothing for it.
+/// The key of `Call((&a, &b))` is `(a.to_owned(), b.to_owned())`. A lookup does not make the owned form.
 ///
 /// ```
 /// use twat_cache_core::{Call, LruStore, Memo};
@@ -119,7 +120,7 @@ where
 #[derive(Debug)]
 pub struct Call<T>(pub T);
 
-/// One of the arguments in a [`Call`]: a reference, or what stands for one.
+/// An argument in a [`Call`]: a reference, or a nested `Call`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument in a `Call`",
@@ -127,10 +128,10 @@ pub struct Call<T>(pub T);
     note = "a `Call` has references to its arguments: `Call((&a, &b))`"
 )]
 pub trait Part {
-    /// The argument itself.
+    /// The type of the argument.
     type Args: Args + ?Sized;
 
-    /// The argument itself.
+    /// Returns the argument.
     fn args(&self) -> &Self::Args;
 }
 
@@ -157,8 +158,8 @@ where
 
 macro_rules! call {
     ($($name:ident $index:tt),+) => {
-        // A tuple hashes as its elements do, one after the other, and `&A` as `A`: so this equals the hash of `Owned`. Digests
-        // need not equal it.
+        // A tuple hashes its elements in order, and `&A` hashes as `A`. So this equals the hash of `Owned`. A digest
+        // may differ from it.
         impl<$($name: Part),+> Hash for Call<($($name,)+)> {
             #[inline]
             fn hash<State: Hasher>(&self, state: &mut State) {

@@ -1,4 +1,4 @@
-//! Which process computes.
+//! The order among processes that want to compute the same result.
 
 use std::fmt;
 use std::thread;
@@ -6,57 +6,61 @@ use std::time::Duration;
 
 use crate::sync::{Driver, Timer};
 
-/// The right to compute a result that other processes may want to compute as well.
+/// A lease: the right to compute a result that other processes may want to compute as well.
 ///
-/// A store that is shared by processes gives one of them the right at a time, see
-/// [`KeyedStore::claim`](crate::KeyedStore::claim). It is given back when this is dropped.
-#[must_use = "the right is given back when the claim is dropped"]
+/// A store that several processes share gives a key's lease to one process at a time, see
+/// [`KeyedStore::claim`](crate::KeyedStore::claim). Dropping the claim releases the lease.
+#[must_use = "dropping the claim releases the lease"]
 pub struct Claim(State);
 
 enum State {
-    /// There is nobody else, or no waiting for them.
     Free,
-    /// Everybody else waits until this is dropped.
-    Held(#[expect(dead_code, reason = "it is kept for its `Drop`")] Box<dyn Send>),
+    Held(#[expect(dead_code, reason = "its `Drop` releases the lease")] Box<dyn Send>),
     Waiting(Attempt),
 }
 
-/// Tries to get the right; `None` is to be tried again.
+/// The pause between two attempts: it starts at the minimum and doubles up to the maximum.
+const MIN_PAUSE: Duration = Duration::from_micros(500);
+const MAX_PAUSE: Duration = Duration::from_millis(20);
+
+/// Tries to get the lease; `None` if it is still taken.
 type Attempt = Box<dyn FnMut() -> Option<Claim> + Send>;
 
 impl Claim {
-    /// There is nobody to ask: everybody computes for themselves.
+    /// A claim without a lease: every process may compute.
     pub fn free() -> Self {
         Self(State::Free)
     }
 
-    /// The right is ours until `guard` is dropped.
+    /// A lease that this process holds. Dropping `guard` releases it.
     pub fn held(guard: impl Send + 'static) -> Self {
         Self(State::Held(Box::new(guard)))
     }
 
-    /// Another process has the right. `attempt` is called every few milliseconds, from any thread, until it gives a claim:
-    /// one that is held, or one that is free when the wait has to end. It must not block.
+    /// A lease that another process holds.
     ///
-    /// Asking again and again is all there is: no system lets us wait for a file's lock and give up after a while.
+    /// The waiter calls `attempt` at once, and then after pauses of 0.5 to 20 ms, on any thread, until it returns a
+    /// claim. A free claim ends the wait without the lease. `attempt` must not block. The waiter polls because no
+    /// system offers a wait for a file lock with a timeout.
     pub fn waiting(attempt: impl FnMut() -> Option<Claim> + Send + 'static) -> Self {
         Self(State::Waiting(Box::new(attempt)))
     }
 
-    /// Whether other processes take part at all.
+    /// Returns whether there is no lease.
     pub(crate) fn is_free(&self) -> bool {
         matches!(self.0, State::Free)
     }
 
-    /// Whether another process has the right at present.
+    /// Returns whether another process holds the lease.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.0, State::Waiting(_))
     }
 
-    /// Waits for the right. Of a thread, the future is ready when it is first polled.
+    /// Waits until the lease is granted. With [`Driver::Thread`] this blocks, and the future is ready at its first
+    /// poll.
     pub(crate) async fn granted(self, driver: Driver) -> Self {
         let State::Waiting(mut attempt) = self.0 else { return self };
-        let mut pause = SHORTEST;
+        let mut pause = MIN_PAUSE;
         loop {
             if let Some(claim) = attempt() {
                 return claim;
@@ -66,7 +70,7 @@ impl Claim {
                 Driver::Task if Timer::is_available() => Timer::new(pause).await,
                 Driver::Task => return Self::free(),
             }
-            pause = (pause * 2).min(LONGEST);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 }
@@ -81,9 +85,6 @@ impl fmt::Debug for Claim {
     }
 }
 
-const SHORTEST: Duration = Duration::from_micros(500);
-const LONGEST: Duration = Duration::from_millis(20);
-
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use std::future::Future;
@@ -93,7 +94,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::sync::at_once;
+    use crate::sync::poll_once;
 
     struct Guard(mpsc::Sender<()>);
 
@@ -103,24 +104,24 @@ mod tests {
         }
     }
 
-    /// Granted at the third attempt; the guard says when it is dropped.
-    fn third(dropped: mpsc::Sender<()>) -> Claim {
-        let asked = AtomicUsize::new(0);
+    /// Returns a claim that is granted at the third attempt. Its guard reports its drop to `dropped`.
+    fn granted_third(dropped: mpsc::Sender<()>) -> Claim {
+        let attempts = AtomicUsize::new(0);
         let mut guard = Some(Guard(dropped));
         Claim::waiting(move || {
-            let claim = (asked.fetch_add(1, Ordering::SeqCst) == 2).then(|| guard.take())?;
-            claim.map(Claim::held)
+            let guard = (attempts.fetch_add(1, Ordering::SeqCst) == 2).then(|| guard.take())?;
+            guard.map(Claim::held)
         })
     }
 
     #[test]
-    fn threads_and_tasks_wait_until_it_is_granted() {
+    fn threads_and_tasks_wait_until_the_lease_is_granted() {
         let (send, dropped) = mpsc::channel();
-        let claim = at_once(third(send.clone()).granted(Driver::Thread)).unwrap();
+        let claim = poll_once(granted_third(send.clone()).granted(Driver::Thread)).unwrap();
         assert!(matches!(claim.0, State::Held(_)) && dropped.try_recv().is_err());
         drop(claim);
         dropped.recv().unwrap();
-        let claims = [0; 10].map(|_| third(send.clone()).granted(Driver::Task));
+        let claims = [0; 10].map(|_| granted_third(send.clone()).granted(Driver::Task));
         let claims = claims.map(futures_lite::future::block_on);
         assert!(dropped.try_recv().is_err());
         drop(claims);
@@ -128,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dropped_task_has_waited_for_is_given_back() {
+    fn a_task_that_is_dropped_while_it_waits_releases_its_guard() {
         let (send, dropped) = mpsc::channel();
         {
-            let mut waiting = pin!(third(send).granted(Driver::Task));
+            let mut waiting = pin!(granted_third(send).granted(Driver::Task));
             assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
         dropped.recv_timeout(Duration::from_secs(10)).unwrap();

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a store could not do what it was asked.
+/// An error of a store.
 ///
-/// It says what was attempted, on what, and why it did not work:
-/// `cannot open the cache at /x/y: locked by another process`. The error of the engine or of the
-/// operating system is its [`source`](std::error::Error::source).
+/// Its message names the attempt, the path and the reason: `cannot open the cache at /x/y: locked by another process`.
+/// The error of the engine or of the operating system is its [`source`](std::error::Error::source).
 ///
-/// A user of a [`Memo`](crate::Memo) meets this type only in `peek`, `forget`, `clear` and `len`: calls log it and
-/// compute instead, and the function's own errors are never wrapped in it.
+/// Of the methods of a [`Memo`](crate::Memo), only `peek`, `forget`, `insert`, `clear` and `len` return this type.
+/// Calls log it and compute instead. They return the function's own errors unchanged.
 ///
 /// ```
 /// use twat_cache_core::{Error, ErrorKind};
@@ -39,26 +38,27 @@ pub enum ErrorKind {
     Io,
     /// Another process has the cache open, and the engine allows only one.
     Locked,
-    /// What is on disk is not what was written.
+    /// The data on disk is damaged.
     Corrupt,
     /// A value could not be encoded or decoded.
     Codec,
-    /// There is no room left.
+    /// The disk is full, or the user's quota is exceeded.
     Full,
-    /// The engine failed in the background and takes no more writes.
+    /// The engine failed earlier, in the background, and refuses all writes.
     Poisoned,
-    /// The store is not there: not compiled in, not openable, or closed.
+    /// The store is not compiled in, cannot be opened, or is closed.
     Unavailable,
-    /// Code called by the store panicked.
+    /// Code that the store called panicked.
     Panicked,
-    /// Anything else; the message is the source's.
+    /// Any other reason. The source gives the message.
     Other,
 }
 
 impl ErrorKind {
-    /// Whether trying again is pointless for as long as the store lives.
+    /// Returns whether every later attempt on the same store will fail as well.
     ///
-    /// [`Fallback`](crate::Fallback) leaves a store for good after such an error; after any other it goes on trying.
+    /// After such an error, a [`Fallback`](crate::Fallback) uses its secondary store only. After any other error it
+    /// tries the primary store again.
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::Locked | Self::Poisoned | Self::Unavailable)
     }
@@ -81,45 +81,46 @@ impl fmt::Display for ErrorKind {
 }
 
 impl Error {
-    /// An error of this kind; `attempt` completes the sentence "cannot …".
+    /// Makes an error of this kind. `attempt` completes the sentence "cannot …".
     pub fn new(kind: ErrorKind, attempt: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner { kind, attempt: attempt.into(), path: None, source: None }))
     }
 
-    /// An error of kind [`Other`](ErrorKind::Other) from any error or message, for stores with failures of their own.
+    /// Makes an error of kind [`Other`](ErrorKind::Other) from any error or message, for reasons without a kind of
+    /// their own.
     pub fn other(source: impl Into<Source>) -> Self {
         Self::new(ErrorKind::Other, "use the cache").because(source)
     }
 
-    /// Says what was attempted, in place of what the error says so far.
+    /// Replaces the attempt in the message.
     pub fn attempting(mut self, attempt: impl Into<Cow<'static, str>>) -> Self {
         self.0.attempt = attempt.into();
         self
     }
 
-    /// Names the file or directory that the attempt was about.
+    /// Adds the file or directory of the attempt.
     pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.path = Some(path.into());
         self
     }
 
-    /// Adds the error that this one comes from.
+    /// Adds the error that caused this one.
     pub fn because(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What kind of failure this is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The file or directory that the attempt was about, if there is one.
+    /// The file or directory of the attempt, if the error names one.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// The message with those of all its sources, in one line, as the logs show it.
+    /// The message and the messages of all sources, in one line, as the log shows them.
     pub fn chain(&self) -> impl fmt::Display + '_ {
         Chain(self)
     }
@@ -133,7 +134,7 @@ impl fmt::Display for Error {
             write!(f, " at {}", path.display())?;
         }
         match (kind, source) {
-            // "failed" says nothing: the source's message takes its place, and `source` skips it.
+            // "failed" is not informative. So the source's message replaces it, and `source` skips that source.
             (ErrorKind::Other, Some(source)) => write!(f, ": {source}"),
             _ => write!(f, ": {kind}"),
         }
@@ -159,10 +160,10 @@ impl std::error::Error for Error {
     }
 }
 
-/// Runs code that is not ours, the user's or an engine's, of which a panic is an error: the function has computed its
-/// result by then, and must not lose it.
-pub(crate) fn guard<T>(attempt: &'static str, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, attempt)))
+/// Runs code of the user or of an engine, and turns a panic into an error. Otherwise the panic would lose the result
+/// that the function has already computed.
+pub(crate) fn guard<T>(attempt: &'static str, code: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|_| Err(Error::new(ErrorKind::Panicked, attempt)))
 }
 
 impl From<io::Error> for Error {

@@ -5,20 +5,21 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`].
+/// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`](crate::Namespace).
 ///
-/// It is of what a type hashes: two values that hash alike are one key, even if they are not equal. A path that is an argument, or
-/// one of a [`Call`](crate::Call), is hashed by its bytes. A path inside another argument, such as a type of your own, is hashed by
-/// `std`, which hashes `/etc` and `etc` alike, and `a/b` and `a//b`. Where a function tells those apart, implement the type's `Hash`
-/// and hash the path's `as_os_str()`.
+/// It covers exactly what the arguments hash: two arguments that hash alike are one key, even if they are not equal. A
+/// path that is the argument, or an argument in a [`Call`](crate::Call), is hashed by its bytes. A path inside another
+/// argument, such as a type of your own, is hashed by `std`, which hashes `/etc` and `etc` alike, and `a/b` and `a//b`.
+/// If a function distinguishes those, implement the type's `Hash` and hash the path's `as_os_str()`.
 ///
-/// SipHash is by Aumasson and Bernstein (<https://www.aumasson.jp/siphash/siphash.pdf>). Keyed with a secret, nobody
-/// can construct two arguments with one digest; by chance, two of 2³² entries share one with probability 2⁻⁶⁵.
+/// SipHash is by Aumasson and Bernstein (<https://www.aumasson.jp/siphash/siphash.pdf>). Nobody can construct two
+/// arguments with the same digest without the secret. The probability that any two of 2³² entries share a digest by
+/// chance is 2⁻⁶⁵.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub(super) u128);
 
 impl KeyHash {
-    /// The digest's sixteen bytes, least significant first.
+    /// The sixteen bytes of the digest, least significant byte first.
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.to_le_bytes()
     }
@@ -28,13 +29,13 @@ impl KeyHash {
         Self(u128::from_le_bytes(bytes))
     }
 
-    /// The digest as a number, for those who spread keys over something.
+    /// The digest as a number, for example to choose a shard.
     pub const fn as_u128(self) -> u128 {
         self.0
     }
 }
 
-/// Thirty-two hexadecimal digits, usable as a file name.
+/// Shows 32 hexadecimal digits, which are a valid file name.
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
@@ -47,20 +48,20 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// A map by digest. It need not be hashed again: it is keyed, so nobody can choose where it goes.
-pub(crate) type ByDigest<T> = HashMap<KeyHash, T, BuildHasherDefault<Digested>>;
+/// A map from digests. It does not hash them again: they are keyed, so nobody can choose digests that collide.
+pub(crate) type ByDigest<T> = HashMap<KeyHash, T, BuildHasherDefault<DigestHasher>>;
 
-/// Passes on half of a [`KeyHash`].
+/// Uses the lower half of a [`KeyHash`] as its hash.
 #[derive(Default)]
-pub(crate) struct Digested(u64);
+pub(crate) struct DigestHasher(u64);
 
-impl Hasher for Digested {
-    #[expect(clippy::cast_possible_truncation, reason = "half of it is enough")]
+impl Hasher for DigestHasher {
+    #[expect(clippy::cast_possible_truncation, reason = "64 bits are enough for a hash map")]
     fn write_u128(&mut self, digest: u128) {
         self.0 = digest as u64;
     }
 
-    // Never called for a `KeyHash`, and right all the same.
+    // The trait requires this. A `KeyHash` never calls it.
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
@@ -72,16 +73,16 @@ impl Hasher for Digested {
     }
 }
 
-/// The hasher behind [`KeyHash`], with the same digest on every platform.
+/// The hasher of [`KeyHash`]. It makes the same digest on every platform, with one exception.
 ///
-/// Integers go in little-endian, `usize` and `isize` as 64 bits, bytes with their number. What is left to the platform is what `std` passes as
-/// raw bytes: slices of integers wider than a byte are hashed as they lie in memory, so a big-endian machine does not
-/// find what a little-endian one stored. That costs a miss, never a wrong value.
+/// It writes integers in little-endian order, `usize` and `isize` as 64 bits, and byte strings with their length. The
+/// exception: `std` hashes slices of integers wider than a byte as raw memory. So a big-endian machine does not find
+/// what a little-endian machine stored. The result is a miss, never a wrong value.
 #[derive(Clone)]
 pub struct KeyHasher(pub(super) SipHasher13);
 
 impl KeyHasher {
-    /// The digest of all that was written.
+    /// The digest of everything written so far.
     pub fn finish128(&self) -> KeyHash {
         KeyHash(self.0.finish128().as_u128())
     }
@@ -94,7 +95,7 @@ impl fmt::Debug for KeyHasher {
     }
 }
 
-/// The methods of a [`Hasher`] that takes integers as the same bytes on every platform.
+/// Writes the integer methods of a [`Hasher`], so that an integer hashes as the same bytes on every platform.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __little_endian_0_1 {
@@ -110,7 +111,7 @@ macro_rules! __little_endian_0_1 {
     (|$self:ident, $bytes:ident| $take:expr, $($method:ident: $from:ty => $to:ty),+ $(,)?) => {
         $(
             #[inline]
-            // Widening: `usize` has at most 64 bits on every platform that Rust supports.
+            // The cast only widens: `usize` has at most 64 bits on every platform that Rust supports.
             #[allow(clippy::cast_possible_truncation, clippy::cast_lossless, trivial_numeric_casts)]
             fn $method(&mut $self, value: $from) {
                 let $bytes = &(value as $to).to_le_bytes();
@@ -121,7 +122,7 @@ macro_rules! __little_endian_0_1 {
 }
 
 impl Hasher for KeyHasher {
-    /// With their number: not all types say where one part of them ends and the next begins. Those of a path run together.
+    /// Writes the length too, because not all types mark where a part ends: the components of a path run together.
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
         self.0.write(bytes);
@@ -130,7 +131,7 @@ impl Hasher for KeyHasher {
 
     /// The lower half of the digest.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "that is what a half is")]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
     fn finish(&self) -> u64 {
         self.finish128().0 as u64
     }
@@ -138,14 +139,15 @@ impl Hasher for KeyHasher {
     crate::__little_endian_0_1!(|self, bytes| self.0.write(bytes));
 }
 
-/// Whether this hasher makes digests.
+/// Returns whether a hasher makes digests.
 #[inline]
-pub(crate) fn is_digest<H>() -> bool {
-    is::<H, KeyHasher>()
+pub(super) fn is_digest<H>() -> bool {
+    is_type::<H, KeyHasher>()
 }
 
-/// Whether one type is the other. That a name is not another type's is not promised; here it only makes more be hashed.
+/// Returns whether two types have the same name. Two types can share a name; then a digest covers more than it needs
+/// to.
 #[inline]
-pub(super) fn is<One: ?Sized, Other: ?Sized>() -> bool {
+pub(super) fn is_type<One: ?Sized, Other: ?Sized>() -> bool {
     type_name::<One>() == type_name::<Other>()
 }

@@ -1,4 +1,4 @@
-//! What a store owes, and what stores are made of.
+//! The traits of stores, and the types that stores are built from.
 
 mod args;
 mod claim;
@@ -26,9 +26,9 @@ pub use process::Process;
 pub(crate) use process::forked;
 pub use warn::WarnOnce;
 
-/// A place where results are kept.
+/// A store of results.
 ///
-/// The smallest complete store, on which the tests of this crate run the defaults of [`KeyedStore`]:
+/// This is the smallest complete store. It uses the default methods of [`KeyedStore`]:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -71,148 +71,152 @@ pub use warn::WarnOnce;
 /// assert_eq!(spell.len().unwrap(), 1);
 /// ```
 ///
-/// # What an implementor owes
+/// # Requirements
 ///
-/// - No method panics or waits without end, whatever happens to the disk, to another process or to the engine. What
-///   cannot be done is an [`Error`]; a [`Memo`](crate::Memo) logs it once and goes on as if nothing were stored.
-/// - Nothing comes out that was not put in under the same key. When in doubt, it is a miss.
+/// - No method panics, and no method waits forever, even if the disk, another process or the engine fails. A method
+///   that fails returns an [`Error`]. A [`Memo`](crate::Memo) logs the first error of each kind and then computes.
+/// - A hit returns only a value that was stored under the same key. A store that is not certain reports a miss.
 #[expect(clippy::len_without_is_empty, reason = "`len() == Ok(0)`; a second fallible name for it helps nobody")]
 pub trait Store: Send + Sync {
-    /// What is kept. A hit gives it by value, so it should be cheap to clone or to decode.
+    /// The type of stored values. A hit returns it by value, so it should be cheap to clone or to decode.
     type Value;
 
-    /// How many entries there are. Entries that have expired and not been swept yet may be among them.
+    /// Returns the number of entries. It may count expired entries that are not removed yet.
     fn len(&self) -> Result<usize, Error>;
 
     /// Removes every entry.
     fn clear(&self) -> Result<(), Error>;
 
-    /// How long entries live at the most; `None` is for ever, and the default.
+    /// Returns the longest time for which an entry stays valid. `None`, the default, means that entries never expire.
     fn ttl(&self) -> Option<Duration> {
         None
     }
 
-    /// What this is, and where, in a few words that fit into a sentence: `memory`, or `the database at /x/y`. For
-    /// [`Memo::describe`](crate::Memo::describe), and for the log. The default is `a store`.
+    /// Returns the kind and location of the store, in words that fit into a sentence: `memory`, or `the database at
+    /// /x/y`. [`Memo::describe`](crate::Memo::describe) and the log show it. The default is `a store`.
     fn describe(&self) -> String {
         String::from("a store")
     }
 
-    /// How many errors this store has dealt with by itself, so that nobody but the log has heard of them.
+    /// Returns how many errors this store has logged and handled without returning them.
     ///
-    /// The default is 0, which is right for stores that report them all.
+    /// The default is 0, which is correct for a store that returns every error.
     fn suppressed_errors(&self) -> u64 {
         0
     }
 }
 
-/// A value that a store has found.
+/// A hit: a value, and the time for which it stays valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<V> {
     /// The value.
     pub value: V,
-    /// How long the entry stays valid; `None` if it never expires.
+    /// The time until the entry expires; `None` if it never expires.
     pub ttl: Option<Duration>,
 }
 
-/// When a computation began: what [`KeyedStore::begin`] gives, and [`KeyedStore::insert_begun`] gets back.
+/// The start of a computation. [`KeyedStore::begin`] returns it, and [`KeyedStore::insert_begun`] takes it back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
-    /// What the store tells the order of beginnings by.
+    /// The position of this start among all starts, as the store counts them.
     pub number: u64,
-    /// Whether the result is to replace all that began earlier, stored or not: it is of a
-    /// [`refresh`](crate::Memo::refresh).
+    /// Whether the computation is a [`refresh`](crate::Memo::refresh). Its result replaces the results of all
+    /// computations that began earlier, whether they are stored already or not.
     pub is_refresh: bool,
 }
 
-/// A store whose entries are found by arguments of type `K`.
+/// A store that finds entries by arguments of type `K`.
 ///
-/// The trait is dyn-compatible, and `&S`, `Box<S>` and `Arc<S>` of a store are stores.
+/// The trait is dyn-compatible. `&S`, `Box<S>` and `Arc<S>` of a store are stores.
 ///
-/// # What an implementor owes
+/// # Requirements
 ///
-/// - After `insert(k, v)` returned `Ok`, `get(k)` gives `v` or nothing, until the next `insert`, `remove` or `clear`:
-///   a store may lose what it likes, but never goes back to an older value.
-/// - After `insert(k, v)` returned an error, an older value may still be there.
-/// - A store whose entries expire implements [`ttl`](Store::ttl) and [`get_with_ttl`](Self::get_with_ttl) too; one that can keep
-///   an entry for less than its own TTL implements [`insert_with_ttl`](Self::insert_with_ttl). A [`Tiered`](crate::Tiered) moves entries from one
-///   store to another with them, and no entry may outlive its deadline on the way.
+/// - After `insert(k, v)` returns `Ok`, `get(k)` returns `v` or `None`, until the next `insert`, `remove` or `clear`.
+///   So a store may evict any entry, but it never returns an older value.
+/// - After `insert(k, v)` returns an error, the store may still have an older value.
+/// - A store whose entries expire also implements [`ttl`](Store::ttl) and [`get_with_ttl`](Self::get_with_ttl). A store
+///   that supports a TTL for a single entry also implements [`insert_with_ttl`](Self::insert_with_ttl). A
+///   [`Tiered`](crate::Tiered) copies entries between stores with these methods, so that a copy expires with its
+///   original.
 pub trait KeyedStore<K: ?Sized>: Store {
-    /// The value for `key`, or `None`.
+    /// Returns the value for `key`; `None` is a miss.
     fn get(&self, key: &K) -> Result<Option<Self::Value>, Error>;
 
-    /// Keeps `value` for `key`, in place of what was there. A value that the store's limits do not allow is not kept,
-    /// and neither is the one that it would have replaced: that is `Ok`.
+    /// Stores `value` for `key`, in place of an earlier value.
+    ///
+    /// If the store's limits do not allow `value`, the store keeps no value for `key` and returns `Ok`.
     fn insert(&self, key: &K, value: &Self::Value) -> Result<(), Error>;
 
-    /// Removes the entry of `key`; says whether there was one.
+    /// Removes the entry for `key`. Returns whether there was one.
     fn remove(&self, key: &K) -> Result<bool, Error>;
 
-    /// As [`get`](Self::get), with the time that the entry has left; `None` is for ever.
+    /// Like [`get`](Self::get), with the time until the entry expires.
     ///
-    /// The default is `get`, and for ever.
+    /// The default calls `get`, for entries that never expire.
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<Self::Value>>, Error> {
         Ok(self.get(key)?.map(|value| Found { value, ttl: None }))
     }
 
-    /// As [`insert`](Self::insert), for `time` at the most; `None` leaves it to the store.
+    /// Like [`insert`](Self::insert), for an entry that expires after at most `ttl`. The store's own TTL applies as
+    /// well.
     ///
-    /// The default cannot promise to forget in time: it keeps nothing unless `time` is `None`, and removes what was
-    /// there.
-    fn insert_with_ttl(&self, key: &K, value: &Self::Value, time: Option<Duration>) -> Result<(), Error> {
-        match time {
+    /// The default cannot expire a single entry. So it calls `insert` if `ttl` is `None`, and otherwise removes the
+    /// entry.
+    fn insert_with_ttl(&self, key: &K, value: &Self::Value, ttl: Option<Duration>) -> Result<(), Error> {
+        match ttl {
             None => self.insert(key, value),
             Some(_) => self.remove(key).map(drop),
         }
     }
 
-    /// Notes that a computation of this key's result begins, before the function runs.
+    /// Records the start of a computation for `key`. A [`Memo`](crate::Memo) calls this before it runs the function.
     ///
-    /// The default is for stores that no other process can see: within one process, [`Memo`](crate::Memo) knows.
+    /// The default is for stores of one process: within a process, the `Memo` orders computations itself.
     fn begin(&self, _key: &K) -> Ticket {
         Ticket::default()
     }
 
-    /// As [`insert`](Self::insert), for the result of a computation that began with `ticket`; says whether the result is
-    /// current.
+    /// Like [`insert`](Self::insert), for the result of the computation that began with `ticket`. Returns whether the
+    /// result is current.
     ///
-    /// A result is outdated and is not kept if meanwhile, in any process, the entry was removed or cleared, or was stored by
-    /// a [refresh](Ticket::is_refresh) that began later. When this returns for a refresh, outdated or not, nothing is there
-    /// that is older than the refresh. The default is for stores that no other process can see.
+    /// A result is outdated if, since the computation began, any process removed the entry, cleared the store, or
+    /// stored the result of a [refresh](Ticket::is_refresh) that began later. An outdated result is not stored. After
+    /// this returns for a refresh, outdated or not, the store has no value that is older than the refresh.
+    ///
+    /// The default is for stores of one process: it calls `insert` and returns `true`.
     fn insert_begun(&self, key: &K, value: &Self::Value, _ticket: Ticket) -> Result<bool, Error> {
         self.insert(key, value).map(|()| true)
     }
 
-    /// Asks whether another process is computing this result, before it is computed here; the wait for it ends after
-    /// `patience`.
+    /// Claims the computation for `key` among all processes. The wait for another process ends after `patience`.
     ///
-    /// The default is for stores that no other process can see.
+    /// The default is for stores of one process: the claim is [free](Claim::free).
     fn claim(&self, _key: &K, _patience: Duration) -> Claim {
         Claim::free()
     }
 }
 
-/// A store that can show a value where it keeps it, without copying it: what [`Memo::view`](crate::Memo::view) gives.
+/// A store that gives access to a stored value without a copy, for [`Memo::view`](crate::Memo::view).
 ///
-/// # What an implementor owes
+/// # Requirements
 ///
-/// - What holds for [`get`](KeyedStore::get) holds for [`view`](Self::view).
-/// - A view stays as it is, whatever happens to its entry afterwards.
+/// - [`view`](Self::view) meets the requirements of [`get`](KeyedStore::get).
+/// - A view does not change when its entry is replaced, removed or evicted.
 pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
-    /// A value, as it is kept.
+    /// The type of views: a value in its stored form.
     type View;
 
-    /// A view of the value for `key`, or `None`.
+    /// Returns a view of the value for `key`; `None` is a miss.
     fn view(&self, key: &K) -> Result<Option<Self::View>, Error>;
 
-    /// A view of a value that is not kept.
+    /// Returns a view of a value that is not stored.
     fn to_view(&self, value: &Self::Value) -> Result<Self::View, Error>;
 }
 
-/// The methods of a store that is made of another one, inside an `impl` of [`Store`], [`KeyedStore`] or [`ViewStore`].
+/// Writes the methods of a store that wraps another store, inside an `impl` of [`Store`], [`KeyedStore`] or
+/// [`ViewStore`].
 ///
-/// All methods are here, defaulted ones too: a forgotten one would use the default, however well the inner store implements
-/// it.
+/// It forwards default methods too. Without that, a wrapper would ignore the inner store's own implementation of them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __forward_0_1 {
@@ -284,7 +288,7 @@ macro_rules! forward_pointers {
 
 forward_pointers!(&S, Box<S>, Arc<S>);
 
-// Dyn-compatible, and shared between threads as it is: compiled, not claimed.
+// Compile-time checks: the traits are dyn-compatible, and their trait objects can be shared between threads.
 const _: fn(&dyn Store<Value = u8>) = |_| ();
 const _: fn(&dyn KeyedStore<str, Value = u8>) = |_| ();
 const _: fn(&dyn ViewStore<str, Value = u8, View = u8>) = |_| ();

@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use siphasher::sip128::SipHasher13;
 
 use super::args::Args;
-use super::key::{KeyHash, KeyHasher, is};
+use super::key::{KeyHash, KeyHasher, is_type};
 
-/// What a digest is about: a secret, and all that sets one cache apart from another.
+/// The key of digests: a secret, and all properties that distinguish one cache from another.
 ///
-/// Two caches that differ in any part never see each other's entries.
+/// Two caches that differ in any property never find each other's entries.
 ///
 /// ```
 /// use twat_cache_core::Namespace;
@@ -26,19 +26,19 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// The namespace of a secret that is kept somewhere, such as with a cache directory.
+    /// Makes the namespace of a stored secret, for example that of a cache directory.
     pub const fn from_secret(secret: [u8; 16]) -> Self {
         Self::from_number(u128::from_le_bytes(secret))
     }
 
-    /// A namespace that nobody else has.
-    ///
-    /// It asks the system for random bytes; a system without them gets what `std` seeds its hash maps with.
+    /// Makes the namespace of a [random secret](Self::random_secret).
     pub fn random() -> Self {
         Self::from_secret(Self::random_secret())
     }
 
-    /// A secret that nobody else has, for [`from_secret`](Self::from_secret) and to be kept.
+    /// Makes a random secret, for [`from_secret`](Self::from_secret).
+    ///
+    /// It asks the system for random bytes. If the system has none, it uses the seed of `std`'s hash maps.
     pub fn random_secret() -> [u8; 16] {
         let mut secret = [0; 16];
         if getrandom::fill(&mut secret).is_err() {
@@ -50,13 +50,14 @@ impl Namespace {
         secret
     }
 
-    /// The namespace of this process: random, the same for all who ask, gone at exit.
+    /// Returns the random namespace of this process. It is the same for all callers, and is not stored.
     pub fn process() -> Self {
         static PROCESS: OnceLock<Namespace> = OnceLock::new();
         *PROCESS.get_or_init(Self::random)
     }
 
-    /// The namespace within this one in which `part` has this value. The order of parts matters.
+    /// Returns the namespace within this one in which the property `part` has this value. The order of properties
+    /// matters.
     pub fn with<T: Hash + ?Sized>(&self, part: &str, value: &T) -> Self {
         let mut hasher = self.hasher();
         part.hash(&mut hasher);
@@ -64,7 +65,7 @@ impl Namespace {
         Self::from_number(hasher.finish128().0)
     }
 
-    /// The digest of a call's arguments here, with a path told apart by its bytes.
+    /// The digest of a call's arguments. A path is hashed by its bytes.
     #[inline]
     pub fn digest_of<A: Args + ?Sized>(&self, arguments: &A) -> KeyHash {
         let mut hasher = self.hasher();
@@ -72,19 +73,20 @@ impl Namespace {
         hasher.finish128()
     }
 
-    /// The digest of anything that hashes. A path that is not one of a [`Call`](crate::Call)'s arguments is told apart by its
-    /// components and its length.
+    /// The digest of any value. A path is hashed by its components and its length, unless it is an argument in a
+    /// [`Call`](crate::Call).
     #[inline]
     pub fn digest<K: Hash + ?Sized>(&self, key: &K) -> KeyHash {
         let mut hasher = self.hasher();
         key.hash(&mut hasher);
-        if is::<K, Path>() {
+        // `std` hashes `/etc` and `etc` alike.
+        if is_type::<K, Path>() {
             hasher.write_usize(size_of_val(key));
         }
         hasher.finish128()
     }
 
-    /// A short public name of the namespace, from which the secret cannot be found.
+    /// A public number of the namespace. It does not reveal the secret.
     pub fn id(&self) -> u64 {
         self.with("id", "").hasher().finish()
     }
@@ -102,7 +104,7 @@ impl Namespace {
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The secret stays secret.
+        // Must not show the secret.
         write!(f, "Namespace({:016x})", self.id())
     }
 }

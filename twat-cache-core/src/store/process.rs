@@ -1,25 +1,28 @@
 use super::error::{Error, ErrorKind};
 use crate::sync::{Mutex, MutexGuard};
 
-/// A process, to find out later that this is another one, made from it by `fork`: there, threads that hold locks are
-/// missing, and what it has locked or written is its parent's.
+/// A process id, to detect a `fork`.
+///
+/// A forked process lacks its parent's threads, so locks that those threads hold are never released. Files that are
+/// open or locked belong to the parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process(u32);
 
 impl Process {
-    /// The process that calls.
+    /// The current process.
     pub fn this() -> Self {
         Self(std::process::id())
     }
 
-    /// Whether the process that calls is another one. It costs a system call.
+    /// Returns whether the current process is another one. This makes a system call.
     pub fn is_forked(self) -> bool {
         self != Self::this()
     }
 
-    /// Waits for a lock; `None` in a forked process, where its holder may be missing.
+    /// Waits for a lock. Returns `None` if the lock is taken in a forked process, which may lack the thread that holds
+    /// it.
     ///
-    /// The system is asked only if somebody holds the lock.
+    /// It makes a system call only if the lock is taken.
     #[inline]
     pub(crate) fn lock<T>(self, mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
         mutex.try_lock().or_else(|| self.wait_for(mutex))
@@ -37,8 +40,7 @@ impl Default for Process {
     }
 }
 
-/// Why a forked process cannot take part.
+/// The error of a change that a forked process cannot make.
 pub(crate) fn forked() -> Error {
-    Error::new(ErrorKind::Io, "change what is remembered")
-        .because("this process was forked from the one that remembers")
+    Error::new(ErrorKind::Io, "change the cache").because("this process was forked from the process that owns it")
 }

@@ -1,7 +1,7 @@
-//! The primitives that flights are built from, real or simulated.
+//! Locks, signals, timers and atomics, real or simulated.
 //!
-//! With `--cfg shuttle` the model checker's take their place, and `tests/model.rs` explores schedules. Everything that
-//! flights lock, wait on or count comes from here.
+//! With `--cfg shuttle` these are the model checker's, so that `tests/model.rs` can explore schedules. Flights use no
+//! other locks and waits.
 
 #[cfg(not(shuttle))]
 mod real;
@@ -25,21 +25,23 @@ pub(crate) use simulated::{
     Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, Signal, Timer, atomic, is_mutant, thread_local,
 };
 
-/// What drives a computation, or waits for one.
+/// What runs a computation, or waits for one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Driver {
     Thread,
     Task,
 }
 
-/// The result of a future that is ready when it is first polled.
-pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+/// Polls a future once. Returns its result if it is ready.
+pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => Some(result),
         Poll::Pending => None,
     }
 }
 
-/// How long to wait for a lock under which a value's own code may run: longer than any change takes. That code may wait for
-/// us, and would for ever: a `Clone` may call the memo, or need a lock that our caller has.
+/// The longest wait for a lock under which a value's own code runs. It is longer than any change takes.
+///
+/// Without it, such a wait could last forever: a value's `Clone` may call the memo, or need a lock that the caller
+/// holds.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 10_000 });

@@ -1,4 +1,4 @@
-//! The primitives of this system.
+//! The real primitives.
 
 pub(crate) use parking_lot::{Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard};
 pub(crate) use std::sync::atomic;
@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use event_listener::{Event, Listener};
 use futures_timer::Delay;
 
-/// Mistakes are for the model.
+/// Only the model checker makes mistakes.
 pub(crate) const fn is_mutant(_: &str) -> bool {
     false
 }
 
-/// Something that happens once, for threads and tasks to wait for.
+/// A condition variable for threads and tasks.
 pub(crate) struct Signal(Event);
 
 impl Signal {
@@ -26,8 +26,8 @@ impl Signal {
         Self(Event::new())
     }
 
-    /// Wakes all who wait, to look at their condition again.
-    pub(crate) fn raise(&self) {
+    /// Wakes all waiters. They check their conditions and deadlines again.
+    pub(crate) fn notify_all(&self) {
         self.0.notify(usize::MAX);
     }
 
@@ -36,58 +36,60 @@ impl Signal {
         self.0.total_listeners()
     }
 
-    /// Blocks the thread until `happened`, which must become true before a [`raise`](Self::raise), or until the
-    /// deadline, which is asked for anew at each raise; says whether it happened.
-    pub(crate) fn block_until(&self, deadline: impl Fn() -> Option<Instant>, happened: impl Fn() -> bool) -> bool {
-        while !happened() {
+    /// Blocks the thread until `condition` is true or the deadline has passed. Returns the condition.
+    ///
+    /// Code that makes the condition true calls [`notify_all`](Self::notify_all) afterwards. Each notification also
+    /// reads `deadline` again.
+    pub(crate) fn block_until(&self, deadline: impl Fn() -> Option<Instant>, condition: impl Fn() -> bool) -> bool {
+        while !condition() {
             let listener = self.0.listen();
-            // It may have happened before we listened, and nobody would tell us.
-            if happened() {
+            // The notification may have come before `listen`, and would not be repeated.
+            if condition() {
                 return true;
             }
             match deadline() {
                 None => listener.wait(),
-                Some(deadline) if listener.wait_deadline(deadline).is_none() => return happened(),
+                Some(deadline) if listener.wait_deadline(deadline).is_none() => return condition(),
                 Some(_) => {}
             }
         }
         true
     }
 
-    /// Waits as [`block_until`](Self::block_until), without holding up the thread.
-    pub(crate) async fn until(&self, deadline: impl Fn() -> Option<Instant>, happened: impl Fn() -> bool) -> bool {
-        while !happened() {
+    /// As [`block_until`](Self::block_until), without blocking the thread.
+    pub(crate) async fn until(&self, deadline: impl Fn() -> Option<Instant>, condition: impl Fn() -> bool) -> bool {
+        while !condition() {
             let mut listener = self.0.listen();
-            if happened() {
+            if condition() {
                 return true;
             }
-            let left = deadline().map_or(FAR, |deadline| deadline.saturating_duration_since(Instant::now()));
-            let mut timer = Timer::new(left);
-            let raised = poll_fn(|cx| match Pin::new(&mut listener).poll(cx) {
+            let time = deadline().map_or(MAX_TIME, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let mut timer = Timer::new(time);
+            let is_notified = poll_fn(|cx| match Pin::new(&mut listener).poll(cx) {
                 Poll::Ready(()) => Poll::Ready(true),
                 Poll::Pending => Pin::new(&mut timer).poll(cx).map(|()| false),
             });
-            if !raised.await {
-                return happened();
+            if !is_notified.await {
+                return condition();
             }
         }
         true
     }
 }
 
-/// As good as never, and within what timers can express.
-const FAR: Duration = Duration::from_secs(1 << 25);
+/// The longest time of a timer, about one year, because timers cannot express every duration.
+const MAX_TIME: Duration = Duration::from_secs(1 << 25);
 
 /// A future that is ready after some time, on any executor.
 pub(crate) struct Timer(Delay);
 
 impl Timer {
     pub(crate) fn new(time: Duration) -> Self {
-        Self(Delay::new(time.min(FAR)))
+        Self(Delay::new(time.min(MAX_TIME)))
     }
 
-    /// Whether there are timers: they need one thread, and panic without. A process that was forked from one with timers
-    /// does not have that thread.
+    /// Returns whether timers work. They need one thread, and panic without it. A forked process lacks its parent's
+    /// thread.
     pub(crate) fn is_available() -> bool {
         let (this, owner) = (std::process::id(), OWNER.load(atomic::Ordering::Relaxed));
         if owner == 0 && std::thread::Builder::new().spawn(|| ()).is_ok() {
@@ -98,14 +100,14 @@ impl Timer {
     }
 }
 
-/// The process that has timers; 0 if none has, and `u32::MAX` if they are gone.
+/// The process whose timers work; 0 if no process has started them, and `u32::MAX` if their thread has ended.
 static OWNER: atomic::AtomicU32 = atomic::AtomicU32::new(0);
 
 impl Future for Timer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The timers' thread is gone if it could not be started after all, or a waker has panicked on it.
+        // This panics if the thread of the timers did not start, or ended because a waker panicked on it.
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx)));
         polled.unwrap_or_else(|_| {
             OWNER.store(u32::MAX, atomic::Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The primitives of the model checker.
+//! The primitives of the model checker. It has no time, so deadlines never pass here.
 
 pub(crate) use shuttle::sync::atomic;
 pub(crate) use shuttle::thread_local;
@@ -10,17 +10,17 @@ std::thread_local! {
     static MUTANT: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
 }
 
-/// Makes a mistake, by its name, which the tests on this thread must find.
+/// Makes the library make the named mistake, in tests on this thread. The tests must find it.
 pub fn mutate(mistake: &'static str) {
     MUTANT.set(mistake);
 }
 
-/// Whether the tests on this thread run with this mistake. The model's threads share one.
+/// Returns whether the library makes this mistake. The model checker runs all its threads on one system thread.
 pub(crate) fn is_mutant(mistake: &str) -> bool {
     MUTANT.get() == mistake
 }
 
-/// The model has no time, and never waits for it to pass.
+/// A timer that is ready at its second poll.
 pub(crate) struct Timer;
 
 impl Timer {
@@ -43,7 +43,7 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> shuttle::sync::MutexGuard<'_, T> {
-        // parking_lot's do not poison either.
+        // Like `parking_lot`, ignore poisoning.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -51,14 +51,13 @@ impl<T> Mutex<T> {
         self.0.try_lock().ok()
     }
 
-    /// The model has no time.
-    #[expect(clippy::unnecessary_wraps, reason = "the real one may wait in vain")]
+    #[expect(clippy::unnecessary_wraps, reason = "the real method can time out")]
     pub(crate) fn try_lock_for(&self, _: std::time::Duration) -> Option<shuttle::sync::MutexGuard<'_, T>> {
         Some(self.lock())
     }
 }
 
-/// The model's threads do not lock twice.
+/// The model's tests do not lock reentrantly.
 pub(crate) type ReentrantMutex<T> = Mutex<T>;
 
 impl<T: Default> Default for Mutex<T> {
@@ -77,7 +76,7 @@ impl Signal {
         Self { wakers: Mutex::new(Vec::new()), condition: shuttle::sync::Condvar::new() }
     }
 
-    pub(crate) fn raise(&self) {
+    pub(crate) fn notify_all(&self) {
         let wakers = std::mem::take(&mut *self.wakers.lock());
         self.condition.notify_all();
         wakers.into_iter().for_each(Waker::wake);
@@ -88,19 +87,18 @@ impl Signal {
         self.wakers.lock().len()
     }
 
-    /// The model has no time.
-    pub(crate) fn block_until(&self, _: impl Fn() -> Option<std::time::Instant>, happened: impl Fn() -> bool) -> bool {
+    pub(crate) fn block_until(&self, _: impl Fn() -> Option<std::time::Instant>, condition: impl Fn() -> bool) -> bool {
         let mut wakers = self.wakers.lock();
-        while !happened() {
+        while !condition() {
             wakers = self.condition.wait(wakers).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         true
     }
 
-    pub(crate) async fn until(&self, _: impl Fn() -> Option<std::time::Instant>, happened: impl Fn() -> bool) -> bool {
+    pub(crate) async fn until(&self, _: impl Fn() -> Option<std::time::Instant>, condition: impl Fn() -> bool) -> bool {
         std::future::poll_fn(|cx| {
             let mut wakers = self.wakers.lock();
-            if happened() {
+            if condition() {
                 return Poll::Ready(());
             }
             wakers.push(cx.waker().clone());
