@@ -36,19 +36,15 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-mod claim;
+mod changes;
 mod database;
-mod debris;
 mod engine;
 mod entry;
 mod fallback;
-mod journals;
-mod ledger;
-mod manifests;
 mod registry;
 mod store;
-mod stripes;
 mod sweep;
+mod usage;
 
 pub use builder::{DiskBuilder, bcache};
 pub use fallback::DiskFallback;
