@@ -17,9 +17,9 @@ use crate::store::DiskStore;
 /// assert_eq!(square.call(&12), 144); // computed once, and not again by the next run of the program
 /// ```
 ///
-/// Without options it is in the platform's cache directory, keeps up to 1 GiB of what is used most, for ever. Any string
-/// is a name. Caches of the same name and directory share their results, if they are of the same
-/// [`version`](DiskBuilder::version) and type of value. Arguments are known by what they hash, see
+/// By default it is in the platform's cache directory, keeps up to 1 GiB of what is used most, and its results never expire.
+/// Any string is a name. Caches of one name and directory share their results if they have the same
+/// [`version`](DiskBuilder::version) and type of value. Arguments are told apart by what they hash, see
 /// [`KeyHash`](twat_cache_core::KeyHash).
 pub fn bcache(name: impl Into<String>) -> DiskBuilder {
     Options::new(name, 1 << 30).into()
@@ -33,22 +33,23 @@ pub struct DiskBuilder<C = Rkyv> {
     codec: PhantomData<C>,
 }
 
-/// How many results the memory keeps that steps in.
+/// How many results memory keeps when it serves instead of the database.
 const MEMORY: usize = 1024;
 
 impl<C> DiskBuilder<C> {
     twat_cache_core::__option_setters_0_1! {
-        /// Keeps at most so many bytes under this name, keys and headers (40 bytes an entry) included; 1 GiB by default, and 0
+        /// Keeps at most this many bytes under this name, with keys and headers (40 bytes for each entry); 1 GiB by default. 0
         /// means to compute every time.
         ///
-        /// Over it, the entries go that were written first and have not been used since. A single value may be as large as
-        /// the limit; a larger one is returned and not kept, and nothing is thrown out for it. What is thrown out is gone at
-        /// once, and leaves the disk when the engine next compacts: until then, the files may take several times the limit.
+        /// Above the limit, the oldest entries that have not been used since are evicted. A single value may be as large as
+        /// the limit. A larger one is returned and not kept, and nothing is evicted for it. Evicted entries are not found any
+        /// more, and leave the disk when the engine next compacts: until then, the files may take several times the limit.
     }
 
     /// Keeps values as MessagePack instead of rkyv, for types that only have serde.
     ///
-    /// MessagePack has one nothing: `Some(None)` and `Some(())` come back as `None`. Do not keep such types by it.
+    /// MessagePack has only one form of nothing: `Some(None)` and `Some(())` come back as `None`. Do not use it for such
+    /// types.
     #[cfg(feature = "serde")]
     pub fn serde(self) -> DiskBuilder<twat_cache_core::persist::MessagePack> {
         DiskBuilder { options: self.options, codec: PhantomData }
@@ -56,12 +57,12 @@ impl<C> DiskBuilder<C> {
 
     twat_cache_core::__wraps_0_1! {
         ///
-        /// The database is opened at the first call. If that fails, or later the database itself, memory takes over.
+        /// The database is opened at the first call. If that fails, or the database fails later, memory serves.
         DiskFallback<V>, by with_memory, patience options.patience,
         where A: Args + ?Sized, C: Codec<V>, V: Clone + Send + Sync
     }
 
-    /// The bare store, opened now, without anything to step in: an error if it cannot be opened.
+    /// The bare store, opened now. An error if it cannot be opened.
     pub fn open<V>(self) -> Result<DiskStore<V>, Error>
     where
         C: Codec<V>,
@@ -71,8 +72,7 @@ impl<C> DiskBuilder<C> {
         Ok(store)
     }
 
-    /// The bare store, opened when it is first used, without anything to step in: what cannot be done is an error of the
-    /// operation.
+    /// The bare store, opened when it is first used. An operation that cannot be done is an error.
     pub fn build<V>(self) -> DiskStore<V>
     where
         C: Codec<V>,
@@ -80,7 +80,7 @@ impl<C> DiskBuilder<C> {
         DiskStore::new(self.options, ErasedCodec::of::<C>(), C::within)
     }
 
-    /// The store as the `wrap`s have it, opened when it is first used, and memory that steps in for it.
+    /// The store that the `wrap`s use: opened when it is first used, with memory that serves when the database cannot.
     pub fn with_memory<V>(self) -> DiskFallback<V>
     where
         C: Codec<V>,

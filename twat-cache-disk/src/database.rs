@@ -1,279 +1,232 @@
-//! One fjall database, with what this process knows of it: opened when it is first used, and again when it has failed.
+//! The database of a directory: opened when it is first used, closed when it fails, and opened again later.
 
-use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use twat_cache_core::Process;
-use twat_cache_core::persist::trust;
-use twat_cache_core::{Error, ErrorKind, Namespace, Trust};
+use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
+use twat_cache_core::persist::{prepare_below, prepare_root, trust};
+use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
 
-use crate::debris::SUSPECT;
-use crate::engine::{self, Engine, Mended, from_fjall, guard};
+use crate::changes::Changes;
+use crate::engine::place::{Place, Turn};
+use crate::engine::recovery::{SUSPECT, quarantine};
+use crate::engine::{Engine, LONGEST, from_fjall, guard, is_damage};
 use crate::entry;
-use crate::ledger::{Ledger, Record};
-use crate::registry::Place;
-use crate::stripes::Stripes;
+use crate::sweep::Sweep;
+use crate::usage::Usage;
 
-/// A database that may not be open: not yet, or not any more.
+/// A database, which may not be open.
 pub(crate) struct Database {
-    dir: PathBuf,
-    place: Arc<Place>,
-    /// The limit of the first store that uses it, by which it is made.
+    pub(crate) dir: PathBuf,
+    turn: Arc<Turn>,
+    /// The limit of the first store that uses the database. The engine's options depend on it.
     max_bytes: u64,
-    /// A child of it, made by `fork`, has neither its threads nor its locks.
+    /// A forked process has neither the threads nor the locks of the engine.
     process: Process,
-    /// Whether one of the stores trusts a group.
-    trusts_group: AtomicBool,
     engine: RwLock<Option<Engine>>,
-    attempts: Mutex<Attempts>,
-    /// Found in the database when it is first opened, and given to those that replace it.
+    /// Locked while the engine is opened.
+    pause: Mutex<Option<Pause>>,
+    /// Found in the database when it is first opened, and given to those that take its place.
     secret: OnceLock<[u8; 16]>,
-    pub(crate) ledger: Arc<Mutex<Ledger>>,
-    /// Held while a record is taken from the ledger and written, so that records reach the disk in order.
-    recording: Mutex<()>,
-    /// They outlive the engines: what was outdated for one is so for the next.
-    pub(crate) stripes: Stripes,
+    pub(crate) usage: Arc<Mutex<Usage>>,
+    /// They outlive the engine: what is outdated stays so when the database is opened again.
+    pub(crate) changes: Changes,
 }
 
-/// Opening fails for as long as it does: it is tried again ever less often. A full disk may have room later.
-#[derive(Debug, Default)]
-struct Attempts {
-    next: Option<Instant>,
-    delay: Duration,
-    kind: Option<ErrorKind>,
-    /// What it failed of, in words.
+/// After a failure, the database is not opened for a while.
+struct Pause {
+    end: Instant,
+    length: Duration,
+    kind: ErrorKind,
+    /// Why it failed.
     reason: String,
-    opened: Option<Instant>,
 }
 
-impl Attempts {
-    /// After a failure. A disk that is full fails at the first write, and opening is no sign of room: only an engine
-    /// that has worked for a while is.
-    fn put_off(&mut self, kind: ErrorKind) {
-        if self.opened.take().is_some_and(|opened| opened.elapsed() > LAST_DELAY) {
-            self.delay = Duration::ZERO;
-        }
-        self.delay = (self.delay * 2).clamp(FIRST_DELAY, LAST_DELAY);
-        self.next = Some(Instant::now() + self.delay);
-        self.kind = Some(kind);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Pause {
+    /// Pauses get longer until the database has worked for a while. That it can be opened is not enough: a full disk fails at
+    /// the first write.
+    fn after(last: Option<&Self>, error: &Error) -> Self {
+        let last = last.filter(|last| last.end.elapsed() < LONGEST_PAUSE);
+        let length = last.map_or(FIRST_PAUSE, |last| (last.length * 2).min(LONGEST_PAUSE));
+        Self { end: Instant::now() + length, length, kind: error.kind(), reason: error.chain().to_string() }
     }
 }
-
-const FIRST_DELAY: Duration = Duration::from_millis(500);
-const LAST_DELAY: Duration = Duration::from_secs(30);
 
 impl Database {
-    pub(crate) fn new(dir: PathBuf, place: Arc<Place>, max_bytes: u64, process: Process) -> Self {
+    pub(crate) fn new(dir: PathBuf, turn: Arc<Turn>, max_bytes: u64, process: Process) -> Self {
         Self {
             dir,
-            place,
+            turn,
             max_bytes,
             process,
-            trusts_group: AtomicBool::new(false),
             engine: RwLock::new(None),
-            attempts: Mutex::default(),
+            pause: Mutex::new(None),
             secret: OnceLock::new(),
-            ledger: Arc::default(),
-            recording: Mutex::new(()),
-            stripes: Stripes::new(),
+            usage: Arc::default(),
+            changes: Changes::new(),
         }
     }
 
-    /// The directory that it is in.
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+    /// Makes this directory and the cache directory above it ready. An error if they are not those that may be used.
+    pub(crate) fn prepare_directories(&self, trust: Trust) -> Result<(), Error> {
+        if let Some(parent) = self.dir.parent()
+            && prepare_root(parent, trust)? != parent
+        {
+            let why = "it is behind a link that was not there before";
+            return Err(Error::new(ErrorKind::Other, "use the cache directory").at(parent).because(why));
+        }
+        prepare_below(&self.dir, trust)
     }
 
-    /// Lets a store use it that has this trust.
-    pub(crate) fn admit(&self, trust: Trust) {
-        self.trusts_group.fetch_or(trust == Trust::Group, Ordering::Relaxed);
+    /// The namespace that all caches in this database are in.
+    pub(crate) fn namespace(&self, trust: Trust) -> Result<Namespace, Error> {
+        // Once the database has been open, the secret is known.
+        drop(self.engine(trust)?);
+        Ok(Namespace::from_secret(*self.secret.get_or_init(Namespace::random_secret)))
     }
 
-    /// Whose directories it uses: as its most trusting store does.
-    pub(crate) fn trust(&self) -> Trust {
-        if self.trusts_group.load(Ordering::Relaxed) { Trust::Group } else { Trust::Owner }
+    /// Does something with the engine, which is opened if it is not open, and closed if it has failed.
+    pub(crate) fn with<T>(
+        &self,
+        trust: Trust,
+        attempt: &'static str,
+        work: impl FnOnce(&Engine) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let engine = self.engine(trust)?;
+        guard(attempt, || work(&engine)).map_err(|error| {
+            // The engine takes no more writes after one that failed, and says only once why.
+            let has_failed = matches!(error.kind(), ErrorKind::Full | ErrorKind::Poisoned);
+            engine.has_failed.fetch_or(has_failed, Ordering::Relaxed);
+            drop(engine);
+            if has_failed { self.close(error) } else { error.at(&self.dir) }
+        })
     }
 
-    /// The engine, opened if need be.
     #[inline]
-    pub(crate) fn engine(&self) -> Result<Open<'_>, Error> {
-        // Before any lock: a thread that is not here may have it.
+    fn engine(&self, trust: Trust) -> Result<MappedRwLockReadGuard<'_, Engine>, Error> {
+        // Before any lock: a thread that this process does not have may hold it.
         if self.process.is_forked() {
             let why = "it is the parent's of this process, which was forked";
             return Err(Error::new(ErrorKind::Unavailable, "use the database").at(&self.dir).because(why));
         }
-        let engine = self.engine.read();
-        if engine.is_some() { Ok(Open(engine)) } else { self.open(engine) }
+        RwLockReadGuard::try_map(self.engine.read(), Option::as_ref).or_else(|closed| {
+            drop(closed);
+            self.open(trust)
+        })
     }
 
     #[cold]
-    fn open<'a>(&'a self, closed: RwLockReadGuard<'a, Option<Engine>>) -> Result<Open<'a>, Error> {
-        drop(closed);
-        // Whoever needs it meanwhile waits for us the first time, for there is nothing else to be had. Later, memory
-        // serves: it may take long to read through what may be damaged.
-        let mut attempts = if self.secret.get().is_none() {
-            self.attempts.lock()
-        } else {
-            let being_opened = || Error::new(ErrorKind::Io, "wait until the database is opened again").at(&self.dir);
-            self.attempts.try_lock().ok_or_else(being_opened)?
+    fn open(&self, trust: Trust) -> Result<MappedRwLockReadGuard<'_, Engine>, Error> {
+        // At first, other threads wait until the database is open. Later they do not, and memory serves: it can take long to
+        // read all of a database that may be damaged.
+        let busy = || Error::new(ErrorKind::Io, "wait until the database is opened again").at(&self.dir);
+        let is_first = self.secret.get().is_none();
+        let mut pause = if is_first { self.pause.lock() } else { self.pause.try_lock().ok_or_else(busy)? };
+        if let Ok(engine) = RwLockReadGuard::try_map(self.engine.read(), Option::as_ref) {
+            return Ok(engine);
+        }
+        if let Some(pause) = pause.as_ref().filter(|pause| Instant::now() < pause.end) {
+            return Err(Error::new(pause.kind, "open the database").at(&self.dir).because(pause.reason.clone()));
+        }
+        let (engine, moved) = self.open_engine(trust).inspect_err(|error| {
+            *pause = Some(Pause::after(pause.as_ref(), error));
+        })?;
+        *self.engine.write() = Some(engine);
+        drop(pause);
+        // Without a lock: a logger is the program's own, and may use this very cache.
+        if let Some((damage, aside)) = moved {
+            WarnOnce::new().warn(&damage, format_args!("it was moved to {}, and a new one is made", aside.display()));
+        }
+        // It may have failed by now. Then there is a pause.
+        self.engine(trust)
+    }
+
+    /// Opens the engine. A damaged database is moved aside, and a new one is made: then the damage is given, too, and where
+    /// the database is now.
+    fn open_engine(&self, trust: Trust) -> Result<(Engine, Option<(Error, PathBuf)>), Error> {
+        let at = |error: Error| error.at(&self.dir);
+        self.prepare_directories(trust)?;
+        trust::fits(LONGEST).map_err(|error| at(error.into()))?;
+        let place = Arc::new(Place::take(&self.dir, &self.turn)?);
+        let attempt = || {
+            let sweep = Sweep(AssertUnwindSafe(self.usage.clone()));
+            let engine = Engine::open(&self.dir, self.max_bytes, sweep, place.clone())?;
+            guard("read the database", || self.prepare(&engine))?;
+            Ok(engine)
         };
-        let engine = self.engine.read();
-        if engine.is_some() {
-            return Ok(Open(engine));
-        }
-        drop(engine);
-        if let (Some(next), Some(kind)) = (attempts.next, attempts.kind)
-            && Instant::now() < next
-        {
-            return Err(Error::new(kind, "open the database").at(&self.dir).because(attempts.reason.clone()));
-        }
-        let mut mended = None;
-        let opened = self.try_open(&mut mended).map(|engine| *self.engine.write() = Some(engine));
-        match &opened {
-            Ok(()) => {
-                attempts.next = None;
-                attempts.opened = Some(Instant::now());
-            }
-            Err(error) => {
-                attempts.put_off(error.kind());
-                attempts.reason = error.chain().to_string();
-            }
-        }
-        drop(attempts);
-        if let Some(mended) = mended {
-            mended.warn();
-        }
-        opened?;
-        let engine = self.engine.read();
-        // It may have failed by now.
-        let failed = || Error::new(ErrorKind::Io, "open the database").at(&self.dir);
-        if engine.is_some() { Ok(Open(engine)) } else { Err(failed()) }
+        let damage = match place.attempt(attempt).map_err(at) {
+            Err(error) if is_damage(&error) => error,
+            opened => return opened.map(|engine| (engine, None)),
+        };
+        let failed = |error| at(Error::from(error).attempting("move the damaged database aside"));
+        let aside = quarantine(&self.dir).map_err(failed)?;
+        prepare_below(&self.dir, trust)?;
+        Ok((attempt().map_err(at)?, Some((damage, aside))))
     }
 
-    fn try_open(&self, mended: &mut Option<Mended>) -> Result<Engine, Error> {
-        let prepare = |engine: &Engine| self.prepare(engine);
-        self.place.occupy(|| engine::open(&self.dir, self.trust(), &self.ledger, self.max_bytes, mended, prepare))
-    }
-
-    /// Brings the database and what we know of it together.
+    /// Reads what the database has beside the entries, or writes the secret into a new one.
     fn prepare(&self, engine: &Engine) -> Result<(), Error> {
-        let entries = &engine.entries;
+        let failed = |error| from_fjall(error, "read the database");
         let suspect = self.dir.join(SUSPECT);
         if suspect.exists() {
-            for entry in entries.iter() {
-                entry.value().map_err(|error| from_fjall(error, "read the database"))?;
-            }
-            // If it stays, all is read again next time.
-            let _ = fs::remove_file(suspect);
+            engine.entries.iter().try_for_each(|entry| entry.value().map(drop)).map_err(failed)?;
+            // If the file stays, all is read again next time.
+            let _ = std::fs::remove_file(suspect);
         }
-        let known = entries.get(entry::SECRET).map_err(|error| from_fjall(error, "read the database"))?;
+        let known = engine.entries.get(entry::SECRET).map_err(failed)?;
         let known = known.and_then(|secret| <[u8; 16]>::try_from(&*secret).ok());
-        let mut records = Vec::new();
-        for record in entries.prefix(entry::RECORDS) {
-            let (key, value) = record.into_inner().map_err(|error| from_fjall(error, "read the database"))?;
-            records.extend(entry::recorded(&key).zip(Record::from_bytes(&value)));
-        }
-        // Only now: after an error above, the next attempt must find everything as this one did.
+        let records = engine.entries.prefix(entry::RECORDS).map(fjall::Guard::into_inner);
+        let records = records.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        // Not before: after an error above, the next attempt must not find anything changed.
         let secret = *self.secret.get_or_init(|| known.unwrap_or_else(Namespace::random_secret));
-        if known == Some(secret) {
-            // Also when it is opened anew: another process may have had it meanwhile.
-            let mut ledger = self.ledger.lock();
-            for (area, record) in records {
-                ledger.restore(area, record);
-            }
-        } else {
-            // A new database, or one that another process has made in place of ours.
-            engine.insert(entry::SECRET, secret, "write to the database")?;
-            self.ledger.lock().empty();
+        if known != Some(secret) {
+            // The database is new, or another process has made it in place of the one that was here.
+            self.usage.lock().lose_records();
+            return engine.write("write to the database", 0, |entries| entries.insert(entry::SECRET, secret));
+        }
+        for (key, record) in records {
+            entry::recorded(&key).and_then(|name| self.usage.lock().restore(name, &record));
         }
         Ok(())
     }
 
-    /// The namespace that all caches of this database are in.
-    pub(crate) fn namespace(&self) -> Result<Namespace, Error> {
-        drop(self.engine()?);
-        let secret = self.secret.get().ok_or_else(|| Error::new(ErrorKind::Unavailable, "read the database"))?;
-        Ok(Namespace::from_secret(*secret))
+    /// Writes down the usage of a name.
+    pub(crate) fn record(&self, engine: &Engine, name: u64, is_last: bool) -> Result<(), Error> {
+        // The record is made while the engine is locked. So a later record never comes before an earlier one.
+        engine.write("write to the database", 0, |entries| {
+            let record = self.usage.lock().record(name, is_last);
+            entries.insert(entry::record(name), record)
+        })
     }
 
-    /// Writes down what the ledger has about these areas.
-    pub(crate) fn record(&self, engine: &Engine, areas: &[u64]) -> Result<(), Error> {
-        self.write_records(engine, areas, false)
-    }
-
-    fn write_records(&self, engine: &Engine, areas: &[u64], end: bool) -> Result<(), Error> {
-        let _in_order = self.recording.lock();
-        for area in areas {
-            let record = self.ledger.lock().record(*area, end);
-            if let Some(record) = record {
-                engine.insert(&entry::record(*area), record.to_bytes(), "write to the database")?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at an error of the engine: one that has given up is closed, to be opened anew by the next who needs it.
+    /// Closes the engine after this error, if no other thread has done so. The next caller after a pause opens it again.
     #[cold]
-    fn failed(&self, error: Error, opened: u64) -> Error {
-        // The engine takes no writes any more after one that failed, and says why only once.
-        let full = error.kind() == ErrorKind::Full;
-        if !full && error.kind() != ErrorKind::Poisoned {
-            return error.at(&self.dir);
-        }
-        // In the order of `open`: who opens anew must not come between, or it waits for us with what we wait for.
-        let mut attempts = self.attempts.lock();
-        let mut engine = self.engine.write();
-        // Another may have closed it by now, and a third have opened the next, which is none the worse for our error.
-        let engine = if engine.as_ref().is_some_and(|engine| engine.id == opened) { engine.take() } else { None };
-        if let Some(engine) = engine {
-            attempts.put_off(if full { ErrorKind::Full } else { ErrorKind::Io });
-            attempts.reason = error.chain().to_string();
-            drop(attempts);
-            // Perhaps over a block that it cannot read, and so not compact: then it would give up again and again.
-            if !full {
+    fn close(&self, error: Error) -> Error {
+        let is_full = error.kind() == ErrorKind::Full;
+        // The error of an engine is not lasting: the next engine may work.
+        let error = if is_full { error } else { Error::new(ErrorKind::Io, "write to the database").because(error) };
+        let error = error.at(&self.dir);
+        // In the same order as in `open`.
+        let mut pause = self.pause.lock();
+        // If it was opened again by now, the new engine has not failed.
+        let failed = self.engine.write().take_if(|engine| *engine.has_failed.get_mut());
+        if let Some(engine) = failed {
+            *pause = Some(Pause::after(pause.as_ref(), &error));
+            drop(pause);
+            // The engine may have given up because of damage, which would make the next one give up, too.
+            if !is_full {
                 let _ = trust::options().write(true).create(true).truncate(false).open(self.dir.join(SUSPECT));
             }
-            // Closing can take seconds. Others go on without it meanwhile.
-            self.place.vacate(engine);
+            // Without a lock: it can take seconds.
+            engine.close();
         }
-        if full {
-            return error.at(&self.dir);
-        }
-        // Of another kind, because it is not lasting: the next engine may work.
-        Error::new(ErrorKind::Io, "write to the database").because(error).at(&self.dir)
-    }
-
-    /// Does something with the engine, and sees to its errors.
-    pub(crate) fn with<T>(
-        &self,
-        attempt: &'static str,
-        work: impl FnOnce(&Engine) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let engine = self.engine()?;
-        let done = guard(attempt, || work(&engine));
-        let opened = engine.id;
-        // Before the error is seen to, which may close it.
-        drop(engine);
-        done.map_err(|error| self.failed(error, opened))
-    }
-}
-
-/// The engine, while it is open.
-pub(crate) struct Open<'a>(RwLockReadGuard<'a, Option<Engine>>);
-
-impl std::ops::Deref for Open<'_> {
-    type Target = Engine;
-
-    fn deref(&self) -> &Engine {
-        match &*self.0 {
-            Some(engine) => engine,
-            None => unreachable!("only made of an open engine, and nobody closes it under the guard"),
-        }
+        error
     }
 }
 
@@ -281,19 +234,13 @@ impl Drop for Database {
     fn drop(&mut self) {
         let Some(engine) = self.engine.get_mut().take() else { return };
         if self.process.is_forked() {
-            // What closing it would do, to its files and its threads, is the parent's to do.
+            // To close it, with its files and threads, is up to the parent.
             std::mem::forget(engine);
-        } else {
-            let areas = self.ledger.lock().unrecorded();
-            // What cannot be written down is counted too high by the next process.
-            let _ = guard("close the database", || self.write_records(&engine, &areas, true));
-            self.place.vacate(engine);
+            return;
         }
-    }
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("dir", &self.dir).finish_non_exhaustive()
+        let names = self.usage.lock().unrecorded();
+        // The next process counts too much for a name whose last record cannot be written.
+        let _ = guard("close the database", || names.iter().try_for_each(|name| self.record(&engine, *name, true)));
+        engine.close();
     }
 }

@@ -1,43 +1,44 @@
-//! How entries lie in the database: their keys, and the keys of what is kept beside them.
+//! The keys of the entries in the database, and of what is stored beside them.
 
 use twat_cache_core::KeyHash;
 
-/// A digest and an area: eight bytes behind sixteen.
+/// A digest (16 bytes), then the id of a namespace (8 bytes, big-endian).
 ///
-/// The digest comes first because the engine compares the first bytes of two keys where it has them at hand, and only if
-/// they are equal goes to where the keys lie. So whoever wants all entries of one area looks at those of all.
+/// The digest comes first because the engine compares the first bytes of two keys without following a pointer. So all
+/// entries of one namespace can only be found by looking at all entries.
 pub(crate) type Key = [u8; LEN];
 
 const LEN: usize = 24;
 
 /// The key of an entry.
-pub(crate) fn key(area: u64, digest: KeyHash) -> Key {
+pub(crate) fn key(id: u64, digest: KeyHash) -> Key {
     let mut key = [0; LEN];
     key[..16].copy_from_slice(&digest.to_bytes());
-    key[16..].copy_from_slice(&area.to_be_bytes());
+    key[16..].copy_from_slice(&id.to_be_bytes());
     key
 }
 
-/// The area that the entry with this key is in, if it is an entry's: what is kept beside them has keys of other lengths.
-pub(crate) fn area_of(key: &[u8]) -> Option<u64> {
+/// The id of the namespace of the entry with this key; `None` if it is not the key of an entry. All other keys have other
+/// lengths.
+pub(crate) fn id(key: &[u8]) -> Option<u64> {
     let key: &Key = key.try_into().ok()?;
-    let (_, area) = key.split_last_chunk::<8>()?;
-    Some(u64::from_be_bytes(*area))
+    let (_, id) = key.split_last_chunk::<8>()?;
+    Some(u64::from_be_bytes(*id))
 }
 
-/// The key of the secret that all digests are keyed by.
+/// The key of the secret that keys all digests.
 pub(crate) const SECRET: &[u8] = b"\0\0\0\0\0\0\0\0secret";
 
 /// The prefix of the keys of all records.
-pub(crate) const RECORDS: &[u8] = b"\0\0\0\0\0\0\0\0record";
+pub(crate) const RECORDS: &[u8] = b"\0\0\0\0\0\0\0\0usage";
 
-/// The key of an area's record.
-pub(crate) fn record(area: u64) -> Vec<u8> {
-    [RECORDS, &area.to_be_bytes()].concat()
+/// The key of the record of a name.
+pub(crate) fn record(name: u64) -> Vec<u8> {
+    [RECORDS, &name.to_be_bytes()].concat()
 }
 
-/// The area whose record has this key.
+/// The name whose record has this key.
 pub(crate) fn recorded(key: &[u8]) -> Option<u64> {
-    let area = key.strip_prefix(RECORDS)?;
-    Some(u64::from_be_bytes(area.try_into().ok()?))
+    let name = key.strip_prefix(RECORDS)?;
+    Some(u64::from_be_bytes(name.try_into().ok()?))
 }

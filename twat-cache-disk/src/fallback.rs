@@ -5,8 +5,8 @@ use twat_cache_core::{Args, Error, Fallback, KeyedStore, LruStore, Store};
 
 use crate::store::DiskStore;
 
-/// Results in the database, and in memory where the database fails. The store of all memos that [`bcache`](crate::bcache)
-/// makes.
+/// Results in the database, and in memory when the database fails. All memos that [`bcache`](crate::bcache) makes have this
+/// store.
 #[derive(Debug)]
 pub struct DiskFallback<V>(pub(crate) Fallback<DiskStore<V>, LruStore<V>>);
 
@@ -31,12 +31,12 @@ impl<V> DiskFallback<V> {
         self.0.primary()
     }
 
-    /// The memory that serves where the database fails.
+    /// The memory that serves when the database fails.
     pub fn secondary(&self) -> &LruStore<V> {
         self.0.secondary()
     }
 
-    /// Whether memory has replaced the database for good.
+    /// Whether memory serves for as long as this store exists.
     pub fn has_switched(&self) -> bool {
         self.0.has_switched()
     }

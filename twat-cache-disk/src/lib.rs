@@ -7,29 +7,29 @@
 //!
 //! let length = bcache("lengths").dir(dir).wrap(|text: &str| text.chars().count());
 //! assert_eq!(length.call("hello"), 5);
-//! assert_eq!(length.call("hello"), 5); // not counted again, and not by the next run of the program either
+//! assert_eq!(length.call("hello"), 5); // not counted again, neither now nor in the next run of the program
 //! ```
 //!
-//! Values need [rkyv](https://docs.rs/rkyv)'s derives, or with `.serde()` (feature `serde`) serde's; numbers, strings,
-//! vectors, maps, tuples and options have both. Arguments need `Hash` and nothing else.
+//! Values need the derives of [rkyv](https://docs.rs/rkyv), or with `.serde()` (feature `serde`) those of serde. Numbers,
+//! strings, vectors, maps, tuples and options have both. Arguments need `Hash`, `Eq` and `Clone`.
 //!
 //! # When something is wrong
 //!
-//! The function is not affected, and one warning is logged that says what failed and what serves instead:
+//! The function is not affected. One warning is logged that says what failed and what serves instead:
 //!
-//! - Another process has the database open: memory serves. The engine admits one process at a time.
-//! - The database is damaged, or a file of it is missing: it is moved to `bcache.corrupt`, and a new one is made. A single
+//! - Another process has the database open: memory serves. The engine allows one process at a time.
+//! - The database is damaged, or one of its files is missing: it is moved to `bcache.corrupt`, and a new one is made. A single
 //!   damaged entry is computed again.
 //! - The directory cannot be made or written, the disk is full, or files may not be as long as the engine makes them (65 MiB,
-//!   `ulimit -f`): memory serves, and opening is tried again from time to time, ever less often.
+//!   `ulimit -f`): memory serves. Opening is tried again after a pause, and the pauses get longer.
 //! - The directory belongs to another user, or others can write to it: memory serves. See [`Trust`].
-//! - The directory is removed or replaced while it is in use: the next store that is more than a second later notices, and
-//!   soon after that a new database is made. What was stored in that second is lost.
-//! - What is no directory is in place of `bcache`, or no file of ours in place of `bcache.lock`: it is moved aside, and no link
-//!   is followed.
+//! - The directory is removed or replaced while it is in use: a store notices that after at most a second, and then a new
+//!   database is made. The results that were stored in that second are lost.
+//! - Something that is not a directory has the name `bcache`, or something that is not the cache's file has the name
+//!   `bcache.lock`: it is moved aside. No link is followed.
 //!
-//! After `fork` without `exec`, the child serves from memory, and harms nothing. But it has the engine's lock, too: after
-//! its parent has closed the database, others may have to wait until the child ends.
+//! After `fork` without `exec`, memory serves in the child, and the child does not change the database. But the child has the
+//! engine's lock, too: after its parent has closed the database, others may have to wait until the child ends.
 //!
 //! [`DiskBuilder::open`] gives the bare store, which reports errors instead.
 
@@ -37,19 +37,15 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-mod claim;
+mod changes;
 mod database;
-mod debris;
 mod engine;
 mod entry;
 mod fallback;
-mod journals;
-mod ledger;
-mod manifests;
 mod registry;
 mod store;
-mod stripes;
 mod sweep;
+mod usage;
 
 pub use builder::{DiskBuilder, bcache};
 pub use fallback::DiskFallback;

@@ -1,129 +1,112 @@
 use std::fmt;
-
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
 use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
-use twat_cache_core::{Args, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Store, Ticket};
+use twat_cache_core::{Args, Error, ErrorKind, Found, KeyedStore, Namespace, Store, Ticket};
 
+use crate::changes::Change;
 use crate::database::Database;
-use crate::engine::{Engine, from_fjall, prepare_directories};
+use crate::engine::{Engine, from_fjall};
 use crate::entry::{self, Key};
-use crate::ledger::Bounds;
-use crate::stripes::Changed;
+use crate::registry;
+use crate::usage::{self, Bounds};
 
 /// Results in a [fjall] database, found by the digest of their arguments.
 ///
-/// Made by [`bcache`](crate::bcache)`(name).open()`, and, as the primary of a [`Fallback`](twat_cache_core::Fallback), by
-/// its `wrap`s. All stores of a directory share one database, which is opened when the first of them is used and closed
-/// when the last one is dropped. Lookups and changes take time logarithmic in the number of entries; `len` looks at all
-/// of the directory's.
+/// [`bcache`](crate::bcache)`(name).open()` makes one, and its `wrap`s make one as the primary of a
+/// [`Fallback`](twat_cache_core::Fallback). All stores of a directory share one database. It is opened when the first of them
+/// is used, and closed when the last one is dropped. A lookup or a change takes time logarithmic in the number of entries;
+/// `len` looks at all entries of the directory.
 ///
-/// Writes are synchronous and go to the operating system's buffers: a result that was stored survives the process,
-/// however that ends, and not a power cut.
+/// Writes are synchronous and go to the operating system's buffers. A stored result survives the process, however the process
+/// ends. It may be lost in a power cut.
 pub struct DiskStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
     within: fn(&Namespace) -> Namespace,
-    area: OnceLock<Area>,
+    entries: OnceLock<Entries>,
     codec: ErasedCodec<V>,
 }
 
-/// Where this cache's entries are: known once the database is open.
-struct Area {
+/// Where the entries of a store are: known once the database has been opened.
+struct Entries {
+    database: Arc<Database>,
     namespace: Namespace,
     id: u64,
     bounds: Arc<Bounds>,
 }
 
-/// An entry to be written.
-struct Written {
-    key: Key,
-    /// With room for the header, which is still to be made.
-    entry: Vec<u8>,
-    deadline: u64,
-    origin: Origin,
-}
-
-/// Where an entry comes from that is to be written.
-#[derive(Clone, Copy)]
-enum Origin {
-    /// A computation that began with this ticket.
-    Computed(Ticket),
-    /// It is there already, in this epoch, and is written anew.
-    Renewed(u64),
+impl Entries {
+    fn key<K: Args + ?Sized>(&self, key: &K) -> Key {
+        entry::key(self.id, self.namespace.digest_of(key))
+    }
 }
 
 impl<V> DiskStore<V> {
     /// `within` adds codec and type to a namespace.
     pub(crate) fn new(options: Options, codec: ErasedCodec<V>, within: fn(&Namespace) -> Namespace) -> Self {
-        let database = options.root().map(|dir| crate::registry::database(&dir, options.max_bytes, options.trust));
-        Self { database, options, within, area: OnceLock::new(), codec }
+        let database = options.root().map(|dir| registry::database(&dir, options.max_bytes));
+        Self { database, options, within, entries: OnceLock::new(), codec }
     }
 
-    /// Opens the database now, if it is not open. What uses it does so by itself.
+    /// Opens the database now, if it is not open. Every operation does so by itself.
     pub fn open(&self) -> Result<(), Error> {
-        self.area().map(drop)
+        self.entries().map(drop)
     }
 
     /// The directory of the database, in the cache directory. Empty if there is no cache directory on this system.
     pub fn path(&self) -> &Path {
-        self.database.as_ref().map_or(Path::new(""), |database| database.dir())
+        self.database.as_ref().map_or(Path::new(""), |database| &database.dir)
     }
 
-    /// The engine, opened if need be. As long as you keep it, the database cannot be opened anew should it fail.
+    /// The engine, which is opened if it is not open. As long as you keep it, a database that fails cannot be opened again.
     pub fn database(&self) -> Result<fjall::Database, Error> {
-        self.shared()?.with("open the database", |engine| Ok(engine.database.clone()))
+        self.with("open the database", |_, engine| Ok(engine.database.clone()))
     }
 
-    /// The part of the database that all caches keep their entries in.
+    /// The part of the database that has the entries of all caches.
     pub fn keyspace(&self) -> Result<Keyspace, Error> {
-        self.shared()?.with("open the database", |engine| Ok(engine.entries.clone()))
-    }
-
-    fn shared(&self) -> Result<&Database, Error> {
-        let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
-        self.database.as_deref().ok_or_else(nowhere)
+        self.with("open the database", |_, engine| Ok(engine.entries.clone()))
     }
 
     #[inline]
-    fn area(&self) -> Result<&Area, Error> {
-        match self.area.get() {
-            Some(area) => Ok(area),
-            None => self.settle(),
-        }
+    fn entries(&self) -> Result<&Entries, Error> {
+        self.entries.get().map_or_else(|| self.find_entries(), Ok)
     }
 
     #[cold]
-    fn settle(&self) -> Result<&Area, Error> {
-        let database = self.shared()?;
-        // By the path that was given: the links on the way are looked at, too.
-        if let Some(root) = self.options.root() {
-            prepare_root(&root, self.options.trust)?;
-        }
-        if database.trust() != self.options.trust {
-            prepare_directories(database.dir(), self.options.trust)?;
-        }
-        let root = database.namespace()?;
+    fn find_entries(&self) -> Result<&Entries, Error> {
+        let (Some(database), Some(root)) = (self.database.clone(), self.options.root()) else {
+            return Err(Error::new(ErrorKind::Unavailable, "find this user's cache directory"));
+        };
+        // Also by the path as it was given: the links on the way are checked.
+        prepare_root(&root, self.options.trust)?;
+        database.prepare_directories(self.options.trust)?;
+        let root = database.namespace(self.options.trust)?;
         let namespace = (self.within)(&self.options.versioned(&root));
-        let id = namespace.id();
-        let bounds = database.ledger.lock().open(id, self.options.named(&root).id());
-        // Sweeps go by the clock that deadlines were made with; the first store's, if several differ.
+        let id = usage::id(self.options.named(&root).id(), namespace.id());
+        let bounds = database.usage.lock().bounds(id);
+        // Sweeps use the clock that deadlines were made with: the first store's, if several stores have different ones.
         let _ = bounds.clock.set(self.options.expiry.clock.clone());
-        Ok(self.area.get_or_init(|| Area { namespace, id, bounds }))
+        Ok(self.entries.get_or_init(|| Entries { database, namespace, id, bounds }))
     }
 
-    /// The entry of a key, as it lies in the database, if it may still be given out.
-    fn find(&self, area: &Area, key: Key) -> Result<Option<(Header, Slice)>, Error> {
-        let found = self.shared()?.with("read an entry", |engine| read(engine, key))?;
-        Ok(found.filter(|(header, _)| self.lives(area, *header)))
+    /// Does something with the engine, which is opened if it is not open.
+    fn with<T>(
+        &self,
+        attempt: &'static str,
+        work: impl FnOnce(&Entries, &Engine) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let entries = self.entries()?;
+        entries.database.with(self.options.trust, attempt, |engine| work(entries, engine))
     }
 
-    fn lives(&self, area: &Area, header: Header) -> bool {
+    fn is_live(&self, entries: &Entries, header: Header) -> bool {
         header.codec == self.codec.id()
-            && area.bounds.is_live(header.epoch)
+            && entries.bounds.is_live(header.epoch)
             && self.options.expiry.allows(header.deadline)
     }
 
@@ -131,79 +114,76 @@ impl<V> DiskStore<V> {
         if !self.options.keeps() {
             return Ok(None);
         }
-        let area = self.area()?;
-        let digest = area.namespace.digest_of(key);
-        let Some((header, entry)) = self.find(area, entry::key(area.id, digest))? else {
+        let entries = self.entries()?;
+        let key = entries.key(key);
+        let found = self.with("read an entry", |_, engine| read(engine, key))?;
+        let Some((header, entry)) = found.filter(|(header, _)| self.is_live(entries, *header)) else {
             return Ok(None);
         };
         let value = self.codec.decode(&entry[Header::LEN..]).map_err(|error| error.at(self.path()))?;
-        if area.bounds.is_old(header.epoch) {
-            self.renew(area, digest, header);
+        if entries.bounds.is_old(header.epoch) {
+            self.renew(key, header);
         }
         Ok(Some((value, header)))
     }
 
-    /// Writes an entry anew that is used and would soon be closed.
+    /// Writes an entry again that is used and would soon be evicted.
     #[cold]
-    fn renew(&self, area: &Area, digest: KeyHash, header: Header) {
-        let Ok(database) = self.shared() else { return };
-        let key = entry::key(area.id, digest);
-        let renewed = database.with("write an entry", |engine| {
-            let _stripe = database.stripes.lock(digest);
-            // If it is another one by now, that one is new already.
+    fn renew(&self, key: Key, header: Header) {
+        let renewed = self.with("write an entry", |entries, engine| {
+            let _change = entries.database.changes.lock(&key);
             match read(engine, key)? {
-                // And what is there now is written, not what was read: one header may be that of two values.
-                Some((now, entry)) if now == header => {
-                    let (entry, deadline, origin) = (entry.to_vec(), header.deadline, Origin::Renewed(header.epoch));
-                    self.put(database, engine, area, Written { key, entry, deadline, origin })
-                }
+                // What is there now is written, and not what was read: two values may have equal headers.
+                Some((now, entry)) if now == header => self.put(entries, engine, key, header, entry.to_vec(), None),
+                // Another entry is new.
                 _ => Ok(false),
             }
         });
         if let Err(error) = renewed {
-            // It is still there, and the value is on its way to the caller.
+            // The entry is still there, and the caller gets its value.
             log::debug!(target: "twat_cache", "{}; it may be evicted although it is used", error.chain());
         }
     }
 
-    /// Writes an entry, if it is not outdated; says whether it is current. The caller has the key's stripe.
-    fn put(&self, database: &Database, engine: &Engine, area: &Area, written: Written) -> Result<bool, Error> {
-        let Written { key, mut entry, deadline, origin } = written;
-        let bytes = (key.len() + entry.len()) as u64;
-        // One that cannot be read is replaced all the same; its bytes stay counted until their epoch is closed.
+    /// Writes an entry, which has room for its header, and says whether it is current. The caller has locked the key.
+    ///
+    /// It is current if the namespace was not cleared since the computation `begun`. Without a computation, it takes the
+    /// place of itself, and is current as long as it is live.
+    fn put(
+        &self,
+        entries: &Entries,
+        engine: &Engine,
+        key: Key,
+        header: Header,
+        mut entry: Vec<u8>,
+        begun: Option<u64>,
+    ) -> Result<bool, Error> {
+        let Entries { database, id, bounds, .. } = entries;
+        let bytes = size(key, &entry);
+        // An entry that cannot be read is replaced as well. Its bytes stay counted until their epoch is closed.
         let replaced = read(engine, key).ok().flatten();
-        let replaced = replaced.map(|(header, old)| (header.epoch, (key.len() + old.len()) as u64));
-        let added = {
-            let mut ledger = database.ledger.lock();
-            // Under this lock epochs are closed: what has been cleared or evicted must not come back in a new one.
-            let is_outdated = match origin {
-                Origin::Computed(ticket) => area.bounds.is_outdated(ticket.number),
-                Origin::Renewed(epoch) => !area.bounds.is_live(epoch),
-            };
-            if is_outdated {
+        let (old_epoch, old_bytes) = replaced.map_or((0, 0), |(header, old)| (header.epoch, size(key, &old)));
+        let (epoch, is_due) = {
+            // Under this lock epochs are closed. An entry that was cleared or evicted must not come back in a new one.
+            let mut usage = database.usage.lock();
+            if begun.map_or(!bounds.is_live(header.epoch), |begun| bounds.is_outdated(begun)) {
                 return Ok(false);
             }
-            if let Some((epoch, bytes)) = replaced {
-                ledger.subtract(area.id, epoch, bytes);
-            }
-            ledger.add(area.id, bytes, self.options.max_bytes)
+            usage.adjust(*id, old_epoch, -old_bytes);
+            usage.add(*id, bytes.cast_unsigned(), self.options.max_bytes)
         };
-        let header = Header { codec: self.codec.id(), epoch: added.epoch, deadline };
-        entry[..Header::LEN].copy_from_slice(&header.to_bytes());
-        // The record first: what it counts too much does less harm than what it would miss.
-        let written =
-            database.record(engine, &added.record).and_then(|()| engine.insert(&key, entry, "write an entry"));
-        if written.is_err() {
-            let mut ledger = database.ledger.lock();
-            ledger.subtract(area.id, added.epoch, bytes);
-            if let Some((epoch, bytes)) = replaced {
-                ledger.put_back(area.id, epoch, bytes);
-            }
-        }
-        written.map(|()| true)
+        entry[..Header::LEN].copy_from_slice(&Header { epoch, ..header }.to_bytes());
+        // The record comes first: to count too much is better than to count too little.
+        let recorded = if is_due { database.record(engine, usage::name_of(*id), false) } else { Ok(()) };
+        let write = || engine.write("write an entry", entry.len(), |keyspace| keyspace.insert(key, entry));
+        recorded.and_then(|()| write()).map(|()| true).inspect_err(|_| {
+            let mut usage = database.usage.lock();
+            usage.adjust(*id, epoch, -bytes);
+            usage.adjust(*id, old_epoch, old_bytes);
+        })
     }
 
-    /// Stores a value that was computed since `ticket`, for `time` at the most; says whether it is current.
+    /// Stores a value that was computed since `ticket`, for at most `time`, and says whether it is current.
     fn store<K: Args + ?Sized>(
         &self,
         key: &K,
@@ -214,59 +194,60 @@ impl<V> DiskStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        let area = self.area()?;
-        let database = self.shared()?;
+        let key = self.entries()?.key(key);
         let mut entry = vec![0; Header::LEN];
         self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        let digest = area.namespace.digest_of(key);
-        let key = entry::key(area.id, digest);
-        // The engine has room for 4 GiB in a value.
-        let fits = (key.len() + entry.len()) as u64 <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
+        // The engine's values have at most 4 GiB.
+        let fits = size(key, &entry).cast_unsigned() <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
         let is_kept = fits && self.options.expiry.within(time) != Some(Duration::ZERO);
-        let deadline = self.options.expiry.deadline(time);
-        database.with("write an entry", |engine| {
-            let mut stripe = database.stripes.lock(digest);
-            let ticket = ticket.unwrap_or_else(|| Ticket { number: database.stripes.now(), is_refresh: false });
-            match stripe.changed(digest, ticket.number) {
-                Changed::No => {}
-                // What is there may be older than this refresh.
-                Changed::Perhaps if ticket.is_refresh => {
-                    return self.take(database, engine, area, key).map(|_| false);
+        let header = Header { codec: self.codec.id(), epoch: 0, deadline: self.options.expiry.deadline(time) };
+        self.with("write an entry", |entries, engine| {
+            let changes = &entries.database.changes;
+            let mut last = changes.lock(&key);
+            let Ticket { number, is_refresh } = ticket.unwrap_or_else(|| changes.begin());
+            if number < last.number {
+                // The last change may be of another key. Then what is there may be older than this refresh.
+                if is_refresh && last.key != Some(key) {
+                    self.take(entries, engine, key)?;
                 }
-                Changed::Yes | Changed::Perhaps => return Ok(false),
+                return Ok(false);
             }
-            let is_current = if is_kept {
-                self.put(database, engine, area, Written { key, entry, deadline, origin: Origin::Computed(ticket) })?
-            } else {
-                // Neither is what it would have replaced.
-                self.take(database, engine, area, key).map(|_| true)?
-            };
-            if is_current && ticket.is_refresh {
-                stripe.change(digest, ticket.number);
+            if !is_kept {
+                // The entry that it would have replaced is not kept, either.
+                self.take(entries, engine, key)?;
+            } else if !self.put(entries, engine, key, header, entry, Some(number))? {
+                return Ok(false);
             }
-            Ok(is_current)
+            if is_refresh {
+                *last = Change { key: Some(key), number };
+            }
+            Ok(true)
         })
     }
 
-    /// Removes an entry; says whether there was one. The caller has the key's stripe.
-    fn take(&self, database: &Database, engine: &Engine, area: &Area, key: Key) -> Result<bool, Error> {
-        let found = match read(engine, key) {
-            Ok(None) => return Ok(false),
-            Ok(found) => found,
-            // Whatever it is, it is removed.
-            Err(_) => None,
-        };
-        engine.remove(&key, "remove an entry")?;
-        let Some((header, entry)) = found else { return Ok(true) };
-        database.ledger.lock().subtract(area.id, header.epoch, (key.len() + entry.len()) as u64);
-        Ok(self.lives(area, header))
+    /// Removes an entry; says whether there was one. The caller has locked the key.
+    fn take(&self, entries: &Entries, engine: &Engine, key: Key) -> Result<bool, Error> {
+        let found = read(engine, key);
+        if let Ok(None) = found {
+            return Ok(false);
+        }
+        engine.write("remove an entry", 0, |keyspace| keyspace.remove(key))?;
+        // An entry that cannot be read is removed as well.
+        let Ok(Some((header, entry))) = found else { return Ok(true) };
+        entries.database.usage.lock().adjust(entries.id, header.epoch, -size(key, &entry));
+        Ok(self.is_live(entries, header))
     }
 }
 
 fn read(engine: &Engine, key: Key) -> Result<Option<(Header, Slice)>, Error> {
     let found = engine.entries.get(key).map_err(|error| from_fjall(error, "read an entry"))?;
-    // What has another header is of another format, and as good as absent.
+    // An entry with another header is of another format, and counts as absent.
     Ok(found.and_then(|entry| Header::split(&entry).map(|(header, _)| header).map(|header| (header, entry))))
+}
+
+/// How many bytes of the limit an entry takes.
+fn size(key: Key, entry: &[u8]) -> i64 {
+    (key.len() + entry.len()).cast_signed() as i64
 }
 
 impl<V: Send + Sync> Store for DiskStore<V> {
@@ -276,25 +257,22 @@ impl<V: Send + Sync> Store for DiskStore<V> {
         if !self.options.keeps() {
             return Ok(0);
         }
-        let area = self.area()?;
-        self.shared()?.with("count the entries", |engine| {
+        self.with("count the entries", |entries, engine| {
             let mut count = 0;
             for entry in engine.entries.iter() {
-                let found = entry.into_inner_if(|key| entry::area_of(key) == Some(area.id));
+                let found = entry.into_inner_if(|key| entry::id(key) == Some(entries.id));
                 let (_, value) = found.map_err(|error| from_fjall(error, "count the entries"))?;
                 let header = value.and_then(|value| Header::split(&value).map(|(header, _)| header));
-                count += usize::from(header.is_some_and(|header| self.lives(area, header)));
+                count += usize::from(header.is_some_and(|header| self.is_live(entries, header)));
             }
             Ok(count)
         })
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let area = self.area()?;
-        let database = self.shared()?;
-        database.with("clear", |engine| {
-            database.ledger.lock().clear(area.id, database.stripes.now());
-            database.record(engine, &[area.id])
+        self.with("clear", |Entries { database, id, .. }, engine| {
+            database.usage.lock().clear(*id, database.changes.begin().number, self.options.max_bytes);
+            database.record(engine, usage::name_of(*id), false)
         })
     }
 
@@ -317,13 +295,12 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let area = self.area()?;
-        let database = self.shared()?;
-        let digest = area.namespace.digest_of(key);
-        database.with("remove an entry", |engine| {
-            let mut stripe = database.stripes.lock(digest);
-            let removed = self.take(database, engine, area, entry::key(area.id, digest));
-            stripe.change(digest, database.stripes.now());
+        let key = self.entries()?.key(key);
+        self.with("remove an entry", |entries, engine| {
+            let changes = &entries.database.changes;
+            let mut last = changes.lock(&key);
+            let removed = self.take(entries, engine, key);
+            *last = Change { key: Some(key), number: changes.begin().number };
             removed
         })
     }
@@ -337,10 +314,9 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         self.store(key, value, time, None).map(drop)
     }
 
-    // One process has the database. But it may have several memos of a name.
+    // Only one process has the database. But it may have several memos of a name.
     fn begin(&self, _: &K) -> Ticket {
-        let number = self.database.as_ref().map_or(0, |database| database.stripes.now());
-        Ticket { number, is_refresh: false }
+        self.database.as_ref().map_or_else(Ticket::default, |database| database.changes.begin())
     }
 
     fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
@@ -350,11 +326,39 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
 
 impl<V> fmt::Debug for DiskStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskStore")
-            .field("name", &self.options.name)
-            .field("path", &self.path())
-            .field("max_bytes", &self.options.max_bytes)
-            .field("ttl", &self.options.expiry.ttl)
-            .finish_non_exhaustive()
+        f.debug_struct("DiskStore").field("options", &self.options).field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: u64 = 0;
+
+    #[test]
+    fn a_change_of_another_key_in_the_stripe_leaves_nothing_older_than_a_refresh() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = crate::bcache("numbers").dir(dir.path()).open::<u64>().unwrap();
+        let stripe = |key: &u64| {
+            let key = store.entries().unwrap().key(key);
+            std::ptr::from_ref(&*store.database.as_ref().unwrap().changes.lock(&key))
+        };
+        let neighbour = (1..100_000).find(|key| stripe(key) == stripe(&KEY)).unwrap();
+        let refresh = |ticket| Ticket { is_refresh: true, ..ticket };
+        store.insert(&KEY, &1).unwrap();
+        let tickets = [(); 3].map(|()| store.begin(&KEY));
+        // After a change of another key, a result is not stored, and a refresh removes what is there.
+        store.remove(&neighbour).unwrap();
+        assert!(!store.insert_begun(&KEY, &2, tickets[0]).unwrap());
+        assert_eq!(store.get(&KEY).unwrap(), Some(1));
+        assert!(!store.insert_begun(&KEY, &2, refresh(tickets[1])).unwrap());
+        assert_eq!(store.get(&KEY).unwrap(), None);
+        // A later refresh of the key itself stays.
+        assert!(store.insert_begun(&KEY, &3, refresh(store.begin(&KEY))).unwrap());
+        assert!(!store.insert_begun(&KEY, &2, refresh(tickets[2])).unwrap());
+        assert_eq!(store.get(&KEY).unwrap(), Some(3));
+        store.insert(&KEY, &4).unwrap();
+        assert_eq!(store.get(&KEY).unwrap(), Some(4));
     }
 }

@@ -1,0 +1,48 @@
+//! The order in which computations begin and entries change, and a lock for each key.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use twat_cache_core::Ticket;
+
+use crate::entry::Key;
+
+/// A computation gets a number when it begins, and so does a change of an entry. The lower number is the earlier one.
+///
+/// Keys that share a stripe share a lock, and only the last change of a stripe is known. A result is also refused if its
+/// computation began before a change of another key in the stripe. That costs one computation.
+pub(crate) struct Changes {
+    clock: AtomicU64,
+    stripes: Box<[Mutex<Change>]>,
+}
+
+/// The last change in a stripe: a removal, or a refresh.
+#[derive(Default)]
+pub(crate) struct Change {
+    pub(crate) key: Option<Key>,
+    pub(crate) number: u64,
+}
+
+/// Of 48 bytes each. If `n` keys are removed or refreshed while a result is computed, it is refused in `n` of this many
+/// cases.
+const STRIPES: usize = 1024;
+
+impl Changes {
+    pub(crate) fn new() -> Self {
+        Self { clock: AtomicU64::new(0), stripes: (0..STRIPES).map(|_| Mutex::default()).collect() }
+    }
+
+    /// A ticket with a number that is larger than all before.
+    pub(crate) fn begin(&self) -> Ticket {
+        Ticket { number: self.clock.fetch_add(1, Ordering::AcqRel) + 1, is_refresh: false }
+    }
+
+    /// Locks the stripe of this key.
+    ///
+    /// The lock is held while an entry is read and then written. Otherwise a value that is replaced or removed between the
+    /// two could come back. It delays nobody: the engine writes one entry at a time, and a lookup does not need the lock.
+    pub(crate) fn lock(&self, key: &Key) -> MutexGuard<'_, Change> {
+        let [first, second, ..] = *key;
+        self.stripes[usize::from(u16::from_le_bytes([first, second])) % STRIPES].lock()
+    }
+}
