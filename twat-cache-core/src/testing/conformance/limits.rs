@@ -1,12 +1,12 @@
-//! Limits that hold, and let stay what is used: scenarios 13, 15 and 16.
+//! Limits on entries and on their age: scenarios 13, 15 and 16.
 
 #![allow(missing_docs, reason = "the names say it")]
 
 use std::thread;
 use std::time::Duration;
 
-use super::values::Subject;
-use super::{Counter, ENTRY_BYTES, Setup};
+use super::{ENTRY_BYTES, Setup, Subject};
+use crate::testing::Counter;
 use crate::{Found, ManualClock, Memo};
 
 fn value(n: u64) -> String {
@@ -32,11 +32,11 @@ pub fn the_limit_on_entries_holds_under_four_threads<S: Subject>(open: impl Fn(&
     }
 }
 
-pub fn no_room_means_to_compute_every_time<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn with_a_limit_of_zero_every_call_computes<S: Subject>(open: impl Fn(&Setup) -> S) {
     computes_every_time(open(&Setup { max_entries: 0, ..Setup::default() }));
 }
 
-pub fn a_zero_ttl_means_to_compute_every_time<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn with_a_ttl_of_zero_every_call_computes<S: Subject>(open: impl Fn(&Setup) -> S) {
     computes_every_time(open(&Setup { ttl: Some(Duration::ZERO), ..Setup::default() }));
 }
 
@@ -55,7 +55,7 @@ fn computes_every_time<S: Subject>(store: S) {
     assert_eq!(memo.len().unwrap(), 0);
 }
 
-pub fn what_is_used_stays<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn entries_in_constant_use_are_not_evicted<S: Subject>(open: impl Fn(&Setup) -> S) {
     let computed = Counter::new();
     let memo = Memo::new(open(&Setup { max_entries: 200, ..Setup::default() }), |n: &u64| {
         computed.count();
@@ -120,7 +120,7 @@ pub fn an_endless_ttl_never_expires<S: Subject>(open: impl Fn(&Setup) -> S) {
 }
 
 /// What lets a tiered store move entries without prolonging their lives.
-pub fn an_entry_never_outlives_the_time_it_is_given<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn an_entry_never_outlives_the_ttl_it_is_given<S: Subject>(open: impl Fn(&Setup) -> S) {
     let (store, hand) = expiring(open, TTL);
     store.insert_with_ttl(&1, &value(1), Some(TTL / 3)).unwrap();
     store.insert_with_ttl(&2, &value(2), Some(TTL * 3)).unwrap();

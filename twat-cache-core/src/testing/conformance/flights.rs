@@ -1,4 +1,4 @@
-//! One computation at a time, and nobody left behind: scenarios 9, 10 and 11.
+//! One computation of a key at a time, whatever becomes of it: scenarios 9, 10 and 11.
 
 #![allow(missing_docs, reason = "the names say it")]
 
@@ -6,27 +6,15 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Barrier, OnceLock};
-use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
 
-use super::values::{Subject, block_on, yield_once};
-use super::{Counter, Setup, within};
+use super::{Setup, Subject};
 use crate::Memo;
+use crate::testing::{Counter, PATIENCE, block_on, join_all, poll_once, until, until_waiting, within, yield_once};
 
-/// Longer than anything here takes, shorter than for ever.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// Waits, without sleeping, until so many callers wait for a computation.
-fn until_waiting<S, F>(memo: &Memo<S, F>, callers: usize) {
-    while memo.waiting() < callers {
-        thread::yield_now();
-    }
-}
-
-pub fn ten_threads_on_a_cold_key_compute_once_and_hold_up_nobody_else<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn ten_threads_compute_a_cold_key_once_and_do_not_block_other_keys<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let computed = Counter::new();
         let slow = OnceLock::new();
         let memo = Memo::new(store, |n: &u64| {
@@ -51,9 +39,9 @@ pub fn ten_threads_on_a_cold_key_compute_once_and_hold_up_nobody_else<S: Subject
     });
 }
 
-pub fn a_hundred_tasks_on_a_cold_key_compute_once<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn a_hundred_tasks_compute_a_cold_key_once<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let computed = Counter::new();
         let memo = Memo::new(store, async |n: &u64| {
             computed.count();
@@ -62,18 +50,18 @@ pub fn a_hundred_tasks_on_a_cold_key_compute_once<S: Subject>(open: impl Fn(&Set
             }
             n.to_string()
         });
-        let results = block_on(join_all((0..100).map(|_| memo.call_async(&1))));
+        let results = block_on(join_all((0..100).map(|_| Box::pin(memo.call_async(&1)))));
         assert_eq!(results, vec!["1"; 100]);
         assert_eq!(computed.get(), 1);
     });
 }
 
-pub fn when_the_leader_fails_the_waiters_go_on_at_once_and_together<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn when_the_leader_fails_the_waiters_compute_at_the_same_time<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let computed = Counter::new();
         let fail = OnceLock::new();
-        // If they computed one after the other, the first would wait here for the others for ever.
+        // If they computed one after the other, the first would wait here for the others forever.
         let together = Barrier::new(9);
         let memo = Memo::new(store, |n: &u64| {
             if computed.count() == 0 {
@@ -96,9 +84,9 @@ pub fn when_the_leader_fails_the_waiters_go_on_at_once_and_together<S: Subject>(
     });
 }
 
-pub fn when_the_leader_panics_the_waiters_go_on<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn when_the_leader_panics_a_waiter_computes<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let computed = Counter::new();
         let fail = OnceLock::new();
         let memo = Memo::new(store, |n: &u64| {
@@ -120,9 +108,9 @@ pub fn when_the_leader_panics_the_waiters_go_on<S: Subject>(open: impl Fn(&Setup
     });
 }
 
-pub fn when_the_leading_future_is_dropped_the_waiters_go_on<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn when_the_leader_is_cancelled_a_waiter_computes<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let computed = Counter::new();
         let memo = Memo::new(store, async |n: &u64| {
             if computed.count() == 0 {
@@ -133,7 +121,7 @@ pub fn when_the_leading_future_is_dropped_the_waiters_go_on<S: Subject>(open: im
         block_on(async {
             let mut leader = Box::pin(memo.call_async(&1));
             assert!(poll_once(&mut leader).is_pending());
-            let mut waiters = pin!(join_all((0..5).map(|_| memo.call_async(&1))));
+            let mut waiters = pin!(join_all((0..5).map(|_| Box::pin(memo.call_async(&1)))));
             assert!(poll_once(&mut waiters).is_pending());
             assert_eq!(memo.waiting(), 5);
             drop(leader);
@@ -148,7 +136,7 @@ type Knot<'a, T> = OnceLock<&'a (dyn Fn(&u64) -> T + Sync)>;
 
 pub fn a_computation_that_asks_for_its_own_key_computes_directly<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let (itself, depth) = (Knot::<String>::new(), Counter::new());
         let memo = Memo::new(store, |n: &u64| match depth.count() {
             0..3 => itself.get().unwrap()(n) + ".",
@@ -165,7 +153,7 @@ pub fn a_computation_that_asks_for_its_own_key_computes_directly<S: Subject>(ope
 
 pub fn an_async_computation_that_asks_for_its_own_key_computes_directly<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let (itself, depth) = (Knot::<Pin<Box<dyn Future<Output = String> + '_>>>::new(), Counter::new());
         let memo = Memo::new(store, async |n: &u64| {
             yield_once().await;
@@ -186,7 +174,7 @@ pub fn an_async_computation_that_asks_for_its_own_key_computes_directly<S: Subje
 
 pub fn recursion_from_two_threads_computes_each_key_once<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let (itself, computed, start) = (Knot::<String>::new(), Counter::new(), Barrier::new(2));
         let fib = Memo::new(store, |n: &u64| {
             computed.count();
@@ -209,7 +197,7 @@ pub fn recursion_from_two_threads_computes_each_key_once<S: Subject>(open: impl 
 
 pub fn functions_that_call_each_other_do_not_deadlock<S: Subject>(open: impl Fn(&Setup) -> S) {
     let stores = (open(&Setup::default()), open(&Setup::default()));
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         // Each computation first makes sure that the other is under way, then asks for it: a deadlock, unless noticed.
         let (even, odd, both) = (Knot::<String>::new(), Knot::<String>::new(), Barrier::new(2));
         let first = Counter::new();
@@ -234,13 +222,13 @@ pub fn functions_that_call_each_other_do_not_deadlock<S: Subject>(open: impl Fn(
     });
 }
 
-pub fn a_neglected_future_holds_nobody_up_for_ever<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn a_leader_that_is_no_longer_polled_does_not_block_others_forever<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let computed = Counter::new();
         let memo = Memo::new(store, async |n: &u64| {
             if computed.count() == 0 {
-                // Could go on at once, if only somebody polled it.
+                // It could continue at once, if it was polled.
                 yield_once().await;
             }
             n.to_string()
@@ -253,9 +241,9 @@ pub fn a_neglected_future_holds_nobody_up_for_ever<S: Subject>(open: impl Fn(&Se
     });
 }
 
-pub fn what_is_forgotten_while_it_is_computed_is_not_kept<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn a_result_that_is_forgotten_during_its_computation_is_not_stored<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let (begun, go_on) = (Barrier::new(2), Barrier::new(2));
         let memo = Memo::new(store, |n: &u64| {
             begun.wait();
@@ -277,9 +265,9 @@ pub fn what_is_forgotten_while_it_is_computed_is_not_kept<S: Subject>(open: impl
     });
 }
 
-pub fn after_a_forget_one_of_those_who_waited_computes_for_all<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn after_a_forget_one_waiter_computes_for_all_waiters<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let (computed, first) = (Counter::new(), OnceLock::new());
         let memo = Memo::new(store, |n: &u64| {
             let turn = computed.count();
@@ -292,10 +280,8 @@ pub fn after_a_forget_one_of_those_who_waited_computes_for_all<S: Subject>(open:
             let callers: Vec<_> = (0..10).map(|_| scope.spawn(|| memo.call(&1))).collect();
             until_waiting(&memo, 9);
             memo.forget(&1).unwrap();
-            // The nine do not wait for what is out of date by now.
-            while memo.peek(&1).unwrap().is_none() {
-                thread::yield_now();
-            }
+            // The nine do not wait for what is stale by now.
+            until("one of the nine computes", || memo.peek(&1).unwrap().is_some());
             first.set(()).unwrap();
             let results: Vec<_> = callers.into_iter().map(|caller| caller.join().unwrap()).collect();
             assert_eq!(results.iter().filter(|result| *result == "1 at 0").count(), 1);
@@ -305,9 +291,9 @@ pub fn after_a_forget_one_of_those_who_waited_computes_for_all<S: Subject>(open:
     });
 }
 
-pub fn a_refresh_counts_whatever_happens_to_other_keys<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn a_refresh_is_stored_whatever_happens_to_other_keys<S: Subject>(open: impl Fn(&Setup) -> S) {
     let store = open(&Setup::default());
-    within(LIMIT, move || {
+    within(PATIENCE, move || {
         let world = Counter::new();
         let memo = Memo::new(store, |n: &u64| format!("{n} in world {}", world.get()));
         for n in 0..200 {
@@ -324,27 +310,4 @@ pub fn a_refresh_counts_whatever_happens_to_other_keys<S: Subject>(open: impl Fn
             assert_eq!(memo.call(&n), format!("{n} in world 1"));
         }
     });
-}
-
-/// All results of some futures, which take turns on one task.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut pending: Vec<_> = futures.map(Box::pin).map(Some).collect();
-    let mut results: Vec<_> = pending.iter().map(|_| None).collect();
-    std::future::poll_fn(|cx| {
-        for (slot, result) in pending.iter_mut().zip(&mut results) {
-            if let Some(future) = slot
-                && let Poll::Ready(value) = future.as_mut().poll(cx)
-            {
-                *result = Some(value);
-                *slot = None;
-            }
-        }
-        if pending.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    results.into_iter().flatten().collect()
-}
-
-fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
 }

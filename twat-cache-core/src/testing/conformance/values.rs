@@ -1,22 +1,13 @@
-//! The right value, and no computation too many: scenarios 1, 5, 6, 7 and 8.
+//! The right result, and no computation too many: scenarios 1, 5, 6, 7 and 8.
 
 #![allow(missing_docs, reason = "the names say it")]
 
-use std::cell::Cell;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::Duration;
 
-use super::{Counter, Setup};
-use crate::{KeyedStore, ManualClock, Memo};
-
-/// A store for the suite. `'static`, because some tests end on a thread of their own.
-pub trait Subject: KeyedStore<u64, Value = String> + 'static {}
-impl<S: KeyedStore<u64, Value = String> + 'static> Subject for S {}
+use super::{Setup, Subject};
+use crate::Memo;
+use crate::testing::twin::{TTL, Twin};
+use crate::testing::{Counter, block_on, yield_once};
 
 fn name(n: u64) -> String {
     format!("number {n}")
@@ -36,7 +27,7 @@ pub fn a_result_is_computed_once_per_key<S: Subject>(open: impl Fn(&Setup) -> S)
     assert_eq!(memo.len().unwrap(), 3);
 }
 
-pub fn empty_results_are_results<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn an_empty_result_is_cached_like_any_other<S: Subject>(open: impl Fn(&Setup) -> S) {
     let computed = Counter::new();
     let memo = Memo::new(open(&Setup::default()), |_: &u64| {
         computed.count();
@@ -49,7 +40,7 @@ pub fn empty_results_are_results<S: Subject>(open: impl Fn(&Setup) -> S) {
     assert_eq!(memo.peek(&0).unwrap().as_deref(), Some(""));
 }
 
-pub fn errors_are_returned_as_they_are_and_not_kept<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn errors_are_returned_unchanged_and_not_cached<S: Subject>(open: impl Fn(&Setup) -> S) {
     #[derive(Debug, PartialEq)]
     struct Refusal(usize);
 
@@ -101,7 +92,7 @@ pub fn forget_clear_and_refresh_do_what_they_say<S: Subject>(open: impl Fn(&Setu
 
     assert_eq!(memo.refresh(&2), "2 at 3");
     assert_eq!(memo.call(&2), "2 at 3");
-    assert_eq!(memo.refresh(&3), "3 at 4", "also where nothing is");
+    assert_eq!(memo.refresh(&3), "3 at 4", "also where there is no entry");
     assert_eq!(memo.len().unwrap(), 3);
 
     memo.clear().unwrap();
@@ -110,53 +101,22 @@ pub fn forget_clear_and_refresh_do_what_they_say<S: Subject>(open: impl Fn(&Setu
 
     let failing = Memo::new(memo.store(), |_: &u64| Err::<String, _>("no"));
     assert_eq!(failing.try_refresh(&1), Err("no"));
-    assert_eq!(failing.try_call(&1), Ok("1 at 5".to_owned()), "after an error, what is there stays");
+    assert_eq!(failing.try_call(&1), Ok("1 at 5".to_owned()), "after an error, the entry stays");
 }
 
-/// Scenario 8: the cache beside the bare function, whose answers change when the program says so.
-pub fn a_random_program_sees_what_the_function_gives<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn a_random_program_gets_the_results_of_the_function<S: Subject>(open: impl Fn(&Setup) -> S) {
     for seed in 1..=20 {
-        let mut random = Random(seed << 32 | 0x9E37_79B9);
-        let world = Cell::new(0_u64);
-        let function = |n: &u64| format!("{n} in world {}", world.get());
-        let (hand, ttl) = (ManualClock::new(), Duration::from_secs(60));
-        let memo = Memo::new(open(&Setup { ttl: Some(ttl), clock: hand.clock(), ..Setup::default() }), function);
-        // What the cache may know of each key: the last answer, unless forgotten since.
-        let mut known = vec![None; 8];
+        let mut twin = Twin::new(seed);
+        let world = twin.world.clone();
+        let function = |n: &u64| world.text(*n);
+        let memo = Memo::new(open(&Setup { ttl: Some(TTL), clock: twin.clock(), ..Setup::default() }), function);
         for _ in 0..200 {
-            let key = random.below(8);
-            let slot = usize::try_from(key).unwrap();
-            match random.below(10) {
-                0..5 => {
-                    let expected = known[slot].clone().unwrap_or_else(|| function(&key));
-                    assert_eq!(memo.call(&key), expected);
-                    known[slot] = Some(expected);
-                }
-                5 => assert_eq!(memo.peek(&key).unwrap(), known[slot]),
-                6 => assert_eq!(memo.forget(&key).unwrap(), known[slot].take().is_some()),
-                7 => {
-                    assert_eq!(memo.refresh(&key), function(&key));
-                    known[slot] = Some(function(&key));
-                }
-                8 => world.set(world.get() + 1),
-                _ => match random.below(5) {
-                    0 => {
-                        memo.clear().unwrap();
-                        known.fill(None);
-                    }
-                    1 => {
-                        hand.advance(ttl);
-                        known.fill(None);
-                    }
-                    // What has expired may still be counted.
-                    _ => assert!(memo.len().unwrap() >= known.iter().flatten().count()),
-                },
-            }
+            twin.step(&memo, function, Memo::call);
         }
     }
 }
 
-pub fn async_calls_see_the_same_values<S: Subject>(open: impl Fn(&Setup) -> S) {
+pub fn async_calls_get_the_same_results<S: Subject>(open: impl Fn(&Setup) -> S) {
     let computed = Counter::new();
     let memo = Memo::new(open(&Setup::default()), async |n: &u64| {
         yield_once().await;
@@ -178,48 +138,4 @@ pub fn async_calls_see_the_same_values<S: Subject>(open: impl Fn(&Setup) -> S) {
         assert_eq!(plain.refresh_async(&1).await, name(1));
         assert_eq!(plain.call_async(&1).await, name(1));
     });
-}
-
-/// xorshift64*, by Vigna (<https://vigna.di.unimi.it/ftp/papers/xorshift.pdf>): the same programs every time.
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
-    }
-}
-
-/// Runs a future on this thread: an executor of one task.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-/// Gives way to the other tasks, once.
-pub async fn yield_once() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -4,11 +4,7 @@ use twat_cache_core::testing::Setup;
 use twat_cache_core::{LruStore, conformance, conformance_of_keys};
 
 fn lru(setup: &Setup) -> LruStore<String> {
-    let store = LruStore::new(setup.max_entries).clock(setup.clock.clone());
-    match setup.ttl {
-        Some(ttl) => store.ttl(ttl),
-        None => store,
-    }
+    setup.lru()
 }
 
 mod lru_store {
