@@ -1,50 +1,18 @@
-//! What a store takes of the memory, and when it gives it back.
+//! How much memory a store takes, and when it gives it back.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use counting::taken;
 use quick_cache::sync::Cache;
 use twat_cache_mem::{Engine, Found, KeyedStore, ManualClock, MemStore, Memo, Store, mcache};
 
-struct Counting;
-
-thread_local! {
-    /// The bytes that this thread has allocated and not freed: no test here uses another one.
-    static BYTES: Cell<usize> = const { Cell::new(0) };
-}
-
-#[expect(unsafe_code, reason = "there is no other way to be the allocator")]
-// SAFETY: everything is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.set(BYTES.get().wrapping_add(layout.size()));
-        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.set(BYTES.get().wrapping_sub(layout.size()));
-        // SAFETY: as above; the pointer came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+twat_cache_core::counting_allocator!();
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is made, and how many bytes it takes.
-fn taken<T>(make: impl FnOnce() -> T) -> (T, usize) {
-    let before = BYTES.get();
-    let result = make();
-    (result, BYTES.get().wrapping_sub(before))
-}
-
 #[test]
-fn an_entry_without_deadline_and_weight_takes_what_the_engine_takes() {
+fn an_entry_without_deadline_and_weight_takes_no_more_than_in_the_engine_alone() {
     let entries = 20_000;
     let (bare, engine) = taken(|| {
         let cache = Cache::<u64, u64>::new(entries);
@@ -61,19 +29,19 @@ fn an_entry_without_deadline_and_weight_takes_what_the_engine_takes() {
 }
 
 type Kilobyte = Arc<[u8; 1000]>;
-type Mortal = Memo<MemStore<u64, Kilobyte>, fn(&u64) -> Kilobyte>;
+type Expiring = Memo<MemStore<u64, Kilobyte>, fn(&u64) -> Kilobyte>;
 
 /// A thousand values of a thousand bytes, which expire after a minute.
-fn mortal() -> (ManualClock, Mortal) {
+fn expiring() -> (ManualClock, Expiring) {
     let hand = ManualClock::new();
-    let memo: Mortal = mcache().ttl(MINUTE).clock(hand.clock()).wrap(|_| Arc::new([0; 1000]));
+    let memo: Expiring = mcache().ttl(MINUTE).clock(hand.clock()).wrap(|_| Arc::new([0; 1000]));
     let ((), bytes) = taken(|| (0..1000).for_each(|n| drop(memo.call(&n))));
     assert!(bytes > 1_000_000);
     (hand, memo)
 }
 
 #[test]
-fn what_has_expired_is_gone_within_a_minute_whatever_the_memo_is_used_for() {
+fn any_use_of_a_store_removes_entries_that_expired_a_minute_ago() {
     type Use = fn(&dyn KeyedStore<u64, Value = Kilobyte>);
     let uses: [Use; 4] = [
         |store| assert!(store.get(&1).unwrap().is_none()),
@@ -82,7 +50,7 @@ fn what_has_expired_is_gone_within_a_minute_whatever_the_memo_is_used_for() {
         |store| assert!(!store.remove(&1).unwrap()),
     ];
     for (number, used) in uses.into_iter().enumerate() {
-        let (hand, memo) = mortal();
+        let (hand, memo) = expiring();
         let ((), freed) = taken(|| {
             hand.advance(MINUTE * 2);
             used(memo.store());
@@ -93,8 +61,8 @@ fn what_has_expired_is_gone_within_a_minute_whatever_the_memo_is_used_for() {
 }
 
 #[test]
-fn hits_of_what_lives_remove_what_has_expired() {
-    let (hand, memo) = mortal();
+fn hits_of_other_entries_remove_expired_ones() {
+    let (hand, memo) = expiring();
     hand.advance(MINUTE / 2);
     memo.refresh(&1);
     hand.advance(MINUTE / 2);
@@ -103,7 +71,7 @@ fn hits_of_what_lives_remove_what_has_expired() {
 }
 
 #[test]
-fn a_short_life_is_over_soon() {
+fn entries_with_a_short_ttl_are_removed_soon() {
     let hand = ManualClock::new();
     let memo = mcache().ttl(Duration::from_millis(1)).clock(hand.clock()).wrap(|_: &u64| vec![0_u8; 1000]);
     (0..1000).for_each(|n| drop(memo.call(&n)));
@@ -113,8 +81,8 @@ fn a_short_life_is_over_soon() {
 }
 
 #[test]
-fn what_lives_on_stays() {
-    let (hand, memo) = mortal();
+fn entries_that_are_refreshed_stay_while_others_expire() {
+    let (hand, memo) = expiring();
     for _ in 0..10 {
         hand.advance(MINUTE / 10);
         (0..1000).step_by(2).for_each(|n| drop(memo.refresh(&n)));
@@ -124,7 +92,7 @@ fn what_lives_on_stays() {
 }
 
 #[test]
-fn clearing_gives_all_memory_back() {
+fn clearing_frees_all_memory() {
     let (memo, empty) = taken(|| mcache().max_entries(50_000).wrap(|n: &u64| *n));
     let ((), full) = taken(|| (0..50_000).for_each(|n| assert_eq!(memo.call(&n), n)));
     assert!(full > 50_000 * 32);
@@ -135,7 +103,7 @@ fn clearing_gives_all_memory_back() {
 }
 
 #[test]
-fn what_expires_gives_the_memory_of_its_entries_back_as_well() {
+fn expiry_frees_the_memory_of_the_table_as_well() {
     let hand = ManualClock::new();
     let store = mcache().max_entries(50_000).ttl(MINUTE).clock(hand.clock()).open::<u64, u64>();
     let ((), full) = taken(|| (0..50_000).for_each(|n| store.insert(&n, &n).unwrap()));
@@ -147,7 +115,7 @@ fn what_expires_gives_the_memory_of_its_entries_back_as_well() {
 }
 
 #[test]
-fn what_is_kept_about_entries_is_in_proportion_to_the_weight_that_they_may_have() {
+fn the_overhead_is_in_proportion_to_the_limit_on_weight() {
     let memo =
         mcache().weigher(1 << 20, |_: &u64, value: &Vec<u8>| value.len() as u64).wrap(|_: &u64| vec![0_u8; 1024]);
     let ((), bytes) = taken(|| (0..20_000).for_each(|n| drop(memo.call(&n))));
@@ -157,7 +125,7 @@ fn what_is_kept_about_entries_is_in_proportion_to_the_weight_that_they_may_have(
 }
 
 #[test]
-fn a_store_without_a_ttl_takes_what_is_to_expire() {
+fn a_store_without_a_ttl_stores_an_entry_with_one() {
     let hand = ManualClock::new();
     let store = mcache().clock(hand.clock()).open::<u64, u64>();
     store.insert(&1, &1).unwrap();
