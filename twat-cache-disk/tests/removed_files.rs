@@ -1,4 +1,4 @@
-//! Files of the database are removed while it is closed: the loss is found, nothing older comes back, and what is stored
+//! Files of the database are removed while it is closed: the loss is noticed, no stale value comes back, and what is stored
 //! from then on stays.
 #![cfg(unix)]
 
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::child::{Child, Task};
-use common::files::Files;
-use common::volatile_dir;
-use twat_cache_core::testing::{Counter, record_logs};
+use common::journals;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::files::Files;
+use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings_from_now};
 use twat_cache_disk::{DiskStore, KeyedStore as _, bcache};
 
 /// Some that are stored at once, and some for later.
@@ -89,38 +89,33 @@ fn large(dir: &Path) -> DiskStore<String> {
     store(&versions, 2);
     fill(60..64);
     keyspace.rotate_memtable().unwrap();
-    while journals(dir) < 2 {
+    while journals(dir).len() < 2 {
         fill(64..65);
     }
     store(&versions, 3);
     versions
 }
 
-fn journals(dir: &Path) -> usize {
-    let names = fs::read_dir(dir.join("bcache")).unwrap().map(|entry| entry.unwrap().path());
-    names.filter(|path| path.extension().is_some_and(|extension| extension == "jnl")).count()
-}
-
 #[test]
 fn child_that_is_killed() {
     let Some(mut task) = Task::given() else { return };
     let _store = if task.order().as_deref() == Some("large") { large(&task.dir) } else { small(&task.dir) };
-    task.say(journals(&task.dir));
+    task.say(journals(&task.dir).len());
     task.order();
 }
 
-fn killed(what: &str) -> (tempfile::TempDir, usize) {
+fn killed(what: &str) -> (tempfile::TempDir, u64) {
     let dir = volatile_dir();
     let mut child = Child::start("child_that_is_killed", dir.path());
     child.tell(what);
-    let journals = child.hear().unwrap().parse().unwrap();
+    let journals = child.hear_number();
     child.kill();
     (dir, journals)
 }
 
 /// What all keys give now, how many of the stored ones were computed, and what was warned of.
 fn round(dir: &Path) -> (BTreeMap<u64, String>, usize, Vec<String>) {
-    let before = record_logs().warnings(&dir.display().to_string()).len();
+    let warnings = warnings_from_now(dir);
     let lost = Counter::new();
     let memo = bcache("versions").dir(dir).wrap(|key: &u64| {
         if *key < KEYS && last(*key).is_some() {
@@ -130,7 +125,7 @@ fn round(dir: &Path) -> (BTreeMap<u64, String>, usize, Vec<String>) {
     });
     let found = (0..ALL).map(|key| (key, memo.call(&key))).collect();
     drop(memo);
-    (found, lost.get(), record_logs().warnings(&dir.display().to_string()).split_off(before))
+    (found, lost.get(), warnings())
 }
 
 /// Makes it again without these files, and looks twice.

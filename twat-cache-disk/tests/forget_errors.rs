@@ -1,13 +1,10 @@
-//! `remove` and `clear` are `Ok` only if nothing of it comes back, whatever keeps the store from its database.
+//! Whatever keeps the store from its database, `remove` and `clear` are `Ok` only if no removed entry comes back.
 #![cfg(target_os = "linux")]
 
-mod common;
-
 use std::path::Path;
-use std::process::Command;
 
-use common::child::{Child, Task};
-use common::system::Frozen;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::system::Frozen;
 use twat_cache_disk::{DiskStore, ErrorKind, KeyedStore as _, Store as _, bcache};
 
 const KEYS: u64 = 10;
@@ -44,18 +41,13 @@ fn child_that_forgets() {
 }
 
 #[test]
-fn without_file_handles_what_is_not_forgotten_is_an_error() {
+fn without_file_handles_forgetting_either_succeeds_or_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut outcomes = Vec::new();
     for limit in 4..32 {
         fill(dir.path());
-        let said = Child::start_with("child_that_forgets", dir.path(), |binary| {
-            let mut command = Command::new("prlimit");
-            command.arg(format!("--nofile={limit}")).arg(binary);
-            command
-        });
-        let said = said.finish();
-        // With too few, the harness itself does not come to it.
+        let said = Child::after(&format!("ulimit -n {limit}"), "child_that_forgets", dir.path()).finish();
+        // With too few, the test harness itself does not start.
         let [removed, cleared] = &*said else { continue };
         let forgotten = [removed == "true", cleared == "true"];
         assert_forgotten(dir.path(), forgotten, &format!("{limit} handles"));
@@ -76,7 +68,7 @@ fn child_that_has_the_database() {
 }
 
 #[test]
-fn beside_another_process_nothing_is_forgotten_and_that_is_an_error() {
+fn beside_another_process_forgetting_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = Child::start("child_that_has_the_database", dir.path());
     assert_eq!([child.hear(), child.hear()].map(Option::unwrap), ["open", "still open"]);
@@ -87,7 +79,7 @@ fn beside_another_process_nothing_is_forgotten_and_that_is_an_error() {
 }
 
 #[test]
-fn where_nothing_can_be_written_nothing_is_forgotten_and_that_is_an_error() {
+fn in_a_read_only_directory_forgetting_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     fill(dir.path());
     let open = store(dir.path());
