@@ -1,17 +1,15 @@
-//! What another process computes while its entry is removed or refreshed here is not stored afterwards.
+//! A result that another process computes is not stored if its entry is removed, cleared or refreshed here since that process
+//! began to compute it.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use common::child::{Child, Task};
-use common::volatile_dir;
 use twat_cache_core::Ticket;
-use twat_cache_core::testing::within;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::{volatile_dir, within};
 use twat_cache_file::{FileFallback, FileStore, KeyedStore as _, Memo, fcache};
 
 /// Computes as it is told: says that it has begun, and gives the next order as the result.
@@ -60,7 +58,7 @@ fn memo(dir: &Path) -> Texts {
     fcache("told").dir(dir).wrap(new as fn(&u64) -> String)
 }
 
-/// Something that a caller does, after which nobody may be given what was computed before.
+/// Something that a caller does, after which no call may return what was computed before.
 type Change = (&'static str, fn(&Texts), Option<&'static str>);
 
 const CHANGES: [Change; 3] = [
@@ -70,7 +68,7 @@ const CHANGES: [Change; 3] = [
 ];
 
 #[test]
-fn a_computation_that_began_elsewhere_before_a_change_is_not_stored_after_it() {
+fn a_computation_that_another_process_began_before_a_change_is_not_stored() {
     within(Duration::from_secs(60), || {
         for (change, make, is_there) in CHANGES {
             for order in ["call 1", "view 1", "refresh 1"] {
@@ -89,7 +87,7 @@ fn a_computation_that_began_elsewhere_before_a_change_is_not_stored_after_it() {
 }
 
 #[test]
-fn a_computation_that_began_elsewhere_after_a_change_is_stored() {
+fn a_computation_that_another_process_began_after_a_change_is_stored() {
     within(Duration::from_secs(60), || {
         for (change, make, _) in CHANGES {
             let dir = volatile_dir();
@@ -103,7 +101,7 @@ fn a_computation_that_began_elsewhere_after_a_change_is_stored() {
 }
 
 #[test]
-fn of_two_refreshes_in_two_processes_the_one_that_began_last_stays() {
+fn of_two_refreshes_in_two_processes_the_result_of_the_later_one_stays() {
     within(Duration::from_secs(60), || {
         for is_first_done_first in [true, false] {
             let dir = volatile_dir();
@@ -121,7 +119,7 @@ fn of_two_refreshes_in_two_processes_the_one_that_began_last_stays() {
     });
 }
 
-/// What has been removed was noted in counters that nobody has any more.
+/// Removals are noted in the counters.
 #[test]
 fn a_computation_during_which_the_counters_are_lost_is_not_stored() {
     within(Duration::from_secs(60), || {
@@ -148,7 +146,7 @@ fn insert(store: &FileStore<String>, key: u64, value: &str, ticket: Ticket) -> b
 }
 
 #[test]
-fn what_is_outdated_leaves_all_as_it_is() {
+fn a_stale_result_changes_no_entry() {
     let dir = volatile_dir();
     let [here, there] = [(); 2].map(|()| open(dir.path()));
     let tickets = [(); 3].map(|()| here.begin(&1_u64));
@@ -157,7 +155,7 @@ fn what_is_outdated_leaves_all_as_it_is() {
     assert_eq!(here.get(&1_u64).unwrap(), None);
     there.insert(&1_u64, &"new".to_owned()).unwrap();
     assert!(!insert(&here, 1, "old", tickets[1]));
-    // Nor one that is too large, which would remove what is there.
+    // A stale result that is too large does not remove the entry.
     let limited = fcache("told").dir(dir.path()).max_bytes(1000).open::<String>().unwrap();
     assert!(!insert(&limited, 1, &"old".repeat(1000), tickets[2]));
     assert_eq!(here.get(&1_u64).unwrap().as_deref(), Some("new"));
@@ -167,7 +165,7 @@ fn what_is_outdated_leaves_all_as_it_is() {
 }
 
 #[test]
-fn what_is_only_stored_holds_up_nobody() {
+fn storing_and_removing_other_entries_invalidates_no_computation() {
     let dir = volatile_dir();
     let [here, there] = [(); 2].map(|()| open(dir.path()));
     let stripe = |key: u64| {
@@ -182,7 +180,7 @@ fn what_is_only_stored_holds_up_nobody() {
     assert!(insert(&here, 0, "first", tickets[0]));
     assert!(insert(&here, 0, "second", tickets[2]));
     assert_eq!(there.get(&0_u64).unwrap().as_deref(), Some("second"));
-    // Others are not outdated by what is removed.
+    // Removing an entry of another stripe invalidates none either.
     let ticket = here.begin(&0_u64);
     let stranger = (1..100_000).find(|key| stripe(*key) != stripe(0)).unwrap();
     there.remove(&stranger).unwrap();
