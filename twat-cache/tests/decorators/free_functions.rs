@@ -19,13 +19,13 @@ fn no_value(n: u32) {
 }
 
 #[test]
-fn without_arguments_there_is_one_result() {
+fn a_function_without_arguments_has_one_result() {
     assert_eq!([nothing(), nothing(), nothing()], [0, 0, 0]);
     assert_eq!(nothing::len().unwrap(), 1);
 }
 
 #[test]
-fn no_value_is_a_value() {
+fn a_unit_result_is_cached() {
     (0..3).for_each(|_| no_value(1));
     assert_eq!(COMPUTED[1].get(), 1);
     assert_eq!(no_value::peek(1).unwrap(), Some(()));
@@ -38,7 +38,7 @@ fn borrowed(text: &str, path: &Path, numbers: &[u32], name: &String, pair: &(u8,
 }
 
 #[test]
-fn borrowed_arguments_live_no_longer_than_the_call() {
+fn borrowed_arguments_need_not_outlive_the_call() {
     for _ in 0..3 {
         let (text, name) = (String::from("text"), String::from("name"));
         let path = PathBuf::from("a/b");
@@ -57,7 +57,7 @@ fn owned(text: String, numbers: Vec<u32>, path: Option<PathBuf>) -> usize {
 }
 
 #[test]
-fn owned_arguments_are_the_bodys_to_consume() {
+fn the_body_may_consume_owned_arguments() {
     for _ in 0..3 {
         assert_eq!(owned("text".into(), vec![1, 2], None), 4 + 4 + 3);
     }
@@ -90,7 +90,7 @@ fn twenty(
 }
 
 #[test]
-fn each_of_many_arguments_counts() {
+fn each_of_many_arguments_is_part_of_the_key() {
     assert_eq!(twelve(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), 0);
     assert_eq!(twelve(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), 0);
     assert_eq!(twelve(0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), 1);
@@ -121,7 +121,7 @@ fn patterns((a, b): (i32, i32), [c, ..]: [i32; 3], Point { x, y }: Point, &d: &i
 }
 
 #[test]
-fn arguments_may_be_patterns_and_all_of_them_count() {
+fn arguments_may_be_patterns_and_are_part_of_the_key() {
     let point = Point { x: 1, y: 2 };
     assert_eq!(patterns((1, 2), [3, 4, 5], point, &6, 7, 8), 1 + 2 + 3 + 1 + 2 + 6 + 9);
     assert_eq!(patterns((1, 2), [3, 4, 5], point, &6, 7, 8), 24);
@@ -181,7 +181,7 @@ fn r#match(r#type: u32) -> u32 {
 }
 
 #[test]
-fn names_do_not_meet_those_of_the_code_behind_the_attribute() {
+fn names_do_not_clash_with_those_in_generated_code() {
     assert_eq!((part_0(1, 2, 3), part_0(1, 2, 3), part_0(3, 2, 1)), (1006, 1006, 1006));
     assert_eq!((r#match(1), r#match::peek(1).unwrap()), (2, Some(2)));
 }

@@ -1,10 +1,10 @@
-//! Scenario 20: what the system does to a cache.
+//! Scenario 20: the system refuses something to a cache.
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::obstacles::THEIRS;
 use twat_cache_core::testing::system::{Disk, Frozen};
 
 use super::cell::{Amount, Cell, Fault, Rule};
@@ -68,10 +68,10 @@ fn untouched(keys: usize) -> Rule {
 
 fn in_the_way(cell: &mut Cell) {
     let file = cell.dir.join("file");
-    fs::write(&file, "somebody's").unwrap();
+    fs::write(&file, THEIRS).unwrap();
     let dir = file.join("cache");
     cell.check(&"a file in the way", &round(cell.kind, &dir, 0..20));
-    cell.expect(fs::read(&file).unwrap() == b"somebody's", &"a file in the way", "somebody's file is lost");
+    cell.expect(fs::read_to_string(&file).unwrap() == THEIRS, &"a file in the way", "somebody's file is lost");
     fs::remove_file(file).unwrap();
     cell.recovers(&"no file in the way any more", &dir, 0..20);
 }
@@ -101,29 +101,26 @@ fn becomes_read_only(cell: &mut Cell) {
 }
 
 fn full_from_the_start(cell: &mut Cell) {
-    let Some(_disk) = Disk::mount(&cell.dir, 4) else { return };
-    let filler = cell.dir.join("filler");
-    // As much as there is room for.
-    let _ = fs::write(&filler, vec![1; 5 << 20]);
+    let Some(disk) = Disk::mount(&cell.dir, 4) else { return };
+    disk.fill(5);
     let dir = cell.dir.join("cache");
     let session = Session::open(cell.kind, &dir);
     (0..2).for_each(|_| session.call_all(0..20));
     cell.check(&"full", &session.seen());
-    fs::remove_file(filler).unwrap();
+    disk.make_room();
     resumes(cell, session, 20);
     cell.recovers(&"not full any more", &dir, 0..20);
     is_not_damaged(cell, &dir);
 }
 
 fn fills_up(cell: &mut Cell) {
-    let Some(_disk) = Disk::mount(&cell.dir, 8) else { return };
-    let filler = cell.dir.join("filler");
-    fs::write(&filler, vec![1; 6 << 20]).unwrap();
+    let Some(disk) = Disk::mount(&cell.dir, 8) else { return };
+    disk.fill(6);
     let dir = cell.dir.join("cache");
     let session = Session::open(cell.kind, &dir);
     (0..3).for_each(|_| session.call_all(0..400));
     cell.check(&"full", &session.seen());
-    fs::remove_file(filler).unwrap();
+    disk.make_room();
     resumes(cell, session, 400);
     cell.recovers(&"not full any more", &dir, 380..400);
     is_not_damaged(cell, &dir);
@@ -156,7 +153,7 @@ fn child_that_has_it_open() {
 
 fn taken(cell: &mut Cell) {
     let dir = cell.dir.clone();
-    let mut child = Child::start("circumstances::child_that_has_it_open", &dir);
+    let mut child = Child::start("system::child_that_has_it_open", &dir);
     assert_eq!(child.hear().as_deref(), Some("10"));
     cell.check(&"taken", &round(cell.kind, &dir, 0..20));
     child.finish();
@@ -175,19 +172,11 @@ fn too_many_files(cell: &mut Cell) {
     let dir = cell.dir.clone();
     round(cell.kind, &dir, 0..20);
     for handles in [4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20] {
+        let child = Child::after(&format!("ulimit -n {handles}"), "system::child_with_few_handles", &dir);
         // With very few, not even the program can start.
-        if let Some(seen) = with_few_handles(&dir, handles) {
+        if let Some(seen) = Round::told(child.finish()) {
             cell.check(&format_args!("{handles} handles"), &seen);
         }
     }
     cell.is_healed(&"handles enough", &dir, 0..20);
-}
-
-fn with_few_handles(dir: &Path, handles: usize) -> Option<Round> {
-    let child = Child::start_with("circumstances::child_with_few_handles", dir, |binary| {
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("ulimit -n {handles}; exec \"$0\" \"$@\"")).arg(binary);
-        shell
-    });
-    Round::told(child.finish())
 }
