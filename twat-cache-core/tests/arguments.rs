@@ -15,7 +15,7 @@ async fn double_later(n: &u64) -> u64 {
 }
 
 #[test]
-fn a_literal_is_the_function_s_argument_wherever_it_stands() {
+fn a_literal_needs_no_type_in_any_method() {
     let store = || LruStore::new(10);
     let closure = Memo::new(store(), |n: &u64| n * 2);
     let function = Memo::new(store(), double);
@@ -36,7 +36,7 @@ fn a_literal_is_the_function_s_argument_wherever_it_stands() {
 }
 
 #[test]
-fn several_arguments_are_taken_with_any_lifetime() {
+fn several_arguments_may_have_any_lifetime() {
     let memo = Memo::new(LruStore::new(10), |Call((text, n)): &Call<(&str, &usize)>| text.repeat(**n).len());
     let later =
         Memo::new_async(LruStore::new(10), async |Call((text, n)): &Call<(&str, &usize)>| text.repeat(**n).len());
@@ -55,7 +55,7 @@ fn several_arguments_are_taken_with_any_lifetime() {
 }
 
 #[test]
-fn a_failing_function_s_memo_takes_what_it_takes() {
+fn the_memo_of_a_function_that_can_fail_takes_the_same_arguments() {
     let memo = Memo::new(LruStore::new(10), |n: &u64| if *n > 0 { Ok(n * 2) } else { Err("zero") }).share_errors();
     assert_eq!((memo.try_call(&3), memo.forget(&3).unwrap(), memo.try_call(&0)), (Ok(6), true, Err("zero")));
     let later = Memo::new_async(LruStore::new(10), async |n: &u64| Ok::<_, String>(n * 2)).share_errors();

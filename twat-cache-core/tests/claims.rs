@@ -1,4 +1,4 @@
-//! What `Memo` does with a store that other processes see, and with one that lends views.
+//! What `Memo` does with a store that other processes use, too, and with one that lends views.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -90,7 +90,7 @@ impl ViewStore<u64> for Handle {
 }
 
 #[test]
-fn what_another_process_has_computed_meanwhile_is_not_computed_here() {
+fn a_result_that_another_process_computes_is_waited_for_and_not_computed_here() {
     within(Duration::from_secs(20), || {
         let (shared, given_back) = Shared::new();
         let memo = Memo::new(Handle(shared.clone()), |key: &u64| format!("ours {key}"));
@@ -113,7 +113,7 @@ fn what_another_process_has_computed_meanwhile_is_not_computed_here() {
 }
 
 #[test]
-fn a_computation_that_fails_or_panics_gives_the_right_back() {
+fn a_computation_that_fails_or_panics_releases_its_claim() {
     let (shared, given_back) = Shared::new();
     let memo = Memo::new(Handle(shared), |key: &u64| if *key == 1 { Err("no") } else { panic!("as intended") });
     assert_eq!(memo.try_call(&1), Err::<String, _>("no"));
@@ -124,7 +124,7 @@ fn a_computation_that_fails_or_panics_gives_the_right_back() {
 }
 
 #[test]
-fn combinators_ask_the_store_that_others_see() {
+fn combinators_claim_in_the_store_that_other_processes_use() {
     let (shared, _given_back) = Shared::new();
     let tiers = Tiered::new(LruStore::new(10), Handle(shared.clone()));
     assert_eq!(Memo::new(tiers, |key: &u64| key.to_string()).call(&1), "1");
@@ -134,7 +134,7 @@ fn combinators_ask_the_store_that_others_see() {
 }
 
 #[test]
-fn a_view_is_of_what_the_store_keeps_or_else_of_the_result() {
+fn a_view_shows_the_entry_or_the_result_if_it_was_not_stored() {
     let (shared, _given_back) = Shared::new();
     let computed = Counter::new();
     let memo = Memo::new(Handle(shared), |key: &u64| {

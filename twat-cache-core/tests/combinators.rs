@@ -30,7 +30,7 @@ mod tiered {
     }
 
     #[test]
-    fn an_entry_moves_to_the_front_with_the_time_it_has_left() {
+    fn an_entry_is_copied_to_the_front_with_the_time_it_has_left() {
         let hand = ManualClock::new();
         let (minute, almost) = (Duration::from_secs(60), Duration::from_secs(59));
         let front = memory().ttl(minute).clock(hand.clock());
@@ -44,7 +44,7 @@ mod tiered {
     }
 
     #[test]
-    fn a_front_that_fails_is_passed_by() {
+    fn when_the_front_fails_the_back_serves() {
         let tiers = Tiered::new(faulty(), memory());
         tiers.front().fail_all(ErrorKind::Io);
         assert_eq!(tiers.get(&1).unwrap_err().kind(), ErrorKind::Io, "nothing in the back: the error is worth a word");
@@ -53,7 +53,7 @@ mod tiered {
     }
 
     #[test]
-    fn a_back_that_fails_leaves_the_front_to_serve() {
+    fn when_the_back_fails_the_front_serves() {
         let tiers = Tiered::new(memory(), faulty());
         tiers.insert(&1, &10).unwrap();
         tiers.back().fail_all(ErrorKind::Io);
@@ -62,7 +62,7 @@ mod tiered {
     }
 
     #[test]
-    fn a_value_that_the_back_no_longer_has_is_never_put_in_front() {
+    fn an_entry_that_was_removed_from_the_back_never_reappears_in_front() {
         // One thread moves entries to the front as fast as it can, another removes them: none may come back.
         let tiers = Tiered::new(LruStore::new(1), memory());
         std::thread::scope(|scope| {
@@ -86,7 +86,7 @@ mod fallback {
     use super::*;
 
     #[test]
-    fn a_lasting_error_switches_for_good_with_one_warning() {
+    fn a_lasting_error_switches_to_the_secondary_for_good_with_one_warning() {
         let logs = record_logs();
         let store = Fallback::new(faulty(), memory());
         let name = store.primary().name().to_owned();
@@ -108,7 +108,7 @@ mod fallback {
     }
 
     #[test]
-    fn what_the_primary_cannot_drop_is_not_shown_and_reported_also_after_it_was_left() {
+    fn an_entry_that_the_primary_cannot_remove_is_hidden_and_an_error_even_after_switching() {
         for kind in [ErrorKind::Io, ErrorKind::Locked] {
             let store = Fallback::new(faulty(), memory());
             store.insert(&1_u64, &10).unwrap();
@@ -124,8 +124,8 @@ mod fallback {
     }
 
     #[test]
-    fn what_is_distrusted_while_the_primary_is_cleared_stays_so() {
-        /// Does something between the clearing of what it is in front of and the end of that.
+    fn an_entry_that_becomes_stale_while_the_primary_is_cleared_stays_hidden() {
+        /// Does something when it has been cleared, before that returns.
         struct Slow(Faulty<LruStore<u64>>, std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
         impl Store for Slow {
             type Value = u64;
@@ -181,8 +181,8 @@ mod fallback {
     }
 
     #[test]
-    fn an_old_value_never_comes_back() {
-        // The primary takes neither the new value nor the order to drop the old one, and the secondary is too small.
+    fn a_stale_value_is_never_returned() {
+        // The primary cannot store the new value or remove the old one, and the secondary is too small.
         let store = Fallback::new(faulty(), LruStore::new(1));
         store.insert(&1, &10).unwrap();
         store.primary().fail_writes(ErrorKind::Full);
@@ -199,7 +199,7 @@ mod fallback {
     }
 
     #[test]
-    fn what_could_not_be_removed_is_reported_and_not_shown() {
+    fn an_entry_that_cannot_be_removed_is_an_error_and_hidden() {
         let store = Fallback::new(faulty(), memory());
         store.insert(&1, &10).unwrap();
         store.insert(&2, &20).unwrap();
@@ -215,7 +215,7 @@ mod fallback {
     }
 
     #[test]
-    fn a_primary_that_refused_everything_for_long_is_used_again_without_its_old_values() {
+    fn a_primary_that_refused_thousands_of_writes_is_used_again_without_its_stale_values() {
         let store = Fallback::new(faulty(), LruStore::new(1));
         for key in 0..10_000 {
             store.insert(&key, &1).unwrap();
@@ -237,7 +237,7 @@ mod fallback {
     }
 
     #[test]
-    fn what_the_secondary_keeps_expires_as_the_primarys_would() {
+    fn entries_in_the_secondary_expire_as_they_would_in_the_primary() {
         let hand = ManualClock::new();
         let minute = Duration::from_secs(60);
         let primary = Faulty::new(memory().ttl(minute).clock(hand.clock()));
@@ -265,7 +265,7 @@ mod fallback {
 }
 
 #[test]
-fn a_store_that_knows_nothing_of_time_keeps_nothing_that_expires() {
+fn a_store_without_ttls_stores_nothing_that_expires() {
     use std::collections::HashMap;
     use std::sync::Mutex;
     use twat_cache_core::Error;

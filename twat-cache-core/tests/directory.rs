@@ -1,20 +1,20 @@
-//! Whose a cache directory is, and what is done to it.
+//! When a directory is taken over as a cache directory, and how it is marked then.
 #![cfg(all(unix, feature = "persist"))]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
 use twat_cache_core::Trust;
 use twat_cache_core::persist::{prepare_below, prepare_root};
-use twat_cache_core::testing::system::run;
+use twat_cache_core::testing::obstacles::{EMPTY_DIRECTORY, LINK_TO_ITSELF, PIPE, put};
+use twat_cache_core::testing::owners::{mode, set_mode};
 
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 
 fn with_mode(mode: u32) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(dir.path(), mode);
     dir
 }
 
@@ -23,13 +23,12 @@ fn prepare(dir: &Path) {
 }
 
 fn is_ours(dir: &Path) -> bool {
-    let mode = fs::metadata(dir).unwrap().permissions().mode() & 0o777;
     let tag = fs::read_to_string(dir.join("CACHEDIR.TAG"));
-    mode == 0o700 && dir.join(".gitignore").exists() && tag.is_ok_and(|tag| tag.contains("twat-cache"))
+    mode(dir) == 0o700 && dir.join(".gitignore").exists() && tag.is_ok_and(|tag| tag.contains("twat-cache"))
 }
 
 #[test]
-fn one_that_is_empty_is_taken_over_and_what_is_in_it_is_covered() {
+fn an_empty_directory_is_taken_over_and_one_below_it_needs_no_marks() {
     let dir = with_mode(0o755);
     prepare(dir.path());
     prepare_below(&dir.path().join("a"), Trust::Owner).unwrap();
@@ -38,7 +37,7 @@ fn one_that_is_empty_is_taken_over_and_what_is_in_it_is_covered() {
 }
 
 #[test]
-fn the_cache_of_another_program_stays_as_it_is() {
+fn the_cache_directory_of_another_program_stays_as_it_is() {
     for tag in ["", SIGNATURE, "Signature: something else"] {
         let dir = with_mode(0o755);
         fs::write(dir.path().join("theirs"), "").unwrap();
@@ -46,7 +45,7 @@ fn the_cache_of_another_program_stays_as_it_is() {
         prepare(dir.path());
         assert!(!is_ours(dir.path()));
         assert_eq!(fs::read_to_string(dir.path().join("CACHEDIR.TAG")).unwrap(), tag);
-        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(mode(dir.path()), 0o755);
     }
 }
 
@@ -62,17 +61,13 @@ fn a_mark_that_a_full_disk_has_cut_short_is_completed() {
 }
 
 #[test]
-fn what_is_in_the_way_of_a_mark_is_in_nobody_elses_way() {
+fn an_obstacle_in_place_of_a_mark_is_no_error() {
     for name in ["CACHEDIR.TAG", ".gitignore"] {
         let dir = with_mode(0o700);
         prepare(dir.path());
         let path = dir.path().join(name);
-        let pipe = || assert!(run("mkfifo", &[&path]));
-        let link = || std::os::unix::fs::symlink(&path, &path).unwrap();
-        let directory = || fs::create_dir(&path).unwrap();
-        for make in [&pipe as &dyn Fn(), &link, &directory] {
-            fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
-            make();
+        for obstacle in [PIPE, LINK_TO_ITSELF, EMPTY_DIRECTORY] {
+            put(obstacle, &path);
             prepare(dir.path());
         }
     }

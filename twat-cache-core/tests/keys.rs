@@ -54,7 +54,7 @@ fn usize_and_isize_hash_as_64_bits() {
 }
 
 #[test]
-fn widths_differ() {
+fn numbers_of_different_widths_are_different_keys() {
     let digests = [digest(&1_u8), digest(&1_u16), digest(&1_u32), digest(&1_u64), digest(&1_u128)];
     for (position, one) in digests.iter().enumerate() {
         assert!(!digests[position + 1..].contains(one));
@@ -82,7 +82,7 @@ fn a_borrowed_key_digests_as_its_owned_form() {
 const PATHS: [&str; 6] = ["a/b", "a//b", "a/b/", "/a/b", "a/./b", "ab"];
 
 #[test]
-fn a_path_is_told_apart_by_its_bytes_as_an_argument_or_one_of_a_call() {
+fn paths_of_different_bytes_are_different_keys_alone_and_among_other_arguments() {
     let namespace = Namespace::random();
     for (index, one) in PATHS.iter().map(Path::new).enumerate() {
         let (one_buf, key) = (one.to_path_buf(), Args::to_key(&Call((one, &1))));
@@ -104,7 +104,7 @@ fn a_path_is_told_apart_by_its_bytes_as_an_argument_or_one_of_a_call() {
 }
 
 #[test]
-fn a_path_that_begins_at_the_root_is_another_key_wherever_only_hash_is_known() {
+fn an_absolute_path_is_another_key_even_if_only_hash_is_known() {
     assert_ne!(digest(Path::new("/etc/x")), digest(Path::new("etc/x")));
     assert_ne!(digest(Path::new("a/bcdefg/h")), digest(Path::new("abcde/f/gh")));
 }
@@ -136,7 +136,7 @@ fn every_part_of_a_namespace_sets_it_apart() {
 }
 
 #[test]
-fn a_digest_survives_its_bytes_and_debug_keeps_the_secret() {
+fn a_digest_is_the_same_after_a_round_trip_and_debug_hides_the_secret() {
     let namespace = Namespace::from_secret([0x5A; 16]);
     let digest = namespace.digest("key");
     assert_eq!(KeyHash::from_bytes(digest.to_bytes()), digest);

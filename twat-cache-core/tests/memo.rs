@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
-use twat_cache_core::testing::{Counter, Faulty, record_logs, within};
+use twat_cache_core::testing::{Counter, Faulty, PATIENCE, record_logs, until, until_waiting, within};
 use twat_cache_core::{Call, ErrorKind, LruStore, Memo};
 
 fn faulty() -> Faulty<LruStore<u64>> {
@@ -11,7 +11,7 @@ fn faulty() -> Faulty<LruStore<u64>> {
 }
 
 #[test]
-fn a_store_that_always_fails_costs_one_warning_per_kind_and_nothing_else() {
+fn a_store_that_always_fails_costs_one_warning_for_each_kind_of_error_and_nothing_else() {
     let logs = record_logs();
     let computed = Counter::new();
     let store = faulty();
@@ -42,7 +42,7 @@ fn a_store_that_always_fails_costs_one_warning_per_kind_and_nothing_else() {
 }
 
 #[test]
-fn what_does_not_compute_reports_the_stores_error() {
+fn methods_that_do_not_compute_return_the_error_of_the_store() {
     let memo = Memo::new(faulty(), |n: &u64| *n);
     memo.store().fail_all(ErrorKind::Corrupt);
     assert_eq!(memo.peek(&1).unwrap_err().kind(), ErrorKind::Corrupt);
@@ -53,7 +53,7 @@ fn what_does_not_compute_reports_the_stores_error() {
 
 #[test]
 fn waiters_of_a_leader_whose_result_could_not_be_stored_compute_by_themselves() {
-    within(Duration::from_secs(20), || {
+    within(PATIENCE, || {
         let (computed, all_wait) = (Counter::new(), OnceLock::new());
         let memo = Memo::new(faulty(), |n: &u64| {
             if computed.count() == 0 {
@@ -66,9 +66,7 @@ fn waiters_of_a_leader_whose_result_could_not_be_stored_compute_by_themselves() 
             for _ in 0..4 {
                 scope.spawn(|| assert_eq!(memo.call(&1), 1));
             }
-            while memo.waiting() < 3 {
-                std::thread::yield_now();
-            }
+            until_waiting(&memo, 3);
             all_wait.set(()).unwrap();
         });
         assert_eq!(computed.get(), 4);
@@ -76,7 +74,7 @@ fn waiters_of_a_leader_whose_result_could_not_be_stored_compute_by_themselves() 
 }
 
 #[test]
-fn a_store_that_refuses_a_refresh_does_not_go_on_with_the_old_result() {
+fn a_refresh_that_cannot_be_stored_removes_the_stale_entry() {
     let world = Counter::new();
     let memo = Memo::new(faulty(), |_: &u64| world.count() as u64);
     assert_eq!(memo.call(&1), 0);
@@ -88,8 +86,8 @@ fn a_store_that_refuses_a_refresh_does_not_go_on_with_the_old_result() {
 }
 
 #[test]
-fn a_refresh_that_fails_leaves_another_refreshs_result() {
-    within(Duration::from_secs(20), || {
+fn a_refresh_that_fails_keeps_the_result_of_another_refresh() {
+    within(PATIENCE, || {
         let (turn, second_begun, second_fails) = (Counter::new(), OnceLock::new(), OnceLock::new());
         let memo = Memo::new(LruStore::<usize>::new(10), |_: &u64| match turn.count() {
             0 => Ok(0),
@@ -106,9 +104,7 @@ fn a_refresh_that_fails_leaves_another_refreshs_result() {
         memo.try_call(&1).unwrap();
         std::thread::scope(|scope| {
             let first = scope.spawn(|| memo.try_refresh(&1));
-            while turn.get() < 2 {
-                std::thread::yield_now();
-            }
+            until("the first refresh computes", || turn.get() == 2);
             let second = scope.spawn(|| memo.try_refresh(&1));
             assert_eq!(first.join().unwrap(), Ok(1));
             second_fails.set(()).unwrap();
@@ -137,7 +133,7 @@ fn a_value_whose_clone_panics_or_calls_the_memo_loses_no_result() {
             }
         }
     }
-    within(Duration::from_secs(20), || {
+    within(PATIENCE, || {
         let logs = record_logs();
         let Odd = MEMO.call(&1);
         assert_eq!(logs.warnings("cannot store a result: a callback panicked").len(), 1);
@@ -146,8 +142,8 @@ fn a_value_whose_clone_panics_or_calls_the_memo_loses_no_result() {
 }
 
 #[test]
-fn a_wait_for_what_the_waiter_itself_holds_up_ends() {
-    within(Duration::from_secs(20), || {
+fn a_wait_for_a_computation_that_needs_the_waiter_ends() {
+    within(PATIENCE, || {
         let (callers_lock, led) = (parking_lot::ReentrantMutex::new(()), OnceLock::new());
         let memo = Memo::new(LruStore::new(10), |n: &u64| {
             if *n == 1 {
@@ -156,7 +152,7 @@ fn a_wait_for_what_the_waiter_itself_holds_up_ends() {
             }
             *n
         });
-        // Something is known of the function, so nobody waits for a minute.
+        // One computation has ended, so that the patience is short.
         memo.call(&0);
         std::thread::scope(|scope| {
             let held = callers_lock.lock();
@@ -170,8 +166,8 @@ fn a_wait_for_what_the_waiter_itself_holds_up_ends() {
 }
 
 #[test]
-fn the_functions_error_type_is_the_functions_own() {
-    // Neither `Error`, nor `Display`, nor `Clone`, nor `Send`.
+fn the_error_type_of_the_function_needs_no_traits() {
+    // This type is not `Error`, `Display`, `Clone` or `Send`.
     struct Odd(std::rc::Rc<u64>);
     let memo = Memo::new(LruStore::<u64>::new(10), |n: &u64| Err::<u64, Odd>(Odd(std::rc::Rc::new(7 + n))));
     assert_eq!(memo.try_call(&1).map_err(|Odd(code)| *code), Err(8));
@@ -197,12 +193,12 @@ fn a_function_can_take_several_arguments_by_reference() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_spawned_tasks_on_a_cold_key_compute_once() {
-    let computed = Arc::new(Counter::new());
-    let counter = computed.clone();
+async fn a_hundred_spawned_tasks_compute_a_cold_key_once() {
+    let (computed, all_wait) = (Arc::new(Counter::new()), Arc::new(tokio::sync::Notify::new()));
+    let (counter, wait) = (computed.clone(), all_wait.clone());
     let memo = Arc::new(Memo::new(LruStore::new(100), async move |text: &str| {
         counter.count();
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        wait.notified().await;
         text.len()
     }));
     let tasks: Vec<_> = (0..100)
@@ -211,6 +207,8 @@ async fn a_hundred_spawned_tasks_on_a_cold_key_compute_once() {
             tokio::spawn(async move { memo.call_async("hello").await })
         })
         .collect();
+    until_waiting(&memo, 99);
+    all_wait.notify_one();
     for task in tasks {
         assert_eq!(task.await.unwrap(), 5);
     }
@@ -273,7 +271,7 @@ fn errors_say_what_was_attempted_on_what_and_why() {
 }
 
 #[test]
-fn who_waits_for_an_async_function_does_not_begin_it() {
+fn a_waiter_of_an_async_function_does_not_begin_it() {
     let begun = Counter::new();
     let memo = Memo::new(LruStore::new(10), ());
     let compute = || {

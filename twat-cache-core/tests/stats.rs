@@ -4,7 +4,7 @@ use twat_cache_core::testing::Faulty;
 use twat_cache_core::{ErrorKind, Fallback, LruStore, Memo, Store as _, Tiered};
 
 #[test]
-fn a_memo_says_in_one_line_what_serves() {
+fn describe_says_in_one_line_which_store_serves() {
     let memory = || LruStore::<u64>::new(10);
     assert_eq!(Memo::new(memory(), |n: &u64| *n).describe(), "memory");
     assert_eq!(Box::new(Tiered::new(memory(), memory())).describe(), "memory in front of memory");
@@ -20,7 +20,7 @@ fn a_memo_says_in_one_line_what_serves() {
 }
 
 #[test]
-fn a_store_that_does_not_say_what_it_is_is_a_store() {
+fn describe_has_a_default() {
     struct Plain;
     impl twat_cache_core::Store for Plain {
         type Value = ();
@@ -39,7 +39,7 @@ mod counts {
     use std::sync::{Barrier, LazyLock};
     use std::thread;
 
-    use futures_lite::future::block_on;
+    use twat_cache_core::testing::{block_on, until_waiting};
 
     use super::*;
 
@@ -67,7 +67,7 @@ mod counts {
     }
 
     #[test]
-    fn async_calls_count_alike() {
+    fn async_calls_are_counted_in_the_same_way() {
         let memo = Memo::new(LruStore::new(100), async |n: &u64| n + 1);
         block_on(async {
             for _ in 0..3 {
@@ -80,7 +80,7 @@ mod counts {
     }
 
     #[test]
-    fn those_who_wait_for_a_computation_are_counted_once_each() {
+    fn each_waiter_is_counted_once() {
         let (entered, leave) = (Barrier::new(2), Barrier::new(2));
         let memo = Memo::new(LruStore::new(100), |n: &u64| {
             entered.wait();
@@ -91,9 +91,7 @@ mod counts {
             scope.spawn(|| memo.call(&1));
             entered.wait();
             (0..5).for_each(|_| drop(scope.spawn(|| memo.call(&1))));
-            while memo.waiting() < 5 {
-                thread::yield_now();
-            }
+            until_waiting(&memo, 5);
             assert_eq!(memo.stats().waits, 5);
             leave.wait();
         });
@@ -115,7 +113,7 @@ mod counts {
     }
 
     #[test]
-    fn threads_that_come_and_go_and_many_at_once_lose_no_hit() {
+    fn short_lived_threads_and_many_at_once_lose_no_hit() {
         let memo = Memo::new(LruStore::new(10), |n: &u64| *n);
         memo.call(&1);
         for _ in 0..20 {
@@ -138,7 +136,7 @@ mod counts {
     }
 
     #[test]
-    fn memos_count_apart_in_the_same_threads() {
+    fn each_memo_has_its_own_counts() {
         let memos: Vec<_> = (0..10).map(|_| Memo::new(LruStore::new(10), |n: &u64| *n)).collect();
         for (number, memo) in memos.iter().enumerate() {
             (0..=number).for_each(|_| assert_eq!(memo.call(&1), 1));
@@ -147,7 +145,7 @@ mod counts {
     }
 
     #[test]
-    fn what_a_thread_counts_while_it_ends_is_counted() {
+    fn calls_while_a_thread_ends_are_counted() {
         type Same = Memo<LruStore<u64>, fn(&u64) -> u64>;
         static MEMO: LazyLock<Same> = LazyLock::new(|| Memo::new(LruStore::new(10), |n| *n));
         struct Last;
@@ -165,7 +163,7 @@ mod counts {
     }
 
     #[test]
-    fn errors_that_calls_survive_are_counted_wherever_they_are_dealt_with() {
+    fn suppressed_errors_are_counted_in_every_layer() {
         let memo = Memo::new(Faulty::new(LruStore::new(100)), |n: &u64| *n);
         memo.store().fail_writes(ErrorKind::Io);
         memo.call(&1);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier, LazyLock, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use twat_cache_core::testing::within;
+use twat_cache_core::testing::{until, within};
 use twat_cache_core::{Error, KeyedStore, LruStore, Memo, Store, Tiered};
 
 const LIMIT: Duration = Duration::from_secs(45);
@@ -34,9 +34,7 @@ fn a_call_does_not_wait_for_another_result_that_is_being_stored() {
         let held = GATE.lock().unwrap();
         thread::scope(|scope| {
             scope.spawn(|| memo.call(&1));
-            while !IS_BLOCKED.load(Ordering::SeqCst) {
-                thread::yield_now();
-            }
+            until("a result is being stored", || IS_BLOCKED.load(Ordering::SeqCst));
             let begun = Instant::now();
             for _ in 0..10 {
                 memo.call(&1);
@@ -62,7 +60,7 @@ fn an_error_that_cannot_be_cloned_reaches_its_caller() {
 }
 
 #[test]
-fn what_is_forgotten_from_within_its_being_stored_is_not_there() {
+fn a_result_that_is_forgotten_while_it_is_stored_is_not_there() {
     static FORGETS: AtomicBool = AtomicBool::new(true);
     type Forgetting = Memo<LruStore<Forgets>, fn(&u64) -> Forgets>;
     static MEMO: LazyLock<Forgetting> = LazyLock::new(|| Memo::new(LruStore::new(10), |_| Forgets));
@@ -119,7 +117,7 @@ impl KeyedStore<u64> for Back {
 }
 
 #[test]
-fn a_value_that_cannot_be_put_in_front_is_given_all_the_same() {
+fn a_value_that_cannot_be_copied_to_the_front_is_returned() {
     let store = Tiered::new(LruStore::new(1), Back(LruStore::new(10), AtomicBool::new(false)));
     let breaks = Arc::new(AtomicBool::new(false));
     let memo = Memo::new(store, |_: &u64| Fragile(breaks.clone()));
@@ -129,7 +127,7 @@ fn a_value_that_cannot_be_put_in_front_is_given_all_the_same() {
     assert!(catch_unwind(AssertUnwindSafe(|| drop(memo.call(&1)))).is_ok());
 }
 
-fn the_error_of_one_is_not_the_others<K>(one: &K, other: &K, name: fn(&K) -> String)
+fn each_gets_its_own_error<K>(one: &K, other: &K, name: fn(&K) -> String)
 where
     K: twat_cache_core::Args + Sync + ?Sized,
 {
@@ -156,7 +154,7 @@ where
 }
 
 #[test]
-fn an_error_is_not_given_to_callers_with_other_arguments_that_hash_alike() {
+fn an_error_is_not_shared_with_callers_whose_arguments_only_hash_alike() {
     #[derive(Clone, PartialEq, Eq)]
     struct Coarse(u64);
     impl Hash for Coarse {
@@ -164,9 +162,9 @@ fn an_error_is_not_given_to_callers_with_other_arguments_that_hash_alike() {
             state.write_u8(0);
         }
     }
-    within(LIMIT, || the_error_of_one_is_not_the_others(&Coarse(1), &Coarse(2), |key| key.0.to_string()));
+    within(LIMIT, || each_gets_its_own_error(&Coarse(1), &Coarse(2), |key| key.0.to_string()));
     within(LIMIT, || {
         let [one, other] = ["/a/b", "a//b"].map(Path::new);
-        the_error_of_one_is_not_the_others(one, other, |path| path.display().to_string());
+        each_gets_its_own_error(one, other, |path| path.display().to_string());
     });
 }

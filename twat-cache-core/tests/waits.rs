@@ -1,33 +1,20 @@
 //! What a caller that waits for another's computation gets, and how long it waits.
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
-use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_lite::future::{block_on, yield_now};
-use twat_cache_core::testing::{Counter, within};
+use twat_cache_core::testing::{Counter, block_on, join_all, poll_once, until_waiting, within, yield_once};
 use twat_cache_core::{LruStore, Memo};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn until_waiting<S, F, P>(memo: &Memo<S, F, P>, callers: usize) {
-    while memo.waiting() < callers {
-        thread::yield_now();
-    }
-}
-
-fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-}
-
 #[test]
-fn waits_for_what_the_waiter_holds_cost_twice_the_patience_altogether() {
+fn all_waits_for_computations_that_need_the_waiter_take_twice_the_patience_together() {
     within(LIMIT, || {
         let lock = Mutex::new(());
         let leading = Barrier::new(2);
@@ -56,7 +43,7 @@ fn waits_for_what_the_waiter_holds_cost_twice_the_patience_altogether() {
 }
 
 #[test]
-fn nothing_is_learnt_from_a_computation_that_needed_what_another_key_s_waiter_held() {
+fn a_computation_that_was_blocked_by_a_waiter_does_not_raise_the_patience() {
     within(LIMIT, || {
         let (lock, inside) = (Mutex::new(()), Barrier::new(3));
         let memo = Memo::new(LruStore::new(100), ());
@@ -114,7 +101,7 @@ fn callers_of_several_keys_lose_patience_together() {
 }
 
 #[test]
-fn a_computation_within_the_patience_is_done_once() {
+fn a_computation_within_the_patience_is_not_repeated() {
     within(LIMIT, || {
         let (computed, go_on) = (Counter::new(), OnceLock::new());
         let memo = Memo::new(LruStore::new(10), |n: &u64| {
@@ -134,7 +121,7 @@ fn a_computation_within_the_patience_is_done_once() {
 }
 
 #[test]
-fn without_patience_nobody_waits() {
+fn without_patience_no_caller_waits() {
     within(LIMIT, || {
         let together = Barrier::new(4);
         let memo = Memo::new(LruStore::new(10), |n: &u64| {
@@ -150,7 +137,7 @@ fn without_patience_nobody_waits() {
 }
 
 #[test]
-fn the_error_of_a_failing_key_is_shared_by_those_who_waited() {
+fn all_waiters_share_the_error_of_a_failing_key() {
     within(LIMIT, || {
         let (computed, fail) = (Counter::new(), OnceLock::new());
         let memo = Memo::new(LruStore::new(10), |n: &u64| {
@@ -177,7 +164,7 @@ fn tasks_share_the_error_of_a_failing_key() {
         let computed = Counter::new();
         let memo = Memo::new_async(LruStore::new(10), async |n: &u64| {
             computed.count();
-            yield_now().await;
+            yield_once().await;
             Err::<u64, _>(format!("{n} fails"))
         })
         .share_errors();
@@ -188,7 +175,7 @@ fn tasks_share_the_error_of_a_failing_key() {
 }
 
 #[test]
-fn an_error_that_was_outdated_is_not_shared() {
+fn a_stale_error_is_not_shared() {
     within(LIMIT, || {
         let (computed, begun, fail) = (Counter::new(), Barrier::new(2), OnceLock::new());
         let memo = Memo::new(LruStore::new(10), |n: &u64| {
@@ -221,7 +208,7 @@ fn after_a_cancelled_leader_one_waiter_leads() {
             if computed.count() == 0 {
                 std::future::pending::<()>().await;
             }
-            yield_now().await;
+            yield_once().await;
             *n
         });
         let mut leader = Box::pin(memo.call_async(&1));
@@ -229,17 +216,7 @@ fn after_a_cancelled_leader_one_waiter_leads() {
         let mut waiters: Vec<_> = (0..500).map(|_| Box::pin(memo.call_async(&1))).collect();
         assert!(waiters.iter_mut().all(|waiter| poll_once(waiter).is_pending()));
         drop(leader);
-        let mut waiters: Vec<_> = waiters.into_iter().map(Some).collect();
-        block_on(std::future::poll_fn(|cx| {
-            for slot in &mut waiters {
-                if let Some(waiter) = slot
-                    && waiter.as_mut().poll(cx).is_ready()
-                {
-                    *slot = None;
-                }
-            }
-            if waiters.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
-        }));
+        assert_eq!(block_on(join_all(waiters)), [1; 500]);
         assert_eq!(computed.get(), 2);
     });
 }
@@ -249,7 +226,7 @@ fn after_a_cancelled_waiter_the_others_go_on() {
     let (computed, memo) = (Arc::new(AtomicUsize::new(0)), Memo::new(LruStore::new(10), ()));
     let compute = async || {
         computed.fetch_add(1, Ordering::SeqCst);
-        yield_now().await;
+        yield_once().await;
         1
     };
     let mut leader = Box::pin(memo.call_with_async(&1, compute));
@@ -264,7 +241,7 @@ fn after_a_cancelled_waiter_the_others_go_on() {
 }
 
 #[test]
-fn a_leader_that_asks_through_another_thread_goes_on() {
+fn a_leader_that_calls_its_own_key_from_another_thread_goes_on() {
     within(LIMIT, || {
         let memo = Memo::new(LruStore::new(10), ()).patience(Duration::from_millis(100));
         let ask = |key: u64| memo.call_with(&key, || key);
@@ -274,7 +251,7 @@ fn a_leader_that_asks_through_another_thread_goes_on() {
 }
 
 #[test]
-fn a_circle_of_functions_through_channels_goes_on() {
+fn functions_that_call_each_other_through_channels_go_on() {
     within(LIMIT, || {
         let memo = Memo::new(LruStore::new(10), ()).patience(Duration::from_millis(100));
         let (questions, asked) = mpsc::channel::<(u64, mpsc::Sender<u64>)>();

@@ -1,47 +1,17 @@
-//! After `fork` without `exec`: the child has neither the engine's threads nor those that hold its locks.
+//! A process that is forked without becoming another program has neither the engine's threads nor those that hold its locks:
+//! its calls compute, and its parent's database is not touched.
 #![cfg(target_os = "linux")]
-#![allow(unsafe_code, reason = "there is no other way to fork")]
-
-mod common;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use twat_cache_disk::{DiskStore, ErrorKind, KeyedStore as _, Store as _, bcache};
 
+twat_cache_core::define_in_fork!();
+
 fn open(dir: &Path) -> DiskStore<String> {
     bcache("words").dir(dir).open().unwrap()
-}
-
-/// Runs `work` in a child; says whether that ended within 20 s, and by itself. The harness, its locks and its memory
-/// stay behind: `work` must not print, nor panic.
-fn succeeds_in_child(work: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child calls nothing that needs a thread or a lock of the parent but `work`, whose ability to do without
-    // them is what is tested, and the allocator, which glibc makes ready for a forked child.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        let is_right = work();
-        // SAFETY: it ends the process at once, without running what others have registered for its end.
-        unsafe { libc::_exit(i32::from(!is_right)) };
-    }
-    assert!(child > 0, "cannot fork");
-    let begun = Instant::now();
-    loop {
-        let mut status = 0;
-        // SAFETY: `status` is there to be written to.
-        let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
-        if ended == child {
-            return libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
-        }
-        if begun.elapsed() > Duration::from_secs(20) {
-            // SAFETY: it is our child, and still there.
-            unsafe { libc::kill(child, libc::SIGKILL) };
-            return false;
-        }
-        thread::yield_now();
-    }
 }
 
 fn is_refused<T>(result: Result<T, twat_cache_disk::Error>) -> bool {
@@ -67,7 +37,7 @@ fn a_forked_child_is_refused_at_once_and_harms_nothing() {
             });
         }
         let succeeded = (0..50).all(|_| {
-            succeeds_in_child(|| {
+            in_fork(|| {
                 let another = bcache("others").dir(dir.path()).build::<String>();
                 let refused = is_refused(store.get(&1_u64))
                     && is_refused(store.insert(&1_u64, &String::new()))
@@ -89,18 +59,18 @@ fn a_forked_child_is_refused_at_once_and_harms_nothing() {
 }
 
 #[test]
-fn what_a_forked_child_drops_stays_open_in_its_parent() {
+fn a_store_that_a_forked_child_drops_stays_open_in_its_parent() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Some(open(dir.path()));
     store.as_ref().unwrap().insert(&1_u64, &"one".into()).unwrap();
-    assert!(succeeds_in_child(|| {
+    assert!(in_fork(|| {
         drop(store.take());
         true
     }));
     let store = store.unwrap();
     store.insert(&2_u64, &"two".into()).unwrap();
     assert!(dir.path().join("bcache.lock").exists());
-    // Nobody else has the lock that the child had, too.
+    // The lock, which the child had as well, is still held.
     let lock = std::fs::File::open(dir.path().join("bcache.lock")).unwrap();
     assert!(lock.try_lock().is_err(), "the child has unlocked it");
     drop((store, lock));
@@ -114,6 +84,6 @@ fn a_memo_in_a_forked_child_computes() {
     let dir = tempfile::tempdir().unwrap();
     let memo = bcache("squares").dir(dir.path()).wrap(|n: &u64| n * n);
     assert_eq!(memo.call(&3), 9);
-    assert!(succeeds_in_child(|| (0..10).all(|n| memo.call(&n) == n * n && memo.call(&n) == n * n)));
+    assert!(in_fork(|| (0..10).all(|n| memo.call(&n) == n * n && memo.call(&n) == n * n)));
     assert_eq!(memo.call(&4), 16);
 }

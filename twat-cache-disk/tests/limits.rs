@@ -1,34 +1,20 @@
-//! What the limit on bytes means on disk: to the byte, from one run to the next, and for what is beside it.
-
-mod common;
+//! The limit on bytes: exact, from one run to the next, and the disk space of what is evicted, cleared or expired.
 
 use std::path::Path;
 use std::time::Duration;
 
 use twat_cache_core::testing::Counter;
-use twat_cache_disk::{DiskBuilder, DiskStore, KeyedStore as _, ManualClock, Store as _, bcache};
+use twat_cache_core::testing::persistent::{Persistent, hits, insert_all, value};
+use twat_cache_disk::{DiskBuilder, DiskStore, ManualClock, Store as _, bcache};
 
-/// Of a length that rkyv need not pad.
-const LEN: usize = 1000;
-/// With key and header, and what rkyv adds to a string.
-const ENTRY: u64 = LEN as u64 + 48;
-
-fn value(key: u64) -> String {
-    format!("{key:0>LEN$}")
-}
+const DISK: Persistent<DiskStore<String>> = Persistent {
+    open: |options| DiskBuilder::from(options).open(),
+    // Key and header, and what rkyv adds to a string.
+    overhead: 48,
+};
 
 fn cache(dir: &Path, entries: u64) -> DiskBuilder {
-    bcache("name").dir(dir).max_bytes(entries * ENTRY)
-}
-
-fn insert_all(store: &DiskStore<String>, keys: impl IntoIterator<Item = u64>) {
-    keys.into_iter().for_each(|key| store.insert(&key, &value(key)).unwrap());
-}
-
-/// How many of these are there, all of them right.
-fn hits(store: &DiskStore<String>, keys: impl IntoIterator<Item = u64>) -> u64 {
-    let found = keys.into_iter().filter_map(|key| Some((key, store.get(&key).unwrap()?)));
-    found.map(|(key, found)| assert_eq!(found, value(key))).count() as u64
+    DISK.options(dir, entries).into()
 }
 
 /// Moves all that the engine has in memory to disk, and there to the last level.
@@ -43,62 +29,28 @@ fn compact(store: &DiskStore<String>) -> u64 {
 const ACCOUNTS: u64 = 4;
 
 #[test]
-fn a_value_as_large_as_the_limit_is_kept_and_a_larger_one_disturbs_nobody() {
-    let dir = tempfile::tempdir().unwrap();
-    let store: DiskStore<String> = cache(dir.path(), 10).open().unwrap();
-    insert_all(&store, 0..5);
-    let larger = "x".repeat(10 * (LEN + 48) - 48 + 1);
-    store.insert(&5_u64, &larger).unwrap();
-    assert_eq!(store.get(&5_u64).unwrap(), None);
-    assert_eq!(hits(&store, 0..5), 5);
-    // Nor does it leave an older one of its own key.
-    store.insert(&4_u64, &larger).unwrap();
-    assert_eq!(store.get(&4_u64).unwrap(), None);
-    assert_eq!(hits(&store, 0..4), 4);
-    let as_large = larger[1..].to_owned();
-    store.insert(&5_u64, &as_large).unwrap();
-    assert_eq!(store.get(&5_u64).unwrap(), Some(as_large));
-    assert_eq!(store.len().unwrap(), 1);
+fn a_value_as_large_as_the_limit_is_stored_and_a_larger_one_evicts_nothing() {
+    DISK.a_value_as_large_as_the_limit_is_stored_and_a_larger_one_evicts_nothing();
 }
 
 #[test]
 fn the_limit_holds_from_one_run_to_the_next() {
-    let dir = tempfile::tempdir().unwrap();
-    for run in 0..20 {
-        let store: DiskStore<String> = cache(dir.path(), 200).open().unwrap();
-        insert_all(&store, run * 30..(run + 1) * 30);
-        assert_eq!(hits(&store, run * 30..(run + 1) * 30), 30);
-        let kept = hits(&store, 0..(run + 1) * 30);
-        assert_eq!(kept, store.len().unwrap() as u64);
-        let least = ((run + 1) * 30).min(150);
-        assert!((least..=200).contains(&kept), "{kept} of 200 in run {run}");
-    }
+    DISK.the_limit_holds_from_one_run_to_the_next(150);
 }
 
 #[test]
-fn replacing_one_entry_over_and_over_evicts_no_other() {
-    let dir = tempfile::tempdir().unwrap();
-    let store: DiskStore<String> = cache(dir.path(), 200).open().unwrap();
-    insert_all(&store, 0..100);
-    for _ in 0..2000 {
-        insert_all(&store, [100]);
-    }
-    assert_eq!(hits(&store, 0..=100), 101);
-    for n in 0..1000 {
-        assert!(store.remove(&(n % 10)).unwrap());
-        insert_all(&store, [n % 10]);
-    }
-    assert_eq!(hits(&store, 0..=100), 101);
+fn replacing_an_entry_over_and_over_evicts_no_other() {
+    DISK.replacing_an_entry_over_and_over_evicts_no_other(200);
 }
 
 #[test]
-fn what_is_evicted_leaves_the_disk_and_what_is_used_stays() {
+fn evicted_entries_leave_the_disk_and_entries_in_use_stay() {
     let dir = tempfile::tempdir().unwrap();
-    let store: DiskStore<String> = cache(dir.path(), 200).open().unwrap();
+    let store = DISK.limited(dir.path(), 200);
     for n in 0..2000 {
         insert_all(&store, [n]);
         if n % 10 == 9 {
-            assert_eq!(hits(&store, 0..10), 10, "what is used was evicted");
+            assert_eq!(hits(&store, 0..10), 10, "an entry in use was evicted");
         }
         if n % 500 == 499 {
             let left = compact(&store);
@@ -107,15 +59,15 @@ fn what_is_evicted_leaves_the_disk_and_what_is_used_stays() {
         }
     }
     drop(store);
-    let store: DiskStore<String> = cache(dir.path(), 200).open().unwrap();
+    let store = DISK.limited(dir.path(), 200);
     assert_eq!(hits(&store, 0..10), 10);
     assert_eq!(compact(&store), store.len().unwrap() as u64 + 2);
 }
 
 #[test]
-fn what_was_cleared_leaves_the_disk() {
+fn cleared_entries_leave_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let store: DiskStore<String> = cache(dir.path(), 200).open().unwrap();
+    let store = DISK.limited(dir.path(), 200);
     insert_all(&store, 0..100);
     compact(&store);
     store.clear().unwrap();
@@ -126,7 +78,7 @@ fn what_was_cleared_leaves_the_disk() {
 }
 
 #[test]
-fn what_has_expired_leaves_the_disk() {
+fn expired_entries_leave_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let hand = ManualClock::new();
     let builder = cache(dir.path(), 500).ttl(Duration::from_secs(60)).clock(hand.clock());
@@ -145,23 +97,12 @@ fn what_has_expired_leaves_the_disk() {
 }
 
 #[test]
-fn a_smaller_limit_than_last_time_holds_from_the_next_entry_on() {
-    let dir = tempfile::tempdir().unwrap();
-    insert_all(&cache(dir.path(), 200).open().unwrap(), 0..190);
-    let store: DiskStore<String> = cache(dir.path(), 50).open().unwrap();
-    insert_all(&store, [190]);
-    let kept = hits(&store, 0..=190);
-    assert!((25..=50).contains(&kept), "{kept} of 50");
-    assert_eq!(hits(&store, [190]), 1);
-    // And a larger one throws nothing out.
-    drop(store);
-    let store: DiskStore<String> = cache(dir.path(), 500).open().unwrap();
-    insert_all(&store, 300..600);
-    assert_eq!(hits(&store, 0..=190), kept);
+fn a_smaller_limit_holds_from_the_next_entry_on() {
+    DISK.a_smaller_limit_holds_from_the_next_entry_on(25, 1);
 }
 
 #[test]
-fn no_room_at_all_means_to_compute_every_time_and_to_write_nothing() {
+fn with_a_limit_of_zero_every_call_computes_and_nothing_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let computed = Counter::new();
     let memo = bcache("name").dir(dir.path()).max_bytes(0).wrap(|key: &u64| {
@@ -177,21 +118,11 @@ fn no_room_at_all_means_to_compute_every_time_and_to_write_nothing() {
 
 #[test]
 fn versions_share_the_limit_of_their_name_and_other_names_have_their_own() {
-    let dir = tempfile::tempdir().unwrap();
-    let [old, new]: [DiskStore<String>; 2] =
-        [1, 2].map(|version| cache(dir.path(), 200).version(version).open().unwrap());
-    let other: DiskStore<String> = bcache("other").dir(dir.path()).max_bytes(200 * ENTRY).open().unwrap();
-    insert_all(&old, 0..150);
-    insert_all(&other, 0..150);
-    insert_all(&new, 0..150);
-    assert_eq!(hits(&new, 0..150), 150, "the old version goes first");
-    let kept = hits(&old, 0..150);
-    assert!((20..=50).contains(&kept), "{kept} of the old version");
-    assert_eq!(hits(&other, 0..150), 150);
+    DISK.versions_share_the_limit_of_their_name_and_other_names_have_their_own(20);
 }
 
 #[test]
-fn what_is_used_of_one_version_stays_while_another_is_filled() {
+fn entries_in_use_of_one_version_stay_while_another_is_filled() {
     let dir = tempfile::tempdir().unwrap();
     let [few, many]: [DiskStore<String>; 2] =
         [1, 2].map(|version| cache(dir.path(), 200).version(version).open().unwrap());

@@ -1,6 +1,4 @@
-//! What one process has stored, the next one finds, and nobody else.
-
-mod common;
+//! What one process has stored, the next one finds, and no other cache.
 
 use std::fs;
 use std::path::Path;
@@ -10,26 +8,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::child::{Child, Task};
-use twat_cache_core::testing::{Counter, record_logs, within};
-use twat_cache_disk::{DiskBuilder, DiskFallback, ErrorKind, KeyedStore as _, ManualClock, Memo, Store as _, bcache};
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::files::names;
+use twat_cache_core::testing::persistent::{
+    Persistent, a_new_directory_is_private_and_marked_and_one_in_use_is_left_alone,
+};
+use twat_cache_core::testing::{Counted, Counter, counted, record_logs, warnings, within};
+use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, ErrorKind, KeyedStore as _, Memo, bcache};
 
-type Texts = Memo<DiskFallback<String>, Box<dyn Fn(&u64) -> String + Send + Sync>>;
+const DISK: Persistent<DiskStore<String>> =
+    Persistent { open: |options| DiskBuilder::from(options).open(), overhead: 48 };
 
-fn memo(builder: DiskBuilder) -> (Texts, Arc<Counter>) {
-    let computed = Arc::new(Counter::new());
-    let counter = computed.clone();
-    let memo: Texts = builder.wrap(Box::new(move |key: &u64| {
-        counter.count();
-        format!("value of {key}")
-    }));
-    (memo, computed)
+type Texts = Memo<DiskFallback<String>, Counted<String>>;
+
+fn memo(dir: &Path) -> (Texts, Arc<Counter>) {
+    let (function, computed) = counted(|key| format!("value of {key}"));
+    (bcache("name").dir(dir).wrap(function), computed)
 }
 
 #[test]
 fn child_that_asks_for_everything() {
     let Some(task) = Task::given() else { return };
-    let (memo, computed) = memo(bcache("name").dir(&task.dir));
+    let (memo, computed) = memo(&task.dir);
     let found = (0..100_u64).filter(|key| memo.peek(key).unwrap().is_some()).count();
     (0..100).for_each(|key| assert_eq!(memo.call(&key), format!("value of {key}")));
     task.say(found);
@@ -47,7 +47,7 @@ fn in_another_process(dir: &Path) -> (usize, usize) {
 fn another_process_finds_what_was_stored_and_not_what_was_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let fill = |keys: std::ops::Range<u64>| {
-        let (memo, _) = memo(bcache("name").dir(dir.path()));
+        let (memo, _) = memo(dir.path());
         keys.for_each(|key| drop(memo.call(&key)));
         memo
     };
@@ -68,96 +68,48 @@ fn another_process_finds_what_was_stored_and_not_what_was_forgotten() {
 }
 
 #[test]
-fn caches_that_differ_in_anything_do_not_see_each_other() {
+fn caches_of_another_name_or_version_share_nothing() {
+    DISK.caches_of_another_name_or_version_share_nothing();
+}
+
+#[test]
+fn caches_of_another_type_or_codec_share_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = |name: &str| bcache(name).dir(dir.path());
-    let texts = [cache("a"), cache("b"), cache("a").version(1), cache("a").version("1"), cache("a").version((1, 1))];
+    let cache = || bcache("name").dir(dir.path());
     for round in 0..2 {
-        for (n, builder) in texts.iter().cloned().enumerate() {
-            let store = builder.open::<String>().unwrap();
-            assert_eq!(store.get("key").unwrap(), (round > 0).then(|| n.to_string()));
-            store.insert("key", &n.to_string()).unwrap();
-            assert_eq!(store.len().unwrap(), 1);
-        }
-        let numbers = cache("a").open::<Vec<u8>>().unwrap();
+        let texts = cache().open::<String>().unwrap();
+        assert_eq!(texts.get("key").unwrap().as_deref(), (round > 0).then_some("text"));
+        texts.insert("key", &"text".to_owned()).unwrap();
+        let numbers = cache().open::<Vec<u8>>().unwrap();
         assert_eq!(numbers.get("key").unwrap(), (round > 0).then(|| vec![1]));
         numbers.insert("key", &vec![1]).unwrap();
         #[cfg(feature = "serde")]
         {
-            let packed = cache("a").serde().open::<String>().unwrap();
+            let packed = cache().serde().open::<String>().unwrap();
             assert_eq!(packed.get("key").unwrap().as_deref(), (round > 0).then_some("packed"));
             packed.insert("key", &"packed".to_owned()).unwrap();
         }
     }
-    cache("a").open::<String>().unwrap().clear().unwrap();
-    assert_eq!(cache("b").open::<String>().unwrap().get("key").unwrap().as_deref(), Some("1"));
 }
 
 #[test]
-fn any_name_is_a_name() {
-    let dir = tempfile::tempdir().unwrap();
-    let cache = dir.path().join("cache");
-    let long = "long".repeat(2500);
-    let names = ["", ".", "..", "/", "a/b", "../../etc/passwd", "a\0b", "ключ 鍵 🔑", "con", " ", &long];
-    for round in 0..2 {
-        for (n, name) in names.iter().enumerate() {
-            let store = bcache(*name).dir(&cache).open::<usize>().unwrap();
-            assert_eq!(store.get(&()).unwrap(), (round > 0).then_some(n), "{name:.20}");
-            store.insert(&(), &n).unwrap();
-        }
-    }
-    let listed = |dir: &Path| {
-        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        names
-    };
-    assert_eq!(listed(dir.path()), ["cache"]);
-    assert_eq!(listed(&cache), [".gitignore", "CACHEDIR.TAG", "bcache", "bcache.lock"]);
+fn any_string_is_a_name() {
+    let (dir, _) = DISK.any_string_is_a_name();
+    assert_eq!(names(&dir.path().join("cache")), [".gitignore", "CACHEDIR.TAG", "bcache", "bcache.lock"]);
 }
 
 #[test]
-fn a_ttl_goes_on_while_nobody_runs() {
-    let dir = tempfile::tempdir().unwrap();
-    let hand = ManualClock::new();
-    let open = || bcache("name").dir(dir.path()).ttl(Duration::from_secs(60)).clock(hand.clock()).open::<u8>().unwrap();
-    open().insert("key", &1).unwrap();
-    hand.advance(Duration::from_millis(59_999));
-    assert_eq!(open().get("key").unwrap(), Some(1));
-    hand.advance(Duration::from_millis(1));
-    assert_eq!(open().get("key").unwrap(), None);
-    open().insert("key", &2).unwrap();
-    // Who asks without a TTL asks for what is there, and that expires all the same.
-    let forever = || bcache("name").dir(dir.path()).clock(hand.clock()).open::<u8>().unwrap();
-    assert_eq!(forever().get("key").unwrap(), Some(2));
-    hand.advance(Duration::from_secs(60));
-    assert_eq!(forever().get("key").unwrap(), None);
+fn a_ttl_goes_on_while_no_process_runs() {
+    DISK.a_ttl_goes_on_while_no_process_runs();
 }
 
 #[cfg(unix)]
 #[test]
-fn a_new_directory_is_private_and_marked_and_somebody_elses_stays_as_it_is() {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let dir = tempfile::tempdir().unwrap();
-    let [new, foreign] = ["a/b/new", "foreign"].map(|name| dir.path().join(name));
-    fs::create_dir(&foreign).unwrap();
-    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(foreign.join("theirs"), "").unwrap();
-    for cache in [&new, &foreign] {
+fn a_new_directory_is_private_and_marked_and_one_in_use_stays_as_it_is() {
+    a_new_directory_is_private_and_marked_and_one_in_use_is_left_alone(|cache| {
         bcache("name").dir(cache).open::<u8>().unwrap().insert("key", &1).unwrap();
-        assert_eq!(mode(&cache.join("bcache")), 0o700);
-        // Where the directory around it is marked, one mark is enough.
-        assert_eq!(cache.join("bcache/CACHEDIR.TAG").exists(), *cache == foreign);
-    }
-    assert_eq!(mode(&new), 0o700);
-    assert!(
-        fs::read_to_string(new.join("CACHEDIR.TAG"))
-            .unwrap()
-            .starts_with("Signature: 8a477f597d28d172789f06886806bc55")
-    );
-    assert_eq!(fs::read_to_string(new.join(".gitignore")).unwrap(), "*\n");
-    assert_eq!(mode(&foreign), 0o755);
-    assert!(!foreign.join("CACHEDIR.TAG").exists() && !foreign.join(".gitignore").exists());
+        cache.join("bcache")
+    });
 }
 
 #[test]
@@ -169,14 +121,10 @@ fn child_without_a_directory() {
 }
 
 #[test]
-fn the_environment_says_where_caches_go_by_default() {
+fn the_environment_says_where_caches_are_by_default() {
     let dir = tempfile::tempdir().unwrap();
     let cache = dir.path().join("from the environment");
-    let child = Child::start_with("child_without_a_directory", dir.path(), |binary| {
-        let mut command = Command::new(binary);
-        command.env("TWAT_CACHE_DIR", &cache);
-        command
-    });
+    let child = Child::with("child_without_a_directory", dir.path(), [("TWAT_CACHE_DIR", &cache.display())]);
     let expected = dir.path().canonicalize().unwrap().join("from the environment/bcache");
     assert_eq!(child.finish(), [expected.display().to_string()]);
     assert!(expected.is_dir());
@@ -200,7 +148,7 @@ fn all_caches_of_a_directory_share_one_database() {
 }
 
 #[test]
-fn a_database_can_be_opened_while_its_last_user_lets_go_of_it() {
+fn a_database_can_be_opened_while_its_last_user_closes_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_owned();
     record_logs();
@@ -218,13 +166,13 @@ fn a_database_can_be_opened_while_its_last_user_lets_go_of_it() {
             }
         });
     });
-    assert_eq!(record_logs().warnings(&dir.path().display().to_string()), [""; 0]);
+    assert_eq!(warnings(dir.path()), [""; 0]);
 }
 
 /// Between its fork and its own program, a child has all that was open in its parent, locks too.
 #[cfg(unix)]
 #[test]
-fn processes_that_are_just_being_started_do_not_keep_a_database_locked() {
+fn processes_that_are_being_started_do_not_keep_a_database_locked() {
     let dir = tempfile::tempdir().unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -242,13 +190,13 @@ fn processes_that_are_just_being_started_do_not_keep_a_database_locked() {
 }
 
 #[test]
-fn open_is_strict_and_wrap_is_not() {
+fn where_open_fails_a_memo_uses_memory() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let error = bcache("name").dir(&file).open::<u8>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(error.path(), Some(&*file.canonicalize().unwrap()));
-    let (memo, _) = memo(bcache("name").dir(&file));
+    let (memo, _) = memo(&file);
     assert_eq!(memo.call(&1), "value of 1");
 }

@@ -1,27 +1,61 @@
-//! Two processes at work in one directory: whoever reads a value, it is one that was computed for that key.
+//! Several processes in one directory: one of them has the database, and memory serves the others. Each gets right values.
 #![cfg(unix)]
 
 mod common;
 
+use std::fs;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use common::child::{Child, Task};
-use common::files::Random;
-use twat_cache_core::testing::Counter;
+use common::{call_all, computed_anew, fill, memo, was_moved_aside};
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::{Counter, Random, assert_one_warning, in_four_threads, is_text_of, text, until};
 use twat_cache_disk::{Error, ErrorKind, bcache};
 
-const KEYS: usize = 20;
-
-/// Up to 64 KB; every eight bytes of it say whose it is.
-fn is_of(value: &str, key: u64) -> bool {
-    value.len().is_multiple_of(8) && value.as_bytes().chunks(8).all(|part| part == format!("{key:08}").as_bytes())
+#[test]
+fn child_that_has_the_database() {
+    let Some(mut task) = Task::given() else { return };
+    let (memo, computed) = memo(&task.dir);
+    call_all(&memo, 0..10);
+    task.say(computed.get());
+    task.order();
 }
 
-fn seconds() -> u64 {
-    // A soak run takes as long as it is told to.
-    std::env::var("TWAT_CACHE_TEST_SECONDS").map_or(3, |seconds| seconds.parse().unwrap())
+#[test]
+fn beside_another_process_memory_serves_for_the_life_of_the_memo() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Child::start("child_that_has_the_database", dir.path());
+    assert_eq!(child.hear_number(), 10);
+    let (memo, computed) = memo(dir.path());
+    (0..2).for_each(|_| call_all(&memo, 0..20));
+    assert_eq!(computed.get(), 20);
+    assert_one_warning(dir.path(), &["bcache: locked by another process", "memory takes over"]);
+    let open = || bcache("numbers").dir(dir.path()).open::<Vec<u64>>();
+    assert_eq!(open().unwrap_err().kind(), ErrorKind::Locked);
+    child.finish();
+    call_all(&memo, 0..30);
+    assert!(memo.store().has_switched());
+    assert_eq!(computed.get(), 30);
+    // Another memo is another matter, as soon as opening is tried again.
+    until("the database can be opened", || open().is_ok());
+    assert_eq!(computed_anew(dir.path(), 0..10), 0, "the other process has stored these");
+}
+
+#[test]
+fn a_database_that_another_process_uses_is_never_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    for damaged in ["bcache/version", "bcache/lock", "bcache/keyspaces/1/current"] {
+        let mut child = Child::start("child_that_has_the_database", dir.path());
+        child.hear().unwrap();
+        fs::write(dir.path().join(damaged), "nonsense").unwrap();
+        fill(dir.path(), 0..20);
+        fs::remove_file(dir.path().join(damaged)).unwrap();
+        fill(dir.path(), 0..20);
+        assert!(!was_moved_aside(dir.path()), "moved aside under its user: {damaged}");
+        child.finish();
+        // Now it may be.
+        fill(dir.path(), 0..20);
+        fs::remove_dir_all(dir.path().join("bcache.corrupt")).unwrap_or_default();
+    }
 }
 
 /// One of the two has the database, and the other cannot forget what is in it.
@@ -31,33 +65,18 @@ fn is_told<T>(forgotten: Result<T, Error>) {
 
 /// Four threads do anything to the hot keys until the time is up.
 fn work(dir: &Path, seed: u64) {
-    let until = Instant::now() + Duration::from_secs(seconds());
     let computed = Counter::new();
-    let memo = bcache("hot").dir(dir).max_bytes(400 << 10).wrap(|key: &u64| {
-        // Of another length each time.
-        let length = Random(computed.count() as u64).below(8192);
-        format!("{key:08}").repeat(length)
-    });
-    thread::scope(|scope| {
-        for thread in 0..4 {
-            let memo = &memo;
-            scope.spawn(move || {
-                let mut random = Random(seed * 10 + thread);
-                // On a machine that is busy with something else, it takes longer.
-                for calls in 0.. {
-                    if calls >= 40 && Instant::now() >= until {
-                        break;
-                    }
-                    let key = random.below(KEYS) as u64;
-                    match random.below(40) {
-                        0..30 => assert!(is_of(&memo.call(&key), key), "another key's value"),
-                        30..34 => assert!(is_of(&memo.refresh(&key), key), "another key's value"),
-                        34..37 => assert!(memo.peek(&key).unwrap().is_none_or(|value| is_of(&value, key))),
-                        37..39 => is_told(memo.forget(&key)),
-                        _ => is_told(memo.clear()),
-                    }
-                }
-            });
+    // Up to 64 KB, of another length each time.
+    let function = |key: &u64| text(*key, Random(computed.count() as u64).index(8192));
+    let memo = bcache("hot").dir(dir).max_bytes(400 << 10).wrap(function);
+    in_four_threads(seed, 40, |random| {
+        let key = random.below(20);
+        match random.below(40) {
+            0..30 => assert!(is_text_of(&memo.call(&key), key), "another key's value"),
+            30..34 => assert!(is_text_of(&memo.refresh(&key), key), "another key's value"),
+            34..37 => assert!(memo.peek(&key).unwrap().is_none_or(|value| is_text_of(&value, key))),
+            37..39 => is_told(memo.forget(&key)),
+            _ => is_told(memo.clear()),
         }
     });
 }
@@ -69,38 +88,32 @@ fn child_at_work() {
 }
 
 #[test]
-fn two_processes_of_four_threads_only_ever_see_right_values() {
+fn two_processes_of_four_threads_get_right_values() {
     let dir = tempfile::tempdir().unwrap();
-    let children = [0, 1].map(|_| Child::start("child_at_work", dir.path()));
+    let children = [(); 2].map(|()| Child::start("child_at_work", dir.path()));
     for child in children {
         child.finish();
     }
-    assert!(!dir.path().join("bcache.corrupt").exists());
+    assert!(!was_moved_aside(dir.path()));
 }
 
-/// Processes that come and go: each opens what the one before has left, or serves from memory.
+/// Each opens what the one before has left, or serves from memory.
 #[test]
-fn processes_that_come_and_go_hand_the_database_on() {
+fn short_lived_processes_hand_the_database_on() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..8 {
-        let children = [0, 1, 2].map(|_| {
-            Child::start_with("child_for_a_moment", dir.path(), |binary| {
-                let mut command = std::process::Command::new(binary);
-                command.env("ROUND", round.to_string());
-                command
-            })
-        });
-        let computed: Vec<usize> = children.map(|child| child.finish()[0].parse().unwrap()).to_vec();
-        // Whoever had the database had the results of the rounds before.
+        let children = [(); 3].map(|()| Child::with("child_of_a_round", dir.path(), [("ROUND", &round)]));
+        let computed = children.map(|child| child.finish()[0].parse::<usize>().unwrap());
+        // The one that had the database had the results of the rounds before.
         assert!(computed.iter().any(|computed| *computed <= 20), "round {round}: {computed:?}");
     }
-    assert!(!dir.path().join("bcache.corrupt").exists());
+    assert!(!was_moved_aside(dir.path()));
 }
 
 #[test]
-fn child_for_a_moment() {
+fn child_of_a_round() {
     let Some(task) = Task::given() else { return };
-    let round: u64 = std::env::var("ROUND").unwrap().parse().unwrap();
+    let round: u64 = task.value("ROUND").parse().unwrap();
     let computed = Counter::new();
     let memo = bcache("handed on").dir(&task.dir).wrap(|key: &u64| {
         computed.count();

@@ -1,4 +1,4 @@
-//! Values that a codec could change are not kept: scenario 2's and the promise's "never the wrong value".
+//! Values of all kinds come back as they were, and those that a codec could change are not stored.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -41,7 +41,7 @@ fn values_of_many_types_come_back_as_they_were() {
 }
 
 #[test]
-fn a_small_usize_is_kept() {
+fn a_small_usize_is_stored() {
     let dir = tempfile::tempdir().unwrap();
     let memo = bcache("kept").dir(dir.path()).wrap(|_: &u8| 7_usize);
     memo.call(&1);

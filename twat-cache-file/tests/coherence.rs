@@ -1,15 +1,14 @@
-//! Two stores of one directory, as two processes have: neither ever gives out what the other has replaced, whatever happens
-//! in between.
+//! Two stores of one directory, as two processes have: neither ever gives out a value that the other has replaced, whatever
+//! happens in between.
 #![cfg(unix)]
-
-mod common;
 
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
 
-use common::volatile_dir;
+use twat_cache_core::testing::files::Files;
+use twat_cache_core::testing::volatile_dir;
 use twat_cache_file::{Args, FileStore, KeyedStore as _, Store as _, fcache};
 
 fn open(dir: &Path) -> FileStore<u64> {
@@ -39,7 +38,7 @@ impl Args for Eventful<'_> {
 }
 
 #[test]
-fn counters_that_are_lost_while_an_entry_is_stored_do_not_hide_it() {
+fn an_entry_that_is_stored_while_the_counters_are_lost_is_seen() {
     let dir = volatile_dir();
     let [one, other] = [open(dir.path()), open(dir.path())];
     one.insert(&1_u64, &10).unwrap();
@@ -59,7 +58,7 @@ fn counters_that_are_lost_while_an_entry_is_stored_do_not_hide_it() {
 }
 
 #[test]
-fn a_successor_of_the_same_time_and_number_is_not_taken_for_what_was_read() {
+fn a_new_file_with_the_same_time_and_number_is_not_taken_for_the_old_one() {
     let dir = volatile_dir();
     let [one, other] = [open(dir.path()), open(dir.path())];
     for value in 0..20 {
@@ -76,7 +75,7 @@ fn a_successor_of_the_same_time_and_number_is_not_taken_for_what_was_read() {
 }
 
 #[test]
-fn what_is_removed_by_hand_and_stored_again_is_seen() {
+fn an_entry_that_is_removed_by_hand_and_stored_again_is_seen() {
     let dir = volatile_dir();
     let [one, other] = [open(dir.path()), open(dir.path())];
     one.insert(&1_u64, &10).unwrap();
@@ -87,7 +86,7 @@ fn what_is_removed_by_hand_and_stored_again_is_seen() {
 }
 
 #[test]
-fn a_store_with_a_ttl_leaves_what_never_expires_to_others() {
+fn a_store_with_a_ttl_does_not_use_entries_that_never_expire_and_leaves_them_to_others() {
     let dir = volatile_dir();
     let endless = open(dir.path());
     let brief: FileStore<u64> = fcache("shared").dir(dir.path()).ttl(Duration::from_secs(60)).open().unwrap();
@@ -100,17 +99,17 @@ fn a_store_with_a_ttl_leaves_what_never_expires_to_others() {
 }
 
 #[test]
-fn a_cache_that_is_moved_away_and_copied_back_is_another() {
+fn a_cache_that_is_moved_away_and_copied_back_is_a_new_one() {
     let dir = volatile_dir();
     let one = open(dir.path());
     one.insert(&1_u64, &10).unwrap();
     assert_eq!(one.get(&1_u64).unwrap(), Some(10));
     let away = dir.path().join("away");
     fs::rename(one.path(), &away).unwrap();
-    common::files::Files::read(&away).write(one.path());
+    Files::read(&away).write(one.path());
     let other = open(dir.path());
     other.insert(&1_u64, &20).unwrap();
-    // It may take ten milliseconds to be found out.
+    // For ten milliseconds it may look where it is.
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(one.get(&1_u64).unwrap(), Some(20));
     other.clear().unwrap();

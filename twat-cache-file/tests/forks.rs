@@ -2,45 +2,16 @@
 //! what its parent has.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
-mod common;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::child::{Child, Task};
-use common::volatile_dir;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::volatile_dir;
 use twat_cache_file::{ErrorKind, FileStore, KeyedStore as _, Store as _, ViewStore as _, fcache};
 
-/// Does this in a forked process; says whether it came to its end, with all that it asserts, in ten seconds.
-#[expect(unsafe_code, reason = "there is no other way to fork")]
-fn forked(work: impl FnOnce()) -> bool {
-    // SAFETY: the new process has this thread alone. What it may not do for that reason is what this is a test of; it ends
-    // without returning to the test harness.
-    let process = unsafe { libc::fork() };
-    if process == 0 {
-        let done = catch_unwind(AssertUnwindSafe(work)).is_ok();
-        // SAFETY: nothing is left to be done.
-        unsafe { libc::_exit(i32::from(!done)) };
-    }
-    assert!(process > 0, "there is no new process");
-    let begun = Instant::now();
-    let mut status = 0;
-    loop {
-        // SAFETY: the number is of a child of ours, and the status is written to an integer of ours.
-        let ended = unsafe { libc::waitpid(process, &raw mut status, libc::WNOHANG) };
-        if ended == process {
-            return status == 0;
-        }
-        if begun.elapsed() > Duration::from_secs(10) {
-            // SAFETY: it has not been waited for, so the number is still its own.
-            unsafe { libc::kill(process, libc::SIGKILL) };
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-}
+twat_cache_core::define_in_fork!();
 
 fn open(dir: &Path) -> FileStore<Vec<u64>> {
     fcache("forked").dir(dir).open().unwrap()
@@ -59,7 +30,7 @@ fn child_that_forks() {
     // Its memory is in use, too.
     let memory = fallback.secondary();
     let is_over = AtomicBool::new(false);
-    let suppressed_errors = thread::scope(|scope| {
+    let succeeded = thread::scope(|scope| {
         for seed in 0..4_u64 {
             let (store, fallback, is_over) = (&store, &fallback, &is_over);
             scope.spawn(move || {
@@ -79,9 +50,9 @@ fn child_that_forks() {
                 }
             });
         }
-        let suppressed_errors = (0..100_u64)
+        let succeeded = (0..100_u64)
             .filter(|round| {
-                forked(|| {
+                in_fork(|| {
                     for key in [round % 64, 1000] {
                         assert!(store.get(&key).is_err_and(|error| error.kind() == ErrorKind::Unavailable));
                         assert!(store.view(&key).is_err() && store.remove(&key).is_err() && store.clear().is_err());
@@ -96,13 +67,14 @@ fn child_that_forks() {
                     // Its own memory forgets, and its parent's files do not.
                     assert!(fallback.remove(&1000_u64).is_err() && fallback.get(&1000_u64).unwrap().is_none());
                     assert!(fallback.clear().is_err() && fallback.get(&7_u64).unwrap().is_none());
+                    true
                 })
             })
             .count();
         is_over.store(true, Ordering::Relaxed);
-        suppressed_errors
+        succeeded
     });
-    task.say(suppressed_errors);
+    task.say(succeeded);
     // Nothing of what they did has come here.
     store.insert(&7_u64, &value(7)).unwrap();
     assert_eq!(fallback.get(&7_u64).unwrap(), Some(value(7)));
@@ -110,7 +82,7 @@ fn child_that_forks() {
 }
 
 #[test]
-fn while_others_are_at_work_a_forked_process_has_a_memory_of_its_own() {
+fn while_other_threads_are_at_work_a_forked_process_uses_memory_of_its_own() {
     let dir = volatile_dir();
     assert_eq!(Child::start("child_that_forks", dir.path()).finish(), ["100"]);
 }
@@ -122,11 +94,12 @@ fn child_that_forks_with_a_claim() {
     let claim = here.claim(&1_u64, Duration::from_secs(60));
     let ticket = here.begin(&1_u64);
     let (mut claim, mut store) = (Some(claim), Some(here));
-    let is_done = forked(|| {
+    let is_done = in_fork(|| {
         // As by a function that forks, and returns in both processes.
         assert!(store.as_ref().unwrap().insert_begun(&1_u64, &value(1), ticket).is_err());
         drop(claim.take());
         drop(store.take());
+        true
     });
     task.say(is_done);
     task.say(format_args!("{:?}", there.claim(&1_u64, Duration::ZERO)));
@@ -137,7 +110,7 @@ fn child_that_forks_with_a_claim() {
 }
 
 #[test]
-fn a_forked_process_gives_back_nothing_that_is_its_parents() {
+fn a_forked_process_releases_no_claim_of_its_parent() {
     let dir = volatile_dir();
     let said = Child::start("child_that_forks_with_a_claim", dir.path()).finish();
     assert_eq!(said, ["true", "Claim(waiting)", "true", "Claim(held)", "true"]);

@@ -6,22 +6,22 @@ mod common;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::child::{Child, Task};
-use common::files::{Files, Random};
-use common::volatile_dir;
-use twat_cache_core::testing::{record_logs, within};
+use common::entries_below;
+use twat_cache_core::testing::child::Task;
+use twat_cache_core::testing::files::{Files, names};
+use twat_cache_core::testing::kills::{kill_while_it_is_created, kill_while_it_stores, until_killed};
+use twat_cache_core::testing::obstacles::THEIRS;
+use twat_cache_core::testing::{record_logs, text, volatile_dir, warnings};
 use twat_cache_file::{FileStore, KeyedStore as _, Store as _, ViewStore as _, fcache};
 
 const LIMIT: u64 = 1 << 20;
-/// How many keys a child stores, if it comes that far.
-const BATCH: u64 = 200;
 
 /// Full of its key, and up to 8 KB long; some are longer, and mapped.
 fn value(key: u64) -> String {
     let short = usize::try_from(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54).unwrap();
-    format!("{key:08}").repeat(if key.is_multiple_of(16) { 20_000 } else { short })
+    text(key, if key.is_multiple_of(16) { 20_000 } else { short })
 }
 
 fn open(dir: &Path) -> FileStore<String> {
@@ -32,14 +32,10 @@ fn open(dir: &Path) -> FileStore<String> {
 fn child_that_stores() {
     let Some(mut task) = Task::given() else { return };
     let store = open(&task.dir);
-    let mut random = Random(u64::from(std::process::id()));
-    let start = task.order().unwrap().parse::<u64>().unwrap();
-    for key in start..start + BATCH {
+    let start = task.order().unwrap().parse().unwrap();
+    until_killed(&mut task, start, |key, random| {
         store.insert(&key, &value(key)).unwrap();
-        if key % 16 == 0 {
-            task.say("another sixteen");
-        }
-        let earlier = key - random.below(50) as u64;
+        let earlier = key - random.below(50);
         match random.below(64) {
             0..4 => drop(store.remove(&earlier).unwrap()),
             4..8 => store.insert(&earlier, &value(earlier)).unwrap(),
@@ -47,25 +43,17 @@ fn child_that_stores() {
             24 if random.below(4) == 0 => store.clear().unwrap(),
             _ => {}
         }
-    }
-    // To be killed while nothing happens is an end like any other.
-    task.order();
-}
-
-/// What is in a directory.
-fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
+    });
 }
 
 /// Opens what was left, and looks at all of it.
 fn inspect(dir: &Path, keys: Range<u64>) {
     let store = open(dir);
-    assert_eq!(names(&store.path().join("tmp")), [""; 0], "left by the one who was killed");
-    let locks = names(&store.path().join("lock"));
-    assert!(locks.is_empty() || locks == ["claims"], "left by the one who was killed: {locks:?}");
+    let left =
+        |name: &str| Some(store.path().join(name)).filter(|dir| dir.exists()).map_or(Vec::new(), |dir| names(&dir));
+    assert_eq!(left("tmp"), [""; 0], "left by the process that was killed");
+    let locks = left("lock");
+    assert!(locks.is_empty() || locks == ["claims"], "left by the process that was killed: {locks:?}");
     let mut hits = 0;
     for key in keys.clone() {
         if let Some(found) = store.get(&key).unwrap() {
@@ -78,42 +66,21 @@ fn inspect(dir: &Path, keys: Range<u64>) {
     store.insert(&keys.end, &value(keys.end)).unwrap();
     assert_eq!(store.get(&keys.end).unwrap(), Some(value(keys.end)));
     store.remove(&keys.end).unwrap();
-    let files = Files::read(store.path()).0;
-    let entries = files.iter().filter(|(path, _)| path.file_name().unwrap().len() == 48);
-    let bytes: u64 = entries.map(|(_, content)| content.bytes.len() as u64 + content.zeros).sum();
+    let (_, bytes) = entries_below(store.path());
     assert!(bytes <= LIMIT + LIMIT / 10, "{bytes} bytes where {LIMIT} may be");
     // There is nothing but entries, the counters, and the locks.
     let is_known = |path: &Path| ["meta", "lock/claims"].iter().any(|known| path.ends_with(known));
-    let strangers: Vec<_> =
-        files.keys().filter(|path| path.iter().next().unwrap().len() != 2 && !is_known(path)).collect();
-    assert!(strangers.is_empty(), "{strangers:?}");
+    let mut unknown = Files::read(store.path()).paths();
+    unknown.retain(|path| path.iter().next().unwrap().len() != 2 && !is_known(path));
+    assert!(unknown.is_empty(), "{unknown:?}");
     assert_eq!(names(dir), [".gitignore", "CACHEDIR.TAG", store.path().file_name().unwrap().to_str().unwrap()]);
 }
 
-fn warnings(dir: &Path) -> Vec<String> {
-    record_logs().warnings(&dir.display().to_string())
-}
-
 #[test]
-fn killed_while_it_stores_and_evicts_it_opens_again() {
+fn a_cache_killed_while_it_stores_and_evicts_opens_again() {
     record_logs();
     let dir = volatile_dir();
-    let mut random = Random(1);
-    let mut next = 1000;
-    for _ in 0..30 {
-        let mut child = Child::start("child_that_stores", dir.path());
-        child.tell(next);
-        next += BATCH;
-        (0..=random.below(12)).for_each(|_| drop(child.hear()));
-        let moment = Duration::from_micros(random.below(2000) as u64);
-        let heard = Instant::now();
-        while heard.elapsed() < moment {
-            std::hint::spin_loop();
-        }
-        child.kill();
-        let path = dir.path().to_owned();
-        within(Duration::from_secs(20), move || inspect(&path, 950..next));
-    }
+    kill_while_it_stores("child_that_stores", dir.path(), inspect);
     assert!(warnings(dir.path()).is_empty(), "a kill is no damage: {:#?}", warnings(dir.path()));
 }
 
@@ -123,58 +90,46 @@ fn child_that_begins() {
     task.say("begun");
     let store = open(&task.dir);
     (0..10_u64).for_each(|key| store.insert(&key, &value(key)).unwrap());
-    // The parent listens to nothing more: the moment of the kill is what is random here.
+    // The parent listens to nothing more: the time of the kill is what is random here.
     std::thread::park();
 }
 
 #[test]
-fn killed_while_it_is_made_it_can_be_made_again() {
+fn a_cache_killed_while_it_is_created_can_be_created_again() {
     record_logs();
-    let mut random = Random(2);
-    for _ in 0..30 {
-        let dir = volatile_dir();
-        let mut child = Child::start("child_that_begins", dir.path());
-        assert_eq!(child.hear().as_deref(), Some("begun"));
-        let begun = Instant::now();
-        let moment = Duration::from_micros(random.below(4000) as u64);
-        while begun.elapsed() < moment {
-            std::hint::spin_loop();
-        }
-        child.kill();
-        within(Duration::from_secs(20), move || {
-            inspect(dir.path(), 0..10);
-            open(dir.path()).insert(&1_u64, &value(1)).unwrap();
-            assert_eq!(open(dir.path()).get(&1_u64).unwrap(), Some(value(1)));
-            inspect(dir.path(), 0..10);
-            assert!(warnings(dir.path()).is_empty(), "a kill is no damage: {:#?}", warnings(dir.path()));
-        });
-    }
+    kill_while_it_is_created("child_that_begins", Duration::from_millis(4), |dir| {
+        inspect(dir, 0..10);
+        open(dir).insert(&1_u64, &value(1)).unwrap();
+        assert_eq!(open(dir).get(&1_u64).unwrap(), Some(value(1)));
+        inspect(dir, 0..10);
+        assert!(warnings(dir).is_empty(), "a kill is no damage: {:#?}", warnings(dir));
+    });
 }
 
 #[test]
-fn what_the_killed_have_left_goes_with_the_next_open_and_what_is_in_use_stays() {
+fn files_that_a_killed_process_has_left_are_removed_and_those_in_use_stay() {
     let dir = volatile_dir();
     let cache = open(dir.path()).path().to_owned();
-    let places = ["tmp/0123456789abcdef-0", "lock/room", "lock/0123456789abcdef0123456789abcdef"];
-    let strangers = ["tmp/anything", "tmp/room", "lock/anything", "lock/claims"].map(|place| cache.join(place));
+    let left =
+        ["tmp/0123456789abcdef-0", "lock/room", "lock/0123456789abcdef0123456789abcdef"].map(|name| cache.join(name));
+    let unknown = ["tmp/anything", "tmp/room", "lock/anything", "lock/claims"].map(|name| cache.join(name));
     for dir in ["tmp", "lock"] {
         fs::create_dir_all(cache.join(dir)).unwrap();
     }
-    for place in &strangers {
-        fs::write(place, "somebody's").unwrap();
+    for path in &unknown {
+        fs::write(path, THEIRS).unwrap();
     }
-    for place in places.map(|place| cache.join(place)) {
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        // As by a process that is at it.
-        let file = File::create(&place).unwrap();
+    for path in left {
+        // As by a process that is storing.
+        let file = File::create(&path).unwrap();
         file.lock().unwrap();
         open(dir.path());
-        assert!(place.exists(), "{} was in use", place.display());
+        assert!(path.exists(), "{} was in use", path.display());
         drop(file);
         open(dir.path());
-        assert!(!place.exists(), "{} was not in use", place.display());
+        assert!(!path.exists(), "{} was not in use", path.display());
     }
-    for place in &strangers {
-        assert!(place.exists(), "{} is somebody's", place.display());
+    for path in &unknown {
+        assert!(path.exists(), "{} is not the cache's", path.display());
     }
 }

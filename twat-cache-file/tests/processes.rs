@@ -5,60 +5,37 @@ mod common;
 
 use std::cell::RefCell;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::child::{Child, Task};
-use common::files::Random;
-use common::texts::{is_of, value};
-use common::volatile_dir;
+use common::text_of;
 use futures_lite::future::block_on;
 use tempfile::TempDir;
 use twat_cache_core::Trust;
-use twat_cache_core::testing::{Counter, within};
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::owners::set_mode;
+use twat_cache_core::testing::{Counter, Random, in_four_threads, is_text_of, text, volatile_dir, within};
 use twat_cache_file::{Access, FileBuilder, FileFallback, Memo, fcache};
-
-fn seconds() -> u64 {
-    // A soak run takes as long as it is told to.
-    std::env::var("TWAT_CACHE_TEST_SECONDS").map_or(2, |seconds| seconds.parse().unwrap())
-}
-
-const KEYS: usize = 20;
 
 /// Four threads do anything to the hot keys until the time is up.
 fn work(dir: &Path, seed: u64, max_bytes: u64) {
-    let until = Instant::now() + Duration::from_secs(seconds());
     let computed = Counter::new();
-    let memo = fcache("hot").dir(dir).trust(Trust::Group).max_bytes(max_bytes).wrap(|key: &u64| {
+    let function = |key: &u64| {
         // Of another length each time.
         let mut random = Random(computed.count() as u64 ^ seed << 32);
-        let length = random.below(8192);
-        format!("{key:08}").repeat(if random.below(8) == 0 { 25_000 } else { length })
-    });
-    thread::scope(|scope| {
-        for thread in 0..4 {
-            let memo = &memo;
-            scope.spawn(move || {
-                let mut random = Random(seed * 10 + thread);
-                // On a machine that is busy with something else, it takes longer.
-                for calls in 0.. {
-                    if calls >= 60 && Instant::now() >= until {
-                        break;
-                    }
-                    let key = random.below(KEYS) as u64;
-                    match random.below(60) {
-                        0..25 => assert!(is_of(&memo.call(&key), key), "another key's value"),
-                        25..45 => assert!(is_of(&memo.view(&key), key), "another key's value"),
-                        45..50 => assert!(is_of(&memo.refresh(&key), key), "another key's value"),
-                        50..55 => assert!(memo.peek(&key).unwrap().is_none_or(|value| is_of(&value, key))),
-                        55..59 => drop(memo.forget(&key).unwrap()),
-                        _ => memo.clear().unwrap(),
-                    }
-                }
-            });
+        let length = random.index(8192);
+        text(*key, if random.below(8) == 0 { 25_000 } else { length })
+    };
+    let memo = fcache("hot").dir(dir).trust(Trust::Group).max_bytes(max_bytes).wrap(function);
+    in_four_threads(seed, 60, |random| {
+        let key = random.below(20);
+        match random.below(60) {
+            0..25 => assert!(is_text_of(&memo.call(&key), key), "another key's value"),
+            25..45 => assert!(is_text_of(&memo.view(&key), key), "another key's value"),
+            45..50 => assert!(is_text_of(&memo.refresh(&key), key), "another key's value"),
+            50..55 => assert!(memo.peek(&key).unwrap().is_none_or(|value| is_text_of(&value, key))),
+            55..59 => drop(memo.forget(&key).unwrap()),
+            _ => memo.clear().unwrap(),
         }
     });
 }
@@ -66,36 +43,30 @@ fn work(dir: &Path, seed: u64, max_bytes: u64) {
 #[test]
 fn child_at_work() {
     let Some(task) = Task::given() else { return };
-    let max_bytes = std::env::var("MAX_BYTES").unwrap().parse().unwrap();
+    let max_bytes = task.value("MAX_BYTES").parse().unwrap();
     work(&task.dir, u64::from(std::process::id()), max_bytes);
 }
 
 fn at_work(dir: &TempDir, max_bytes: u64) {
-    let children = [0, 1].map(|_| {
-        Child::start_with("child_at_work", dir.path(), |binary| {
-            let mut command = Command::new(binary);
-            command.env("MAX_BYTES", max_bytes.to_string());
-            command
-        })
-    });
+    let children = [(); 2].map(|()| Child::with("child_at_work", dir.path(), [("MAX_BYTES", &max_bytes)]));
     for child in children {
         child.finish();
     }
 }
 
 #[test]
-fn two_processes_of_four_threads_only_ever_see_right_values() {
+fn two_processes_of_four_threads_get_right_values() {
     at_work(&volatile_dir(), 1 << 30);
 }
 
 #[test]
-fn two_processes_that_throw_out_each_others_results_only_ever_see_right_values() {
+fn two_processes_that_evict_each_others_entries_get_right_values() {
     at_work(&volatile_dir(), 400 << 10);
 }
 
 /// Counts are lost there, and locks and files are all there is.
 #[test]
-fn two_processes_in_a_directory_of_a_group_only_ever_see_right_values() {
+fn two_processes_in_a_directory_of_a_group_get_right_values() {
     let dir = volatile_dir();
     open_to_group("hot", dir.path());
     at_work(&dir, 400 << 10);
@@ -104,17 +75,17 @@ fn two_processes_in_a_directory_of_a_group_only_ever_see_right_values() {
 /// Makes the directory of a cache one in which nothing may be mapped, not even the counters.
 fn open_to_group(name: &str, dir: &Path) {
     let store = fcache(name).dir(dir).open::<String>().unwrap();
-    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o770)).unwrap();
+    set_mode(store.path(), 0o770);
 }
 
-/// A memo each of whose results says who has computed it, and as which.
+/// A memo whose results say which process has computed them, and how many it has computed before.
 type Signed = Memo<FileFallback<String>, Box<dyn Fn(&u64) -> String>>;
 
 fn signed(builder: FileBuilder) -> Signed {
     let computed = RefCell::new(0);
     builder.wrap(Box::new(move |key: &u64| {
         *computed.borrow_mut() += 1;
-        format!("{key} by {} as {} ", std::process::id(), computed.borrow()) + &value(*key)
+        format!("{key} by {} as {} ", std::process::id(), computed.borrow()) + &text_of(*key)
     }))
 }
 
@@ -124,7 +95,7 @@ fn obey(memo: &Signed, order: &str) -> String {
     let key = key.parse().unwrap();
     let signature = |found: &str| {
         let (signature, rest) = found.rsplit_once(' ').unwrap();
-        assert!(is_of(rest, key) && signature.starts_with(&format!("{key} ")), "another key's value");
+        assert!(is_text_of(rest, key) && signature.starts_with(&format!("{key} ")), "another key's value");
         signature.to_owned()
     };
     match verb {
@@ -145,7 +116,7 @@ fn of_kind(kind: &str, dir: &Path) -> FileBuilder {
 #[test]
 fn child_that_obeys() {
     let Some(mut task) = Task::given() else { return };
-    let memo = signed(of_kind(&std::env::var("KIND").unwrap(), &task.dir));
+    let memo = signed(of_kind(&task.value("KIND"), &task.dir));
     while let Some(order) = task.order() {
         task.say(obey(&memo, &order));
     }
@@ -162,12 +133,7 @@ fn see_each_other(kind: &'static str, before: impl Fn(&Path) + Send + 'static) {
         open_to_group("signed", dir.path());
     }
     within(Duration::from_secs(30), move || {
-        let child = Child::start_with("child_that_obeys", dir.path(), |binary| {
-            let mut command = Command::new(binary);
-            command.env("KIND", kind);
-            command
-        });
-        let child = RefCell::new(child);
+        let child = RefCell::new(Child::with("child_that_obeys", dir.path(), [("KIND", &kind)]));
         let memo = signed(of_kind(kind, dir.path()));
         let path = memo.store().path();
         let here = |order: &str| obey(&memo, order);
@@ -210,28 +176,28 @@ fn see_each_other(kind: &'static str, before: impl Fn(&Path) + Send + 'static) {
 }
 
 #[test]
-fn what_one_process_changes_the_other_sees_at_its_next_call() {
+fn a_change_by_one_process_is_seen_by_the_next_call_of_another() {
     see_each_other("mapped", |_| ());
 }
 
 #[test]
-fn what_one_process_changes_the_other_sees_where_entries_are_copied() {
+fn a_change_by_one_process_is_seen_where_entries_are_copied() {
     see_each_other("copied", |_| ());
 }
 
 #[test]
-fn what_one_process_changes_the_other_sees_in_a_directory_of_a_group() {
+fn a_change_by_one_process_is_seen_in_a_directory_of_a_group() {
     see_each_other("a group's", |_| ());
 }
 
 /// The counters tell processes of each other's changes. When they are lost, each has to find the same new ones.
 #[test]
-fn what_one_process_changes_the_other_sees_although_the_counters_were_lost() {
+fn a_change_by_one_process_is_seen_after_the_counters_were_lost() {
     see_each_other("mapped", |cache| fs::remove_file(cache.join("meta")).unwrap());
 }
 
 #[test]
-fn what_one_process_changes_the_other_sees_although_the_counters_were_damaged() {
+fn a_change_by_one_process_is_seen_after_the_counters_were_damaged() {
     see_each_other("mapped", |cache| {
         fs::write(cache.join("garbage"), "no counters").unwrap();
         fs::rename(cache.join("garbage"), cache.join("meta")).unwrap();

@@ -1,37 +1,66 @@
-//! Several processes that want the same result at once: it is computed by one of them, and whatever becomes of that one,
-//! the others go on.
+//! Several processes that want the same result at once: one of them computes it, and whatever becomes of that one, the others
+//! go on.
 #![cfg(unix)]
 
 mod common;
 
-#[cfg(target_os = "linux")]
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::child::{Child, Task};
-use common::texts::{is_of, value};
-#[cfg(target_os = "linux")]
-use common::{system::run, volatile_dir};
+use common::text_of;
 use rkyv::rancor::Fallible;
 use rkyv::with::{ArchiveWith, DeserializeWith, SerializeWith};
 use rkyv::{Archive, Archived, Deserialize, Place, Serialize};
-use twat_cache_core::testing::{Counter, within};
-use twat_cache_file::fcache;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::damage::Act;
+use twat_cache_core::testing::obstacles::{DIRECTORY, LINK_TO_ITSELF, LINK_TO_NOTHING, PIPE, put};
+use twat_cache_core::testing::system::run;
+use twat_cache_core::testing::{Counter, is_text_of, until, volatile_dir, within};
+use twat_cache_file::{FileBuilder, fcache};
 
-/// Starts a test of this name as another process, and hears that it is ready.
+/// No test here may take longer.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Less than a caller waits that knows nothing of a computation.
+const SOON: Duration = Duration::from_secs(8);
+
+/// Beside the gates.
+fn cache(dir: &Path) -> FileBuilder {
+    fcache("cold").dir(dir.join("cache"))
+}
+
+/// The computation of a key goes on when this file is there.
+fn gate(dir: &Path, key: u64) -> PathBuf {
+    dir.join(key.to_string())
+}
+
+fn open_gate(dir: &Path, key: u64) {
+    fs::write(gate(dir, key), "").unwrap();
+}
+
+/// Starts a test of this name as another process, which is ready when this returns.
 fn start(test: &str, dir: &Path) -> Child {
     let mut child = Child::start(test, dir);
     assert_eq!(child.hear().as_deref(), Some("ready"));
     child
 }
 
-fn tell_all(children: &mut [Child], key: u64) {
-    for child in children {
+/// Each has begun to ask for the key when this returns. Nothing tells from outside that a process waits: if it does not yet,
+/// the test is only easier.
+fn ask_all(children: &mut [Child], key: u64) {
+    for child in &mut *children {
         child.tell(key);
     }
+    for child in children {
+        assert_eq!(child.hear().as_deref(), Some("asking"));
+    }
+}
+
+/// How many results each has computed so far.
+fn computed(children: &mut [Child]) -> Vec<u64> {
+    children.iter_mut().map(Child::hear_number).collect()
 }
 
 fn finish_all(children: Vec<Child>) {
@@ -40,28 +69,24 @@ fn finish_all(children: Vec<Child>) {
     }
 }
 
-fn number(said: Option<String>) -> usize {
-    said.expect("the child has failed").parse().unwrap()
-}
-
-/// Calls and views what it is told to; says how many it has computed so far.
+/// Calls and views what it is told to; says how many results it has computed so far.
 #[test]
 fn child_that_calls() {
     let Some(mut task) = Task::given() else { return };
-    let computed = Counter::new();
+    let (computed, dir) = (Counter::new(), task.dir.clone());
     task.say("ready");
     let mut order = task.order();
-    let memo = fcache("cold").dir(&task.dir).wrap(|key: &u64| {
+    let memo = cache(&dir).wrap(|key: &u64| {
         computed.count();
-        // So long that all the others come meanwhile.
-        thread::sleep(Duration::from_millis(50));
-        value(*key)
+        until("the computation may go on", || gate(&dir, *key).exists());
+        text_of(*key)
     });
     while let Some(key) = order.map(|key| key.parse().unwrap()) {
+        task.say("asking");
         if std::process::id().is_multiple_of(2) {
-            assert!(is_of(&memo.call(&key), key), "another key's value");
+            assert!(is_text_of(&memo.call(&key), key), "another key's value");
         }
-        assert!(is_of(&memo.view(&key), key), "another key's value");
+        assert!(is_text_of(&memo.view(&key), key), "another key's value");
         task.say(computed.get());
         order = task.order();
     }
@@ -72,18 +97,21 @@ fn child_that_calls() {
 fn child_that_calls_async() {
     let Some(mut task) = Task::given() else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let computed = Counter::new();
+    let (computed, dir) = (Counter::new(), task.dir.clone());
     task.say("ready");
     let mut order = task.order();
-    let memo = fcache("cold").dir(&task.dir).wrap_async(async |key: &u64| {
+    let memo = cache(&dir).wrap_async(async |key: &u64| {
         computed.count();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        value(*key)
+        while !gate(&dir, *key).exists() {
+            tokio::task::yield_now().await;
+        }
+        text_of(*key)
     });
     while let Some(key) = order.map(|key| key.parse().unwrap()) {
+        task.say("asking");
         runtime.block_on(async {
             let (one, other, view) = tokio::join!(memo.call_async(&key), memo.call_async(&key), memo.view_async(&key));
-            assert!(is_of(&one, key) && is_of(&other, key) && is_of(&view, key), "another key's value");
+            assert!([&*one, &*other, &*view].iter().all(|text| is_text_of(text, key)), "another key's value");
         });
         task.say(computed.get());
         order = task.order();
@@ -93,12 +121,13 @@ fn child_that_calls_async() {
 /// The first of the keys also meets a directory that all make at once.
 fn eight_compute_once(test: &'static str) {
     let dir = tempfile::tempdir().unwrap();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         let mut children: Vec<_> = (0..8).map(|_| start(test, dir.path())).collect();
-        for key in 0..8_u8 {
-            tell_all(&mut children, key.into());
-            let computed: Vec<_> = children.iter_mut().map(|child| number(child.hear())).collect();
-            assert_eq!(computed.iter().sum::<usize>(), usize::from(key) + 1, "computations of each: {computed:?}");
+        for key in 0..8 {
+            ask_all(&mut children, key);
+            open_gate(dir.path(), key);
+            let computed = computed(&mut children);
+            assert_eq!(computed.iter().sum::<u64>(), key + 1, "computations of each: {computed:?}");
         }
         finish_all(children);
     });
@@ -122,68 +151,68 @@ fn child_that_computes_until_it_is_told() {
     let key: u64 = task.order().unwrap().parse().unwrap();
     let dir = task.dir.clone();
     let task = Mutex::new(task);
-    let memo = fcache("cold").dir(dir).wrap(|key: &u64| {
+    let memo = cache(&dir).wrap(|key: &u64| {
         let mut task = task.lock().unwrap();
         task.say(std::process::id());
         task.order();
-        value(*key)
+        text_of(*key)
     });
-    assert!(is_of(&memo.call(&key), key));
+    assert!(is_text_of(&memo.call(&key), key));
     task.lock().unwrap().say("done");
 }
 
 /// One that computes this key, and its process's number.
-fn leader(dir: &Path, key: u64) -> (Child, usize) {
+fn leader(dir: &Path, key: u64) -> (Child, u64) {
     let mut leader = start("child_that_computes_until_it_is_told", dir);
     leader.tell(key);
-    let id = number(leader.hear());
+    let id = leader.hear_number();
     (leader, id)
 }
 
-/// Some that want the same.
+/// Some that want the same, and may compute it.
 fn followers(dir: &Path, key: u64) -> Vec<Child> {
     let tests = ["child_that_calls", "child_that_calls_async", "child_that_calls"];
     let mut followers: Vec<_> = tests.iter().map(|test| start(test, dir)).collect();
-    tell_all(&mut followers, key);
-    // Nothing tells from outside that they wait; if they do not yet, the test is only easier.
-    thread::sleep(Duration::from_millis(200));
+    ask_all(&mut followers, key);
+    open_gate(dir, key);
     followers
 }
 
 #[test]
-fn when_the_computing_process_is_killed_another_takes_over_at_once() {
+fn when_the_leading_process_is_killed_another_takes_over_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         for key in 0..4 {
             let (leader, _) = leader(dir.path(), key);
             let mut followers = followers(dir.path(), key);
             leader.kill();
             let killed = Instant::now();
-            let computed: Vec<_> = followers.iter_mut().map(|child| number(child.hear())).collect();
-            assert!(killed.elapsed() < Duration::from_secs(2), "only after {:?}", killed.elapsed());
-            assert_eq!(computed.iter().sum::<usize>(), 1, "computations of each: {computed:?}");
+            let computed = computed(&mut followers);
+            assert!(killed.elapsed() < SOON, "only after {:?}", killed.elapsed());
+            assert_eq!(computed.iter().sum::<u64>(), 1, "computations of each: {computed:?}");
         }
     });
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn when_the_computing_process_is_stopped_the_others_go_on() {
+fn when_the_leading_process_is_stopped_the_others_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         for key in 0..2 {
             let (mut leader, id) = leader(dir.path(), key);
             let mut followers = followers(dir.path(), key);
             signal("STOP", id);
             let stopped = Instant::now();
-            let computed: Vec<_> = followers.iter_mut().map(|child| number(child.hear())).collect();
-            assert!(stopped.elapsed() < Duration::from_secs(5), "only after {:?}", stopped.elapsed());
-            assert!(computed.iter().sum::<usize>() >= 1, "computations of each: {computed:?}");
-            // Nor does it hold up those who want something else, or come later.
+            let computed = computed(&mut followers);
+            assert!(stopped.elapsed() < SOON, "only after {:?}", stopped.elapsed());
+            assert!(computed.iter().sum::<u64>() >= 1, "computations of each: {computed:?}");
+            // It does not block later calls either, or calls of another key.
             for key in [key, key + 10] {
+                open_gate(dir.path(), key);
                 let begun = Instant::now();
-                followers[0].tell(key);
-                followers[0].hear().unwrap();
+                ask_all(&mut followers[..1], key);
+                followers[0].hear_number();
                 assert!(begun.elapsed() < Duration::from_secs(2), "only after {:?}", begun.elapsed());
             }
             signal("CONT", id);
@@ -195,30 +224,30 @@ fn when_the_computing_process_is_stopped_the_others_go_on() {
 }
 
 #[cfg(target_os = "linux")]
-fn signal(signal: &str, process: usize) {
+fn signal(signal: &str, process: u64) {
     assert!(run("sh", &[&"-c", &format!("kill -{signal} {process}")]));
 }
 
-/// What the waiter computes in between must not hide who it waits for.
+/// What a waiter computes in between must not hide which process it waits for.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_stopped_process_is_not_waited_for_although_much_else_was_computed_meanwhile() {
+fn a_stopped_process_is_not_waited_for_after_many_other_computations() {
     let dir = volatile_dir();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         let (mut leader, id) = leader(dir.path(), 0);
         signal("STOP", id);
-        let memo = fcache("cold").dir(dir.path()).wrap(|key: &u64| value(*key));
+        let memo = cache(dir.path()).wrap(|key: &u64| text_of(*key));
         (1..=2000).for_each(|key| drop(memo.call(&(key * 2 + 1))));
         let begun = Instant::now();
-        assert!(is_of(&memo.call(&0), 0));
-        assert!(begun.elapsed() < Duration::from_secs(8), "only after {:?}", begun.elapsed());
+        assert!(is_text_of(&memo.call(&0), 0));
+        assert!(begun.elapsed() < SOON, "only after {:?}", begun.elapsed());
         signal("CONT", id);
         leader.tell("go on");
         assert_eq!(leader.finish(), ["done"]);
     });
 }
 
-/// A number that is made of its archived form by two at a time, or not at all.
+/// A number that can be read from its archived form only by two threads at a time.
 struct ByTwo;
 
 static TWO: Barrier = Barrier::new(2);
@@ -251,9 +280,9 @@ struct Slow(#[rkyv(with = ByTwo)] u64);
 /// To read a result takes as long as it is large, so one must not wait until the other has read it.
 #[test]
 #[cfg(target_os = "linux")]
-fn all_who_have_waited_for_a_result_read_it_at_once() {
+fn all_waiters_read_a_result_at_the_same_time() {
     let dir = volatile_dir();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         let (begun, is_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let (begun, may_go_on) = (Mutex::new(begun), Mutex::new(may_go_on));
@@ -265,86 +294,85 @@ fn all_who_have_waited_for_a_result_read_it_at_once() {
                 Slow(*key)
             })
         });
-        thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(memos[0].call(&7).0, 7));
-            is_begun.recv().unwrap();
-            memos[1..].iter().for_each(|memo| drop(scope.spawn(|| assert_eq!(memo.call(&7).0, 7))));
-            // Nothing tells from outside that they wait; if they do not yet, the test is only easier.
-            thread::sleep(Duration::from_millis(200));
-            go_on.send(()).unwrap();
-        });
-        assert!(is_begun.try_recv().is_err(), "it was computed once");
+        let asking = Barrier::new(3);
+        // Nothing tells that a thread waits: if it does not yet, that round is only easier.
+        for key in 0..20 {
+            let call = |memo: usize| assert_eq!(memos[memo].call(&key).0, key);
+            thread::scope(|scope| {
+                scope.spawn(|| call(0));
+                is_begun.recv().unwrap();
+                for memo in [1, 2] {
+                    let (call, asking) = (&call, &asking);
+                    scope.spawn(move || {
+                        asking.wait();
+                        call(memo);
+                    });
+                }
+                asking.wait();
+                go_on.send(()).unwrap();
+            });
+            assert!(is_begun.try_recv().is_err(), "it was computed once");
+        }
     });
 }
 
 #[test]
-fn a_process_that_only_takes_long_is_waited_for() {
+fn a_process_that_takes_long_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         let (mut leader, _) = leader(dir.path(), 2);
         let mut followers = followers(dir.path(), 2);
-        // Longer than one that is stopped would be waited for.
+        // It is time that is tested here: longer than a process that is stopped would be waited for.
         thread::sleep(Duration::from_millis(1500));
         leader.tell("go on");
         assert_eq!(leader.hear().as_deref(), Some("done"));
-        let computed: Vec<_> = followers.iter_mut().map(|child| number(child.hear())).collect();
-        assert_eq!(computed, [0; 3]);
+        assert_eq!(computed(&mut followers), [0; 3]);
     });
 }
 
 #[test]
-fn processes_on_different_keys_do_not_hold_each_other_up() {
+fn processes_on_different_keys_do_not_block_each_other() {
     let dir = tempfile::tempdir().unwrap();
-    within(Duration::from_secs(30), move || {
+    within(LIMIT, move || {
         let leaders: Vec<_> = (0..3).map(|key| leader(dir.path(), key).0).collect();
         let mut other = start("child_that_calls", dir.path());
+        let mut ask = |key| {
+            open_gate(dir.path(), key);
+            ask_all(std::slice::from_mut(&mut other), key);
+            other.hear_number()
+        };
         for key in 3..6 {
             let begun = Instant::now();
-            other.tell(key);
-            assert_eq!(number(other.hear()) as u64, key - 2);
-            assert!(begun.elapsed() < Duration::from_secs(1), "only after {:?}", begun.elapsed());
+            assert_eq!(ask(key), key - 2);
+            assert!(begun.elapsed() < SOON, "only after {:?}", begun.elapsed());
         }
         for mut leader in leaders {
             leader.tell("go on");
             assert_eq!(leader.finish(), ["done"]);
         }
         // And what they have computed is there for all.
-        for key in 0..3 {
-            other.tell(key);
-            assert_eq!(number(other.hear()), 3);
-        }
+        (0..3).for_each(|key| assert_eq!(ask(key), 3));
     });
 }
 
-/// What is made at a path.
-#[cfg(target_os = "linux")]
-type Make = (&'static str, fn(&Path));
-
-/// A claim is worth nothing if the file of claims cannot be opened, and nobody else will ever mend it.
+/// A claim is worth nothing if the file of claims cannot be opened, and only the cache itself can replace it.
 #[test]
 #[cfg(target_os = "linux")]
-fn whatever_is_in_place_of_the_claims_a_cold_key_is_computed_once() {
-    let makes: [Make; 5] = [
-        ("a directory", |path| fs::create_dir_all(path.join("a/b")).unwrap()),
-        ("a link to nothing", |path| std::os::unix::fs::symlink("nothing", path).unwrap()),
-        ("a link to itself", |path| std::os::unix::fs::symlink(path, path).unwrap()),
-        ("a pipe", |path| assert!(run("mkfifo", &[&path]))),
-        ("garbage", |path| fs::write(path, [0xff; 10_000]).unwrap()),
-    ];
+fn an_obstacle_in_place_of_the_claims_does_not_keep_a_cold_key_from_being_computed_once() {
+    let garbage: Act = ("garbage", |path| fs::write(path, [0xff; 10_000]).unwrap());
     let mut failures = Vec::new();
-    for (what, make) in makes {
+    for obstacle in [DIRECTORY, LINK_TO_NOTHING, LINK_TO_ITSELF, PIPE, garbage] {
         let dir = volatile_dir();
-        let memo = fcache("cold").dir(dir.path()).wrap(|key: &u64| value(*key));
+        let memo = cache(dir.path()).wrap(|key: &u64| text_of(*key));
         memo.call(&1000);
-        let claims = memo.store().path().join("lock/claims");
+        put(obstacle, &memo.store().path().join("lock/claims"));
         drop(memo);
-        fs::remove_file(&claims).unwrap();
-        make(&claims);
         let mut children: Vec<_> = (0..3).map(|_| start("child_that_calls", dir.path())).collect();
-        tell_all(&mut children, 0);
-        let computed: usize = children.iter_mut().map(|child| number(child.hear())).sum();
+        ask_all(&mut children, 0);
+        open_gate(dir.path(), 0);
+        let computed: u64 = computed(&mut children).iter().sum();
         if computed != 1 {
-            failures.push(format!("{what}: computed {computed} times"));
+            failures.push(format!("{}: computed {computed} times", obstacle.0));
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");

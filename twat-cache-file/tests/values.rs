@@ -1,16 +1,13 @@
-//! Values of all kinds come back as they were, by value and by view; and those that cannot be kept are computed every time.
-
-mod common;
+//! Values of all kinds come back as they were, by value and by view; and those that cannot be stored are computed every time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::volatile_dir;
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
-use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings};
 use twat_cache_file::persist::RkyvValue;
 use twat_cache_file::{KeyedStore, fcache};
 
@@ -36,7 +33,7 @@ where
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
-fn is_kept<V: RkyvValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
+fn is_stored<V: RkyvValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
     let dir = volatile_dir();
     assert_eq!(computed(name, value.clone()), 1, "{name}");
     let memo = fcache(name).dir(dir.path()).wrap(|_: &u8| value.clone());
@@ -77,23 +74,23 @@ fn index(pages: u32) -> Index {
 
 #[test]
 fn values_of_many_types_come_back_as_they_were() {
-    is_kept("unit", ());
-    is_kept("nothing", None::<String>);
-    is_kept("option", Some(None::<u8>));
-    is_kept("empty", Vec::<u64>::new());
-    is_kept("string", "ß".repeat(10_000));
-    is_kept("large string", "鍵".repeat(100_000));
-    is_kept("floats", vec![f64::INFINITY, -0.0, 1e-300]);
-    is_kept("map", HashMap::from([(1_u8, "one".to_owned()), (2, "two".to_owned())]));
-    is_kept("tuple", (u128::MAX, [1_u16; 5], Box::new(3_i8), 'x', true));
-    is_kept("strings", (0..20_000).map(|n| n.to_string()).collect::<Vec<_>>());
-    is_kept("small index", index(10));
-    is_kept("large index", index(3000));
-    is_kept("usize", 7_usize);
+    is_stored("unit", ());
+    is_stored("nothing", None::<String>);
+    is_stored("option", Some(None::<u8>));
+    is_stored("empty", Vec::<u64>::new());
+    is_stored("string", "ß".repeat(10_000));
+    is_stored("large string", "鍵".repeat(100_000));
+    is_stored("floats", vec![f64::INFINITY, -0.0, 1e-300]);
+    is_stored("map", HashMap::from([(1_u8, "one".to_owned()), (2, "two".to_owned())]));
+    is_stored("tuple", (u128::MAX, [1_u16; 5], Box::new(3_i8), 'x', true));
+    is_stored("strings", (0..20_000).map(|n| n.to_string()).collect::<Vec<_>>());
+    is_stored("small index", index(10));
+    is_stored("large index", index(3000));
+    is_stored("usize", 7_usize);
 }
 
 #[test]
-fn what_is_aligned_to_sixteen_is_so_where_it_lies() {
+fn a_view_is_aligned_to_sixteen_bytes_if_its_type_is() {
     let dir = volatile_dir();
     for len in [3_u64, 20_000] {
         let memo = fcache("name").dir(dir.path()).wrap(|len: &u64| (0..*len).map(u128::from).collect::<Vec<_>>());
@@ -107,7 +104,7 @@ fn what_is_aligned_to_sixteen_is_so_where_it_lies() {
 }
 
 #[test]
-fn a_large_index_is_read_where_it_lies() {
+fn a_large_index_is_mapped() {
     let dir = volatile_dir();
     let memo = fcache("index").dir(dir.path()).wrap(|pages: &u32| index(*pages));
     let view = memo.view(&3000);
@@ -125,7 +122,7 @@ fn a_number_that_rkyv_would_cut_down_comes_back_whole() {
     assert_eq!(computed("option", Some(1_usize << 40)), 4);
     assert_eq!(computed("vector", vec![1, 1_usize << 40]), 4);
     assert_eq!(computed("pair", (1_usize << 40, 1_usize)), 4);
-    is_kept("u64", u64::MAX);
+    is_stored("u64", u64::MAX);
 }
 
 /// Fails to be archived, or panics, as often as it is told to; after some bytes have been written.
@@ -181,7 +178,6 @@ fn a_value_that_cannot_be_archived_is_returned_and_computed_every_time() {
         assert!(memo.len().is_ok_and(|len| len == 0));
         assert_eq!(std::fs::read_dir(memo.store().path().join("tmp")).unwrap().count(), 0);
         assert_eq!(memo.store().primary().get(&1_u8).unwrap(), None);
-        let warnings = record_logs().warnings(&dir.path().display().to_string());
-        assert_eq!(warnings.len(), 1, "{warnings:#?}");
+        assert_eq!(warnings(dir.path()).len(), 1, "{:#?}", warnings(dir.path()));
     }
 }

@@ -1,36 +1,31 @@
-//! Scenarios 22 and 23: large results are read where they lie, whatever happens to their entries, and only where nobody
-//! else can change them.
+//! Scenarios 22 and 23: large results are mapped, whatever happens to their entries, and only where no other user can change
+//! them.
 #![cfg(target_os = "linux")]
 
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use common::child::{Child, Task};
-use common::numbers::{self, value, warnings};
-use common::system::run;
-use common::volatile_dir;
+use common::{memo, memo_of, value};
 use twat_cache_core::Trust;
-use twat_cache_core::testing::Counter;
-use twat_cache_core::testing::checks::block_on;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::owners::{mode, set_mode};
+use twat_cache_core::testing::system::run;
+use twat_cache_core::testing::{Counter, block_on, volatile_dir, warnings};
 use twat_cache_file::{Access, FileStore, KeyedStore as _, Store as _, Verify, View, ViewStore as _, fcache};
 
 /// A way to spoil an entry, and the directories that it is in.
 type Spoil = fn(entry: &Path);
-
-fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
 
 fn floats(len: usize) -> Vec<f64> {
     (0..len).map(|n| f64::from(u32::try_from(n).unwrap()) + 0.5).collect()
 }
 
 #[test]
-fn eight_mebibytes_are_read_where_they_lie() {
+fn a_result_of_eight_mebibytes_is_mapped() {
     let dir = volatile_dir();
     let expected = floats(1 << 20);
     let waves = fcache("waves").dir(dir.path()).wrap(|len: &usize| floats(*len));
@@ -47,7 +42,7 @@ fn eight_mebibytes_are_read_where_they_lie() {
 }
 
 #[test]
-fn a_hundred_and_twenty_eight_mebibytes_are_no_different() {
+fn a_result_of_a_hundred_and_twenty_eight_mebibytes_is_mapped() {
     let dir = volatile_dir();
     let len = 16 << 20;
     let waves = fcache("waves").dir(dir.path()).wrap(|len: &usize| vec![0.25; *len]);
@@ -58,10 +53,10 @@ fn a_hundred_and_twenty_eight_mebibytes_are_no_different() {
 }
 
 #[test]
-fn a_view_goes_where_a_value_can() {
+fn a_view_can_be_cloned_sent_and_shared() {
     fn goes<T: Clone + Send + Sync + 'static>(_: &T) {}
     let dir = volatile_dir();
-    let (memo, _) = numbers::memo(dir.path());
+    let (memo, _) = memo(dir.path());
     let view = memo.view(&8);
     goes(&view);
     let clone = view.clone();
@@ -94,7 +89,7 @@ fn a_view_survives_whatever_happens_to_its_entry() {
 }
 
 #[test]
-fn only_results_are_kept_and_errors_are_the_functions_own() {
+fn only_ok_is_stored_and_errors_are_the_functions_own() {
     let dir = volatile_dir();
     let computed = Counter::new();
     let function = |key: &u64| match computed.count() {
@@ -113,7 +108,7 @@ fn only_results_are_kept_and_errors_are_the_functions_own() {
 }
 
 #[test]
-fn async_functions_have_views_too() {
+fn async_functions_have_views() {
     let dir = volatile_dir();
     let computed = Counter::new();
     let memo = fcache("numbers").dir(dir.path()).wrap_async(async |key: &u64| {
@@ -138,7 +133,7 @@ fn async_functions_have_views_too() {
 }
 
 #[test]
-fn small_values_are_copies_and_so_are_all_if_asked_for() {
+fn views_of_small_values_are_copies_and_all_views_with_that_option() {
     let dir = volatile_dir();
     let builder = fcache("name").dir(dir.path());
     let memo = builder.clone().wrap(|len: &usize| vec![7_u8; *len]);
@@ -152,7 +147,7 @@ fn small_values_are_copies_and_so_are_all_if_asked_for() {
 }
 
 #[test]
-fn a_value_over_the_limit_is_returned_and_viewed() {
+fn a_value_over_the_limit_is_returned_and_can_be_viewed() {
     let dir = tempfile::tempdir().unwrap();
     let computed = Counter::new();
     let memo = fcache("name").dir(dir.path()).max_bytes(1 << 20).wrap(|len: &u64| {
@@ -169,14 +164,14 @@ fn a_value_over_the_limit_is_returned_and_viewed() {
 }
 
 #[test]
-fn what_somebody_else_could_change_is_never_mapped_but_right() {
+fn an_entry_that_another_user_could_change_is_not_mapped_and_its_value_is_right() {
     let spoils: [(&str, Spoil); 8] = [
-        ("a group-writable entry", |entry| chmod(entry, 0o420)),
-        ("one that all can write", |entry| chmod(entry, 0o402)),
+        ("a group-writable entry", |entry| set_mode(entry, 0o420)),
+        ("one that all can write", |entry| set_mode(entry, 0o402)),
         ("somebody else's", |entry| chown(entry, Some(65534), None).unwrap()),
-        ("a part that the group can write", |entry| chmod(entry.parent().unwrap(), 0o770)),
-        ("a part that all can write", |entry| chmod(entry.parent().unwrap(), 0o1777)),
-        ("a cache that the group can write", |entry| chmod(entry.ancestors().nth(2).unwrap(), 0o770)),
+        ("a part that the group can write", |entry| set_mode(entry.parent().unwrap(), 0o770)),
+        ("a part that all can write", |entry| set_mode(entry.parent().unwrap(), 0o1777)),
+        ("a cache that the group can write", |entry| set_mode(entry.ancestors().nth(2).unwrap(), 0o770)),
         ("a part of somebody else's", |entry| {
             chown(entry.parent().unwrap(), Some(65534), None).unwrap();
         }),
@@ -188,7 +183,7 @@ fn what_somebody_else_could_change_is_never_mapped_but_right() {
     ];
     for (what, spoil) in spoils {
         let dir = volatile_dir();
-        let (held, _) = numbers::memo(dir.path());
+        let (held, _) = memo(dir.path());
         let entry = held.store().path_of(&8_u64).unwrap();
         let before = held.view(&8);
         assert!(before.is_mapped());
@@ -198,7 +193,7 @@ fn what_somebody_else_could_change_is_never_mapped_but_right() {
         }
         spoil(&entry);
         let is_replaced = matches!(what, "a link" | "somebody else's");
-        let (fresh, computed) = numbers::memo_of(fcache("numbers").dir(dir.path()).trust(Trust::Group));
+        let (fresh, computed) = memo_of(fcache("numbers").dir(dir.path()).trust(Trust::Group), value);
         for _ in 0..2 {
             let view = fresh.view(&8);
             // What is not ours is refused, and then replaced by an entry.
@@ -208,8 +203,8 @@ fn what_somebody_else_could_change_is_never_mapped_but_right() {
         }
         assert_eq!(computed.get(), usize::from(is_replaced), "{what}");
         assert_eq!(warnings(dir.path()).len(), usize::from(is_replaced), "{what}");
-        // Who has it mapped gives that up, as soon as the file itself is not what it was.
-        if entry.metadata().unwrap().permissions().mode() & 0o777 != 0o400 {
+        // One that has it mapped gives that up as soon as the file is not what it was, which it looks at every few microseconds.
+        if mode(&entry) != 0o400 {
             std::thread::sleep(std::time::Duration::from_micros(20));
             assert!(!held.view(&8).is_mapped(), "{what}");
         }
@@ -222,14 +217,14 @@ fn a_cache_directory_may_be_a_link() {
     let dir = volatile_dir();
     fs::create_dir(dir.path().join("elsewhere")).unwrap();
     symlink(dir.path().join("elsewhere"), dir.path().join("link")).unwrap();
-    let (memo, _) = numbers::memo(&dir.path().join("link"));
-    assert!(memo.view(&8).is_mapped());
-    let (direct, computed) = numbers::memo(&dir.path().join("elsewhere"));
+    let (linked, _) = memo(&dir.path().join("link"));
+    assert!(linked.view(&8).is_mapped());
+    let (direct, computed) = memo(&dir.path().join("elsewhere"));
     assert!(direct.view(&8).is_mapped() && computed.get() == 0);
 }
 
 #[test]
-fn a_flipped_bit_in_a_number_is_noticed_unless_only_the_structure_is_looked_at() {
+fn a_flipped_bit_in_a_number_is_noticed_unless_only_the_structure_is_verified() {
     let dir = volatile_dir();
     let builder = fcache("name").dir(dir.path());
     let open = |verify| builder.clone().verify(verify).open::<Vec<f64>>().unwrap();
@@ -241,7 +236,7 @@ fn a_flipped_bit_in_a_number_is_noticed_unless_only_the_structure_is_looked_at()
         bytes[64 + 8 * 500] ^= 1;
         fs::remove_file(&path).unwrap();
         fs::write(&path, bytes).unwrap();
-        chmod(&path, 0o400);
+        set_mode(&path, 0o400);
         let structure = open(Verify::Structure).view(&len).unwrap().unwrap();
         assert_eq!(structure.is_mapped(), len > 1000);
         assert!(structure[500] != 500.5 && structure[..500] == floats(500));
@@ -276,7 +271,7 @@ fn storing_takes_little_memory_beside_the_value() {
 }
 
 #[test]
-fn opening_looks_at_no_entry() {
+fn opening_and_storing_list_no_entries() {
     let dir = volatile_dir();
     let open = || fcache("name").dir(dir.path()).open::<u64>().unwrap();
     let store: FileStore<u64> = open();

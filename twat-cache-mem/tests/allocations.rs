@@ -1,47 +1,11 @@
 //! A hit allocates nothing, whatever its arguments are.
-//!
-//! Alone in its process: the allocator counts for all threads.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::hint::black_box;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use counting::allocations;
 use twat_cache_mem::{Call, mcache};
 
-struct Counting;
-
-static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
-
-#[expect(unsafe_code, reason = "there is no other way to be the allocator")]
-// SAFETY: everything is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above; the pointer came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How many times `hit` allocates, in a hundred runs after the first.
-fn allocations<T>(hit: impl Fn() -> T) -> usize {
-    black_box(hit());
-    // The test harness has threads of its own, which allocate now and then: the quietest of many rounds is ours.
-    let round = || {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        (0..100).for_each(|_| drop(black_box(hit())));
-        ALLOCATIONS.load(Ordering::Relaxed) - before
-    };
-    (0..20).map(|_| round()).min().unwrap_or(usize::MAX)
-}
+twat_cache_core::counting_allocator!();
 
 #[test]
 fn a_hit_allocates_nothing() {

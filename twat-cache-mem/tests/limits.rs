@@ -35,7 +35,9 @@ fn holds(store: &MemStore<u64, u64>, mut keys: impl Iterator<Item = u64>) -> boo
 #[test]
 fn as_many_keys_as_the_limit_allows_are_all_kept() {
     let large = if is_long() { vec![100_000, 1_000_000] } else { vec![100_000] };
-    for max_entries in (1..=20).chain([100, 128, 255, 256, 257, 511, 512, 1000, 1024, 2048, 10_000]).chain(large) {
+    for max_entries in
+        (1..=20).chain([100, 128, 255, 256, 257, 511, 512, 1000, 1024, 2048, 5000, 10_000, 20_000]).chain(large)
+    {
         for set in sets(max_entries) {
             let keys = keys(set, max_entries);
             let store = store(max_entries, keys.clone());
@@ -55,7 +57,7 @@ fn a_thousand_keys_fit_into_the_default() {
 }
 
 #[test]
-fn a_tenth_above_the_limit_is_the_most() {
+fn a_store_never_holds_more_than_a_tenth_above_its_limit() {
     for max_entries in (1..=20).chain([100, 127, 128, 255, 256, 300, 511, 512, 1000, 1024, 2048, 10_000]) {
         for set in sets(max_entries * 4) {
             let store = store(max_entries, std::iter::empty());
@@ -71,7 +73,7 @@ fn a_tenth_above_the_limit_is_the_most() {
 }
 
 #[test]
-fn what_is_stored_again_drives_nothing_out() {
+fn storing_an_entry_again_evicts_nothing() {
     for max_entries in [100, 1024, 5000] {
         let store = store(max_entries, keys(0, max_entries));
         keys(0, max_entries).for_each(|key| store.insert(&key, &key).unwrap());
@@ -80,7 +82,7 @@ fn what_is_stored_again_drives_nothing_out() {
 }
 
 #[test]
-fn a_store_that_was_full_has_all_of_its_room_again_when_it_is_cleared() {
+fn a_store_that_was_full_has_its_whole_capacity_after_clear() {
     let store = store(1024, keys(0, 5000));
     store.clear().unwrap();
     assert_eq!(store.len().unwrap(), 0);
@@ -89,7 +91,7 @@ fn a_store_that_was_full_has_all_of_its_room_again_when_it_is_cleared() {
 }
 
 #[test]
-fn what_is_removed_makes_room() {
+fn removing_an_entry_makes_room() {
     let store = store(1024, keys(0, 1024));
     for (old, new) in keys(0, 1000).zip(keys(1, 1000)) {
         assert!(store.remove(&old).unwrap());

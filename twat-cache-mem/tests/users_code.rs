@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use twat_cache_core::testing::{record_logs, within};
+use twat_cache_core::testing::{PATIENCE, record_logs, until, within};
 use twat_cache_mem::{ErrorKind, KeyedStore, MemStore, Memo, Store, mcache};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What happens the next time that a place is come by in this thread.
+/// What the code at a place does the next time that this thread runs it.
 type Act = Box<dyn FnOnce()>;
 
 thread_local! {
@@ -32,7 +32,7 @@ fn at(place: Place, act: impl FnOnce() + 'static) {
     NEXT.set(Some((place, Box::new(act))));
 }
 
-fn come_by(place: Place) {
+fn run_code_at(place: Place) {
     // A thread that ends drops values, too.
     let act = NEXT.try_with(|next| next.borrow_mut().take_if(|(next, _)| *next == place));
     if let Ok(Some((_, act))) = act {
@@ -49,14 +49,14 @@ struct Key(u64);
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        come_by(Place::Hash);
+        run_code_at(Place::Hash);
         self.0.hash(state);
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        come_by(Place::Eq);
+        run_code_at(Place::Eq);
         self.0 == other.0
     }
 }
@@ -68,14 +68,14 @@ struct Value(u64);
 
 impl Clone for Value {
     fn clone(&self) -> Self {
-        come_by(Place::Clone);
+        run_code_at(Place::Clone);
         Self(self.0)
     }
 }
 
 impl Drop for Value {
     fn drop(&mut self) {
-        come_by(Place::Drop);
+        run_code_at(Place::Drop);
     }
 }
 
@@ -105,7 +105,7 @@ fn meanwhile(place: Place, outer: fn(&'static Shop)) {
         shop.call(&Key(1));
         at(place, move || inner(shop));
         outer(shop);
-        assert!(has_happened(), "nothing came by {place:?}");
+        assert!(has_happened(), "nothing ran {place:?}");
         // Nothing stays locked, and nothing is mixed up.
         for key in 0..20 {
             assert_eq!(shop.call(&Key(key)), Value(key));
@@ -143,7 +143,7 @@ fn cloning_may_use_the_memo() {
 }
 
 #[test]
-fn dropping_may_use_the_memo_whatever_drops() {
+fn dropping_may_use_the_memo_in_every_operation() {
     meanwhile(Place::Drop, |shop| shop.clear().unwrap());
     meanwhile(Place::Drop, |shop| assert!(shop.forget(&Key(1)).unwrap()));
     meanwhile(Place::Drop, |shop| drop(shop.refresh(&Key(1))));
@@ -151,7 +151,7 @@ fn dropping_may_use_the_memo_whatever_drops() {
 }
 
 #[test]
-fn what_is_dropped_meets_no_lock() {
+fn values_are_dropped_without_a_lock_held() {
     within(LIMIT, || {
         let shop = shop();
         shop.call(&Key(1));
@@ -167,7 +167,7 @@ fn what_is_dropped_meets_no_lock() {
 }
 
 #[test]
-fn a_shard_that_stays_locked_holds_nobody_up_and_who_must_know_is_told() {
+fn a_shard_that_stays_locked_blocks_no_call_and_changes_are_errors() {
     within(LIMIT, || {
         let shop = shop();
         shop.call(&Key(1));
@@ -181,7 +181,7 @@ fn a_shard_that_stays_locked_holds_nobody_up_and_who_must_know_is_told() {
             shop.call(&Key(1))
         });
         is_in.recv().unwrap();
-        // Reading goes on beside it, and computing.
+        // Reads and computations work meanwhile.
         assert_eq!(shop.call(&Key(1)), Value(1));
         assert_eq!(shop.call(&Key(2)), Value(2));
         assert_eq!(shop.len().unwrap(), 1);
@@ -196,13 +196,13 @@ fn a_shard_that_stays_locked_holds_nobody_up_and_who_must_know_is_told() {
 }
 
 fn panics() {
-    panic!("for good reasons");
+    panic!("as intended");
 }
 
 type Use = fn(&MemStore<Key, Value>) -> Result<(), twat_cache_mem::Error>;
 
 #[test]
-fn a_panic_of_the_users_code_is_an_error_of_the_store_and_leaves_it_whole() {
+fn a_panic_of_the_users_code_is_an_error_and_leaves_the_store_whole() {
     for place in [Place::Eq, Place::Hash, Place::Clone, Place::Drop] {
         let shop = shop();
         let store = shop.store();
@@ -217,7 +217,7 @@ fn a_panic_of_the_users_code_is_an_error_of_the_store_and_leaves_it_whole() {
         for used in uses {
             store.insert(&Key(1), &Value(1)).unwrap();
             at(place, panics);
-            // Not all of them come by.
+            // Not all of them run the code at this place.
             if let Err(error) = used(store) {
                 assert_eq!(error.kind(), ErrorKind::Panicked);
                 assert!(has_happened());
@@ -289,16 +289,14 @@ impl Clone for Slow {
 }
 
 #[test]
-fn a_refresh_is_not_undone_by_a_clone_that_takes_long() {
+fn a_refresh_is_not_undone_by_a_slow_clone() {
     let memo = mcache().max_entries(10).wrap(|n: &u64| Slow(*n));
     memo.call(&1);
     let (open, gate) = mpsc::channel();
     *LET_GO.lock().unwrap() = Some(gate);
     thread::scope(|scope| {
         scope.spawn(|| memo.call(&1));
-        while !IS_SLOW.load(Ordering::SeqCst) {
-            thread::yield_now();
-        }
+        until("the value is being cloned", || IS_SLOW.load(Ordering::SeqCst));
         // The entry is locked for as long as it is being copied.
         assert_eq!(memo.refresh_with(&1, || Slow(2)), Slow(2));
         open.send(()).unwrap();
@@ -326,11 +324,33 @@ impl Clone for Switching {
 }
 
 #[test]
-fn an_entry_that_is_stored_while_the_store_begins_to_keep_deadlines_is_found_or_dropped() {
+fn an_entry_that_is_stored_while_the_store_switches_to_deadlines_is_found_or_dropped() {
     let store = SWITCH.get_or_init(|| mcache().open());
     let value = Arc::new(1);
     SWITCHES.store(true, Ordering::SeqCst);
     store.insert(&Switching(1), &value).unwrap();
     let is_found = store.get(&Switching(1)).unwrap().is_some();
     assert!(is_found || Arc::strong_count(&value) == 1, "not found, and kept all the same");
+}
+
+#[test]
+fn evicted_values_may_use_the_cache_while_they_are_dropped() {
+    struct Talkative;
+    static STORE: LazyLock<MemStore<u64, Arc<Talkative>>> =
+        LazyLock::new(|| mcache().weigher(10, |weight, _| *weight).open());
+    impl Drop for Talkative {
+        fn drop(&mut self) {
+            let _ = STORE.get(&1);
+            let _ = STORE.remove(&1);
+        }
+    }
+    within(PATIENCE, || {
+        for _ in 0..10 {
+            for weight in 1..5 {
+                STORE.insert(&weight, &Arc::new(Talkative)).unwrap();
+            }
+            // Evicts all of them at once.
+            STORE.insert(&10, &Arc::new(Talkative)).unwrap();
+        }
+    });
 }

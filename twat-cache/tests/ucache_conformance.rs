@@ -5,19 +5,10 @@
 use tempfile::TempDir;
 use twat_cache::unified::{UnifiedBuilder, UnifiedStore};
 use twat_cache::{Backend, ucache};
-use twat_cache_core::testing::{Rooted, Setup};
+use twat_cache_core::testing::{Rooted, Setup, rooted};
 use twat_cache_core::{conformance, conformance_of_keys};
 
-type Store<K, V> = Rooted<UnifiedStore<K, V>, TempDir>;
-
-fn rooted<K, V>(open: impl FnOnce(&TempDir) -> UnifiedStore<K, V>) -> Store<K, V>
-where
-    V: twat_cache::store::persist::RkyvValue,
-{
-    // Evictions by the thousand need not reach a disk.
-    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    Rooted { store: open(&root), root }
-}
+type Store<K, V> = Rooted<UnifiedStore<K, V>>;
 
 fn builder(dir: &TempDir, setup: &Setup, backend: Backend) -> UnifiedBuilder {
     let builder = ucache("name").dir(dir.path()).clock(setup.clock.clone()).backend(backend);

@@ -1,13 +1,19 @@
 //! Real other processes: this test binary again, running one of its own tests.
+//!
+//! A test that is to run in another process begins with `let Some(task) = Task::given() else { return };`, so that it does
+//! nothing when `cargo test` runs it. The two processes talk in lines.
 
-#![allow(missing_docs, missing_debug_implementations, reason = "the names say it")]
-
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// What the test should do that was started as another process: `None` if it was not, but by `cargo test`.
+/// What a test should do that was started as another process.
+#[derive(Debug)]
 pub struct Task {
+    /// The directory that the parent has given.
     pub dir: PathBuf,
     orders: Lines<std::io::StdinLock<'static>>,
     voice: std::io::Stdout,
@@ -18,23 +24,36 @@ const DIR: &str = "TWAT_CACHE_TEST_CHILD";
 const MARK: &str = "@ ";
 
 impl Task {
+    /// `None` if this process was not started by [`Child`], but by `cargo test`.
     pub fn given() -> Option<Self> {
         let dir = std::env::var_os(DIR)?.into();
         Some(Self { dir, orders: std::io::stdin().lines(), voice: std::io::stdout() })
     }
 
-    /// Waits for the parent's next order; `None` when the parent is gone, or done with us.
+    /// Waits for the parent's next order; `None` when the parent is gone, or lets this process end.
     pub fn order(&mut self) -> Option<String> {
         self.orders.next()?.ok()
     }
 
-    pub fn say(&self, what: impl std::fmt::Display) {
-        // On a line of its own: the harness leaves one unfinished. Whoever does not listen any more need not hear it.
+    /// Says a line to the parent.
+    pub fn say(&self, what: impl Display) {
+        // On a line of its own: the harness leaves one unfinished. A parent that is gone need not hear it.
         let _ = writeln!(&self.voice, "\n{MARK}{what}");
+    }
+
+    /// Says several lines to the parent.
+    pub fn say_all(&self, what: impl IntoIterator<Item = impl Display>) {
+        what.into_iter().for_each(|what| self.say(what));
+    }
+
+    /// What [`Child::with`] has set.
+    pub fn value(&self, variable: &str) -> String {
+        std::env::var(variable).expect("the parent sets it")
     }
 }
 
 /// Another process, which is killed when this is dropped.
+#[derive(Debug)]
 pub struct Child {
     process: process::Child,
     said: Lines<BufReader<process::ChildStdout>>,
@@ -46,7 +65,22 @@ impl Child {
         Self::start_with(test, dir, |binary| Command::new(binary))
     }
 
-    /// As `start`, with a command made for the binary: through a shell, say, or with more variables.
+    /// As [`start`](Self::start), with these environment variables.
+    pub fn with<const N: usize>(test: &str, dir: &Path, variables: [(&str, &dyn Display); N]) -> Self {
+        Self::start_with(test, dir, |binary| {
+            let mut command = Command::new(binary);
+            command.envs(variables.map(|(name, value)| (name, value.to_string())));
+            command
+        })
+    }
+
+    /// As [`start`](Self::start), after this command of a shell: `ulimit -n 10`, for example.
+    pub fn after(setup: &str, test: &str, dir: &Path) -> Self {
+        let script = format!("{setup}; exec \"$0\" \"$@\"");
+        Self::start_with(test, dir, |binary| command("sh", [OsStr::new("-c"), script.as_ref(), binary.as_ref()]))
+    }
+
+    /// As [`start`](Self::start), by a command that is made for the binary.
     pub fn start_with(test: &str, dir: &Path, command: impl FnOnce(&Path) -> Command) -> Self {
         let mut command = command(&std::env::current_exe().unwrap());
         command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(DIR, dir);
@@ -55,7 +89,8 @@ impl Child {
         Self { process, said }
     }
 
-    pub fn tell(&mut self, order: impl std::fmt::Display) {
+    /// Gives it an order.
+    pub fn tell(&mut self, order: impl Display) {
         let orders = self.process.stdin.as_mut().unwrap();
         writeln!(orders, "{order}").unwrap();
     }
@@ -70,10 +105,24 @@ impl Child {
         }
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Waits for the number that it says next.
+    pub fn hear_number(&mut self) -> u64 {
+        self.hear().expect("the child has failed").parse().unwrap()
+    }
+
+    /// Sends SIGKILL, and waits until it is gone.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Kills it in this time, which is too short to sleep.
+    pub fn kill_in(self, time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            std::hint::spin_loop();
+        }
+        self.kill();
     }
 
     /// Lets it end, and gives what it still says.
@@ -91,4 +140,11 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A program with its arguments.
+pub fn command(program: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
 }

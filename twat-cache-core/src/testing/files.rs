@@ -1,25 +1,34 @@
-//! What lies on disk, read and put back.
-
-#![allow(missing_docs, missing_debug_implementations, reason = "the names say it")]
-#![allow(clippy::len_without_is_empty, clippy::should_implement_trait, reason = "these are for tests alone")]
+//! The files of a cache, read into memory, so that they can be written again, changed or not, any number of times.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// All files below a directory. The zeros at a file's end are not kept, only their number: the engine makes its journal
-/// 64 MiB long before it has anything to write.
+/// The names of what is in a directory, in order.
+pub fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// All files below a directory, by their paths in it.
 #[derive(Clone, Debug, Default)]
 pub struct Files(pub BTreeMap<PathBuf, Content>);
 
+/// What is in a file. The zeros at its end are only counted: the engine of `bcache` makes its journal 64 MiB long before it
+/// has anything to write.
 #[derive(Clone, Debug)]
 pub struct Content {
+    /// All bytes before those zeros.
     pub bytes: Vec<u8>,
+    /// How many zeros follow.
     pub zeros: u64,
 }
 
 impl Files {
+    /// Reads all files below this directory.
     pub fn read(root: &Path) -> Self {
         let mut files = Self::default();
         let mut dirs = vec![root.to_owned()];
@@ -36,6 +45,7 @@ impl Files {
         files
     }
 
+    /// Writes them all below another directory.
     pub fn write(&self, root: &Path) {
         for (path, content) in &self.0 {
             content.write(&root.join(path));
@@ -46,9 +56,16 @@ impl Files {
     pub fn paths(&self) -> Vec<PathBuf> {
         self.0.keys().cloned().collect()
     }
+
+    /// The first path of which this is so.
+    pub fn find(&self, is_it: impl Fn(&Path) -> bool) -> &Path {
+        self.0.keys().find(|path| is_it(path)).expect("there is one")
+    }
 }
 
+#[expect(clippy::len_without_is_empty, reason = "an empty file is like any other here")]
 impl Content {
+    /// That of a file with these bytes.
     pub fn new(mut bytes: Vec<u8>) -> Self {
         let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let zeros = (bytes.len() - written) as u64;
@@ -57,6 +74,7 @@ impl Content {
         Self { bytes, zeros }
     }
 
+    /// Writes it to a file.
     pub fn write(&self, path: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut file = File::create(path).unwrap();
@@ -64,9 +82,19 @@ impl Content {
         file.set_len(self.bytes.len() as u64 + self.zeros).unwrap();
     }
 
-    /// Where something is written in it; the zeros behind it count as a few.
+    /// How long the part is in which something is written; of the zeros behind it, a few count.
     pub fn len(&self) -> usize {
         self.bytes.len() + usize::try_from(self.zeros.min(16)).unwrap()
+    }
+
+    /// How long the file is.
+    pub fn file_len(&self) -> u64 {
+        self.bytes.len() as u64 + self.zeros
+    }
+
+    /// All bytes of the file.
+    pub fn all(&self) -> Vec<u8> {
+        self.truncated(usize::try_from(self.file_len()).unwrap()).bytes
     }
 
     /// The first bytes of it.
@@ -83,23 +111,5 @@ impl Content {
         bytes.resize(self.len(), 0);
         bytes[at] ^= bits;
         Self { bytes, zeros }
-    }
-}
-
-/// Random numbers, the same in every run.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        // splitmix64
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
     }
 }

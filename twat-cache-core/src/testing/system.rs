@@ -1,7 +1,6 @@
 //! What only the operating system can do to a cache: read-only directories and full disks.
 
-#![allow(missing_docs, missing_debug_implementations, reason = "the names say it")]
-
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,6 +11,7 @@ pub fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> bool {
 }
 
 /// A small disk at this directory, until it is dropped.
+#[derive(Debug)]
 pub struct Disk(PathBuf);
 
 impl Disk {
@@ -24,6 +24,20 @@ impl Disk {
         eprintln!("skipped: no small disk can be mounted here");
         None
     }
+
+    /// Takes this much of its room, or all that there is.
+    pub fn fill(&self, megabytes: usize) {
+        let _ = fs::write(self.filler(), vec![1; megabytes << 20]);
+    }
+
+    /// Gives the room back.
+    pub fn make_room(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
 }
 
 impl Drop for Disk {
@@ -33,6 +47,7 @@ impl Drop for Disk {
 }
 
 /// A directory in which nothing can be changed, not even by root or through open files, until this is dropped.
+#[derive(Debug)]
 pub struct Frozen(PathBuf);
 
 impl Frozen {
@@ -43,7 +58,7 @@ impl Frozen {
             return Some(frozen);
         }
         run("chmod", &[&"-R", &"a-w", &dir]);
-        if std::fs::File::create(dir.join("probe")).is_err() {
+        if fs::File::create(dir.join("probe")).is_err() {
             return Some(frozen);
         }
         eprintln!("skipped: {} cannot be made read-only", dir.display());

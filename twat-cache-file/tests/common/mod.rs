@@ -1,24 +1,75 @@
-//! What several of these tests need.
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary uses a part of it")]
+//! The cache that most of these tests use: vectors of numbers, under the name "numbers"; and what its files are.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-pub mod damage;
-pub mod numbers;
-pub mod texts;
+pub mod varied;
 
-pub use twat_cache_core::testing::{child, files, system};
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-use tempfile::TempDir;
-use twat_cache_core::testing;
+use twat_cache_core::testing::{Counted, Counter, counted, record_logs, text};
+use twat_cache_file::{FileBuilder, FileFallback, KeyedStore as _, Memo, fcache};
 
-/// A store, and the directory that goes with it.
-pub type Rooted<S> = testing::Rooted<S, TempDir>;
+pub type Numbers = Memo<FileFallback<Vec<u64>>, Counted<Vec<u64>>>;
 
-pub fn rooted<S>(open: impl FnOnce(&TempDir) -> S) -> Rooted<S> {
-    let root = tempfile::tempdir().unwrap();
-    Rooted { store: open(&root), root }
+/// 8 KB for most keys, which are read; 320 KB for those that are divisible by 8, which are mapped.
+pub fn value(key: u64) -> Vec<u64> {
+    vec![key; if key.is_multiple_of(8) { 40_000 } else { 1000 }]
 }
 
-/// A directory in memory, where there is such a place: what is done hundreds of times need not reach a disk.
-pub fn volatile_dir() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+/// 800 bytes for odd keys, which are read; 160 KB for even ones, which are mapped.
+pub fn text_of(key: u64) -> String {
+    text(key, if key.is_multiple_of(2) { 20_000 } else { 100 })
+}
+
+/// A memo, and the counter of its computations.
+pub fn memo(dir: &Path) -> (Numbers, Arc<Counter>) {
+    memo_of(fcache("numbers").dir(dir), value)
+}
+
+pub fn memo_of(builder: FileBuilder, function: fn(u64) -> Vec<u64>) -> (Numbers, Arc<Counter>) {
+    record_logs();
+    let (function, computed) = counted(function);
+    (builder.wrap(function), computed)
+}
+
+/// Calls and views.
+pub fn call_all(memo: &Numbers, keys: Range<u64>) {
+    for key in keys {
+        assert_eq!(memo.call(&key), value(key));
+        assert_eq!(&memo.view(&key)[..], &value(key)[..]);
+    }
+}
+
+/// How many of these are computed by a new memo.
+pub fn computed_anew(dir: &Path, keys: Range<u64>) -> usize {
+    let (memo, computed) = memo(dir);
+    call_all(&memo, keys);
+    computed.get()
+}
+
+/// How many of these are on disk.
+pub fn on_disk(memo: &Numbers, keys: Range<u64>) -> u64 {
+    keys.filter(|key| memo.store().primary().get(key).ok().flatten().is_some()).count() as u64
+}
+
+/// Whether a file of this name has an entry in it.
+pub fn is_entry(path: &Path) -> bool {
+    path.file_name().unwrap().len() == 48
+}
+
+/// How many entries there are below a directory, and how many bytes they take.
+pub fn entries_below(dir: &Path) -> (usize, u64) {
+    let mut found = (0, 0);
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let metadata = entry.metadata().unwrap();
+        let more = match metadata.is_dir() {
+            true => entries_below(&entry.path()),
+            false if is_entry(&entry.path()) => (1, metadata.len()),
+            false => (0, 0),
+        };
+        found = (found.0 + more.0, found.1 + more.1);
+    }
+    found
 }

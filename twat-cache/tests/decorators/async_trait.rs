@@ -104,7 +104,7 @@ fn send(future: impl Future<Output = ()> + Send) {
 }
 
 #[test]
-fn the_methods_are_remembered() {
+fn methods_under_async_trait_are_cached() {
     let (one, other) = (Stall("one".into()), Stall("other".into()));
     let all = async {
         for _ in 0..3 {
@@ -121,7 +121,7 @@ fn the_methods_are_remembered() {
 }
 
 #[test]
-fn the_methods_of_a_generic_impl_are_remembered() {
+fn methods_of_a_generic_impl_under_async_trait_are_cached() {
     block_on(async {
         assert_eq!(
             (Of(1_u8).get(1).await, Of(String::from("a")).get(1).await, Of(1_u8).get(0).await),

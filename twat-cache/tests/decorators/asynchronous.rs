@@ -33,7 +33,7 @@ async fn fallible(factors: &[f64], text: String) -> Result<String, std::io::Erro
 }
 
 #[test]
-fn an_async_function_is_remembered() {
+fn the_result_of_an_async_function_is_cached() {
     block_on(async {
         for _ in 0..3 {
             let url = String::from("a");
@@ -84,7 +84,7 @@ impl Site {
 }
 
 #[test]
-fn async_methods_are_remembered() {
+fn the_results_of_async_methods_are_cached() {
     block_on(async {
         let (one, other) = (Site("one".into()), Site("other".into()));
         for _ in 0..3 {
@@ -118,6 +118,26 @@ async fn wherever(text: &str) -> usize {
     text.len() + COMPUTED[5].count()
 }
 
+#[mcache]
+async fn sent(url: &str, number: u32) -> String {
+    yield_now().await;
+    format!("{url}/{number}")
+}
+
+#[mcache]
+async fn sent_or_not(factors: &[f64], text: String) -> Result<String, std::io::Error> {
+    yield_now().await;
+    Ok(text.repeat(factors.len()))
+}
+
+impl Site {
+    #[mcache]
+    async fn sent(&self, number: u32) -> String {
+        yield_now().await;
+        format!("{}/{number}", self.0)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_futures_are_send_and_a_cold_key_is_computed_once() {
     let tasks = (0..100).map(|_| {
@@ -126,17 +146,17 @@ async fn the_futures_are_send_and_a_cold_key_is_computed_once() {
             let mut out = Vec::new();
             let site = Site("sent".into());
             (
-                page(&url, 7).await,
-                fallible(&[1.0], url.clone()).await.unwrap(),
+                sent(&url, 7).await,
+                sent_or_not(&[1.0], url.clone()).await.unwrap(),
                 (on_disk(&url).await, in_a_file(&url).await, wherever(&url).await),
-                (site.page(1).await, site.written(&mut out).await),
+                (site.sent(1).await, site.written(&mut out).await),
                 (site.clone().changed(&url).await, Arc::new(site).shared(&url).await.unwrap()),
             )
         })
     });
     for task in tasks.collect::<Vec<_>>() {
-        let (page, fallible, numbers, ..) = task.await.unwrap();
-        assert_eq!((&*page, &*fallible, numbers), ("once/7", "once", (4, 4, 4)));
+        let (page, text, numbers, ..) = task.await.unwrap();
+        assert_eq!((&*page, &*text, numbers), ("once/7", "once", (4, 4, 4)));
     }
     assert_eq!((COMPUTED[3].get(), COMPUTED[4].get(), COMPUTED[5].get()), (1, 1, 1));
 }
@@ -150,7 +170,7 @@ async fn on_one_thread(n: u32) -> usize {
 }
 
 #[test]
-fn a_future_that_is_not_send_will_do_on_one_thread() {
+fn a_future_that_is_not_send_works_on_one_thread() {
     assert_eq!(block_on(async { (on_one_thread(1).await, on_one_thread(1).await) }), (1, 1));
 }
 
@@ -178,7 +198,7 @@ impl Fetch for Site {
 }
 
 #[test]
-fn an_async_method_may_be_that_of_a_trait() {
+fn an_async_method_may_belong_to_a_trait() {
     assert_eq!(block_on(async { (Site("ab".into()).fetch(1).await, Site("abc".into()).fetch(1).await) }), (3, 4));
 }
 

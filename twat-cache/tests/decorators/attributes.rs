@@ -74,7 +74,7 @@ impl Thing {
 }
 
 #[test]
-fn what_is_not_there_has_no_companion_either() {
+fn a_function_that_cfg_removes_has_no_companion() {
     assert_eq!((conditional(1), conditional::len().unwrap(), Thing::conditional(1)), (1, 1, 1));
     assert_eq!(conditional_attributes(1), 3);
 }

@@ -26,7 +26,7 @@ macro_rules! companions {
                 }
 
                 #[test]
-                fn the_companion_controls_what_is_remembered() {
+                fn the_companion_controls_the_cache() {
                     assert_eq!($name::peek(1, "a").unwrap(), None);
                     assert_eq!(COMPUTED.get(), 0, "a peek never computes");
                     assert_eq!($name(1, "a"), "a 1 0");
@@ -60,7 +60,7 @@ companions! {
 }
 
 #[test]
-fn the_companion_is_seen_wherever_its_function_is() {
+fn the_companion_is_visible_wherever_its_function_is() {
     // Of other modules, `pub(crate)`.
     in_memory::in_memory::memo();
     let _ = on_disk::on_disk::store();
@@ -146,7 +146,7 @@ fn refreshed(n: u32) -> Result<u32, String> {
 }
 
 #[test]
-fn a_refresh_that_fails_leaves_what_is_there() {
+fn a_refresh_that_fails_keeps_the_entry() {
     assert_eq!(refreshed(1), Ok(1));
     assert_eq!(refreshed::refresh(1), Err("the second time".into()));
     assert_eq!(refreshed::peek(1).unwrap(), Some(1));
@@ -177,7 +177,7 @@ fn log(text: &str, or: Option<log::Level>) -> Result<log::Level, log::ParseLevel
 }
 
 #[test]
-fn a_function_may_be_called_what_a_crate_is() {
+fn a_function_may_have_the_name_of_a_crate() {
     assert_eq!(log("warn", None).unwrap(), ::log::Level::Warn);
     assert_eq!(log::peek("warn", None).unwrap(), Some(::log::Level::Warn));
     assert!(log("loud", None).is_err());

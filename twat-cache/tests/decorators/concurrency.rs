@@ -7,14 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use twat_cache::{bcache, fcache, mcache, ucache};
-use twat_cache_core::testing::{Counter, within};
+use twat_cache_core::testing::{Counter, PATIENCE, until_waiting, within};
 
 fn dir() -> PathBuf {
     crate::dir("concurrency")
 }
-
-/// No test here may take longer.
-const LIMIT: Duration = Duration::from_secs(20);
 
 macro_rules! coalescing {
     ($($name:ident: $attribute:meta;)+) => {
@@ -22,22 +19,17 @@ macro_rules! coalescing {
             #[$attribute]
             fn $name(computed: u32) -> usize {
                 static COMPUTED: Counter = Counter::new();
-                // Long enough for the others to come while this goes on.
-                thread::sleep(Duration::from_millis(20));
+                until_waiting($name::memo(), 9);
                 COMPUTED.count() + computed as usize
             }
         )+
 
         #[test]
-        fn ten_threads_on_a_cold_key_compute_once() {
+        fn ten_threads_compute_a_cold_key_once() {
             $(
-                let barrier = Barrier::new(10);
                 thread::scope(|scope| {
                     for _ in 0..10 {
-                        scope.spawn(|| {
-                            barrier.wait();
-                            assert_eq!($name(0), 0, stringify!($name));
-                        });
+                        scope.spawn(|| assert_eq!($name(0), 0, stringify!($name)));
                     }
                 });
             )+
@@ -80,7 +72,7 @@ impl Series {
 
 #[test]
 fn a_function_that_calls_itself_computes_each_result_once() {
-    within(LIMIT, || {
+    within(PATIENCE, || {
         assert_eq!((fib(90), COMPUTED[0].get()), (2_880_067_194_370_816_120, 91));
         assert_eq!((Series { start: 1 }.at(50), COMPUTED[1].get()), (20_365_011_074, 51));
         assert_eq!(Series::associated(90), 2_880_067_194_370_816_120);
@@ -99,7 +91,7 @@ fn is_odd(n: u64) -> bool {
 
 #[test]
 fn functions_that_call_each_other_from_two_threads_do_not_deadlock() {
-    within(LIMIT, || {
+    within(PATIENCE, || {
         let barrier = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -122,7 +114,7 @@ fn itself(n: u32) -> u32 {
 
 #[test]
 fn a_function_that_asks_for_its_own_result_computes_it() {
-    assert_eq!(within(LIMIT, || itself(3)), 4);
+    assert_eq!(within(PATIENCE, || itself(3)), 4);
 }
 
 macro_rules! panicking {
@@ -141,7 +133,7 @@ macro_rules! panicking {
             $(
                 let panic = catch_unwind(|| $name(1)).unwrap_err();
                 assert_eq!(panic.downcast_ref(), Some(&"the first time"), stringify!($name));
-                assert_eq!(within(LIMIT, || ($name(1), $name(1))), (1, 1));
+                assert_eq!(within(PATIENCE, || ($name(1), $name(1))), (1, 1));
             )+
         }
     };
@@ -165,7 +157,7 @@ impl Series {
 #[test]
 fn a_panic_in_a_method_reaches_its_caller() {
     assert!(catch_unwind(|| Series { start: 1 }.panics(1)).is_err());
-    assert_eq!(within(LIMIT, || Series { start: 1 }.panics(1)), 2);
+    assert_eq!(within(PATIENCE, || Series { start: 1 }.panics(1)), 2);
 }
 
 /// Functions that end only if two callers compute the same result at once.

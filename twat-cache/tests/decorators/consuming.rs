@@ -92,6 +92,11 @@ fn pattern_in_the_key((a, b): (u32, String)) -> String {
     b + &a.to_string()
 }
 
+#[mcache(key = x.0)]
+fn bound_in_the_key(x @ (_a, _b): (u32, u32)) -> u32 {
+    x.1
+}
+
 #[mcache(key = name)]
 async fn eventually(name: String) -> String {
     yield_now().await;
@@ -104,26 +109,8 @@ fn a_function_may_consume_what_the_key_names() {
         assert_eq!(borrowed_by_the_key("a".into(), Path::new("b")), "ab");
         assert_eq!(named_by_the_key("a".into()), "a!");
         assert_eq!(pattern_in_the_key((1, "a".into())), "a1");
+        assert_eq!(bound_in_the_key((1, 2)), 2);
         assert_eq!(block_on(eventually("a".into())), "a!");
     }
     assert_eq!(COMPUTED[3].get(), 1);
-}
-
-#[test]
-fn what_a_key_names_may_be_consumed_by_the_body() {
-    #[mcache(key = text)]
-    fn itself(text: String) -> String {
-        text + "x"
-    }
-    #[mcache(key = (a, b))]
-    fn parts((a, b): (u32, String)) -> String {
-        b + &a.to_string()
-    }
-    #[mcache(key = x.0)]
-    fn bound(x @ (_a, _b): (u32, u32)) -> u32 {
-        x.1
-    }
-    for _ in 0..2 {
-        assert_eq!((itself("a".into()), parts((1, "a".into())), bound((1, 2))), ("ax".into(), "a1".into(), 2));
-    }
 }

@@ -8,7 +8,7 @@ fn dir() -> PathBuf {
     crate::dir("generated")
 }
 
-/// Parts of every kind, each of which comes in a group that nobody sees.
+/// Parts of every kind, each of which the compiler wraps in an invisible group.
 macro_rules! functions {
     ($($visibility:vis $name:ident($argument:ident: $type:ty) -> $output:ty = $body:expr;)+) => {
         $(

@@ -111,7 +111,7 @@ impl<const N: usize> Matrix<N> {
 }
 
 #[test]
-fn numbers_as_parameters_keep_types_apart() {
+fn const_parameters_keep_types_apart() {
     assert_eq!((Matrix::<2>::size(1), Matrix::<3>::size(1), Matrix::<2>::size(1)), (4, 9, 4));
     assert_eq!((Matrix::<2>.size_on_disk(1), Matrix::<3>.size_on_disk(1)), (4, 9));
 }
@@ -268,7 +268,7 @@ impl<const N: usize> Array<N> {
 }
 
 #[test]
-fn arrays_may_be_as_long_as_a_parameter_says() {
+fn the_length_of_an_array_may_be_a_parameter() {
     assert_eq!((Array::<2>::filled(1), Array::<3>::filled(1)), ([1; 2], [1; 3]));
     assert_eq!((Array::<2>.repeated(&[1, 2]), Array::<1>.repeated(&[1])), (vec![1, 2, 1, 2], vec![1, 1]));
 }
@@ -306,7 +306,7 @@ impl Doubled for String {
 }
 
 #[test]
-fn a_default_method_may_give_what_belongs_to_the_type() {
+fn a_default_method_may_return_an_associated_type() {
     for _ in 0..2 {
         assert_eq!((200_u8.doubled(), String::from("ab").doubled()), (400, Ok("abab".into())));
         assert_eq!((1_u8.perhaps(0), String::from("a").perhaps(1)), (None, Some("a".into())));
@@ -314,7 +314,7 @@ fn a_default_method_may_give_what_belongs_to_the_type() {
 }
 
 #[test]
-fn types_of_one_name_share_no_memo() {
+fn two_types_of_the_same_name_share_no_memo() {
     trait Named {
         const NAME: &str;
     }

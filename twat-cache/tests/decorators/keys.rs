@@ -24,7 +24,7 @@ fn half(length: Metres) -> Metres {
 }
 
 #[test]
-fn floats_are_the_same_arguments_if_their_bits_are() {
+fn floats_are_the_same_key_if_their_bits_are() {
     let other_nan = f64::from_bits(f64::NAN.to_bits() ^ 1);
     for _ in 0..3 {
         assert!(half(f64::NAN).is_nan() && half(-f64::NAN).is_nan() && half(other_nan).is_nan());
@@ -55,7 +55,7 @@ fn floats(
 }
 
 #[test]
-fn floats_are_arguments_inside_of_others_too() {
+fn floats_may_be_inside_other_arguments() {
     let call = |zero: f64, nan: f64| {
         let nested = [Some((nan, String::from("x"))), None];
         floats(&[zero], Some(0.5), (zero, 1), &vec![nan], [1.0; 2], &Some(zero), &nested, &[[zero, 1.0]])
@@ -85,7 +85,7 @@ fn wherever(length: Option<Metres>) -> usize {
 }
 
 #[test]
-fn floats_are_told_apart_by_their_bits_on_disk() {
+fn floats_of_different_bits_are_different_keys_on_disk() {
     for _ in 0..2 {
         assert_eq!([on_disk(0.0), on_disk(-0.0), on_disk(f64::NAN), on_disk(-f64::NAN)], [0, 1, 2, 3]);
         assert_eq!([in_a_file(&[0.0]), in_a_file(&[-0.0]), in_a_file(&[f32::NAN]), in_a_file(&[])], [0, 1, 2, 3]);
@@ -99,7 +99,7 @@ fn adjacent(one: &str, other: &str, option: Option<u32>, list: &[u8]) -> String 
 }
 
 #[test]
-fn arguments_keep_their_boundaries() {
+fn adjacent_arguments_are_kept_apart() {
     for _ in 0..2 {
         assert_eq!(adjacent("a", "bc", None, &[]), "a|bc|None|[]");
         assert_eq!(adjacent("ab", "c", None, &[]), "ab|c|None|[]");
@@ -145,7 +145,7 @@ fn query(connection: &Connection, question: &str, log: &mut Vec<String>) -> usiz
 }
 
 #[test]
-fn what_is_skipped_needs_no_traits_and_makes_no_difference() {
+fn a_skipped_argument_needs_no_traits_and_is_not_part_of_the_key() {
     let (one, other) = (Connection(Cell::new(0)), Connection(Cell::new(0)));
     let mut log = Vec::new();
     assert_eq!((query(&one, "why", &mut log), query(&other, "why", &mut log)), (3, 3));
@@ -195,7 +195,7 @@ fn changed((mut a, b): (u32, u32)) -> u32 {
 }
 
 #[test]
-fn a_key_may_use_what_is_in_a_pattern_and_what_is_borrowed() {
+fn a_key_may_use_names_in_a_pattern_and_borrowed_arguments() {
     let text = String::from("x");
     assert_eq!(taken_apart((1, 2), &3, Some(&text)), "1 2 3 Some(\"x\")");
     assert_eq!(taken_apart((1, 0), &3, Some("x")), "1 2 3 Some(\"x\")");

@@ -20,7 +20,7 @@ mod attributes;
 mod companion;
 mod concurrency;
 mod consuming;
-mod free;
+mod free_functions;
 mod generated;
 mod generics;
 mod keys;

@@ -86,7 +86,7 @@ impl Shop {
 }
 
 #[test]
-fn two_instances_never_share_and_two_equal_ones_do() {
+fn equal_instances_share_results_and_others_do_not() {
     let (cheap, dear) = (shop("a", 50), shop("a", 0));
     for _ in 0..3 {
         assert_eq!((cheap.price("tea"), dear.price("tea")), (150, 300));
@@ -96,7 +96,7 @@ fn two_instances_never_share_and_two_equal_ones_do() {
 }
 
 #[test]
-fn a_skipped_self_is_shared_by_all() {
+fn all_instances_share_results_if_self_is_skipped() {
     assert_eq!((shop("a", 50).tax(100), shop("b", 0).tax(100)), (20, 20));
     assert_eq!(COMPUTED[1].get(), 1);
 }
@@ -118,7 +118,7 @@ fn self_may_be_taken_in_an_arc_and_be_spelt_out() {
 }
 
 #[test]
-fn what_is_exclusively_borrowed_may_be_skipped() {
+fn mutably_borrowed_arguments_may_be_skipped() {
     let (mut one, mut other) = (shop("one", 0), shop("other", 0));
     assert_eq!((one.renamed("new"), other.renamed("new")), (3, 3));
     // As documented: what the function does besides is done once.
@@ -129,7 +129,7 @@ fn what_is_exclusively_borrowed_may_be_skipped() {
 }
 
 #[test]
-fn associated_functions_without_self_are_remembered_as_well() {
+fn associated_functions_without_self_are_cached() {
     assert_eq!((Shop::average((1, 3)), Shop::average((1, 3)), Shop::average((3, 5))), (2, 2, 4));
     assert_eq!(COMPUTED[6].get(), 2);
 }
@@ -142,7 +142,7 @@ fn self_may_be_the_type_of_arguments_and_results() {
 }
 
 #[test]
-fn names_in_a_method_do_not_meet_those_of_the_code_behind_the_attribute() {
+fn names_in_a_method_do_not_clash_with_those_in_generated_code() {
     assert_eq!(shop("a", 1).with_names_of_ours(2, 3), 1006);
 }
 
@@ -179,7 +179,7 @@ impl Animal for Dog {
 }
 
 #[test]
-fn methods_of_traits_are_remembered_for_each_type() {
+fn methods_of_traits_are_cached_for_each_type() {
     for _ in 0..2 {
         assert_eq!((Cat.name(), Dog.name()), ("miaow".into(), "woof".into()));
         assert_eq!((Cat.sound(2), Dog.sound(2)), ("miaowmiaow".into(), "woofwoof".into()));
@@ -188,7 +188,7 @@ fn methods_of_traits_are_remembered_for_each_type() {
 }
 
 #[test]
-fn methods_of_types_inside_of_functions_are_remembered() {
+fn methods_of_types_in_functions_are_cached() {
     fn one() -> u32 {
         #[derive(Clone, PartialEq, Eq, Hash)]
         struct Local;
@@ -224,6 +224,6 @@ impl Parser {
 }
 
 #[test]
-fn a_method_may_be_called_what_a_primitive_type_is() {
+fn a_method_may_have_the_name_of_a_primitive_type() {
     assert_eq!((Parser.u32("3"), Parser::bool("true")), (Some(3), true));
 }

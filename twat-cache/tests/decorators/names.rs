@@ -183,7 +183,7 @@ fn told(n: u32) -> u32 {
 }
 
 #[test]
-fn a_name_tells_the_package_the_path_and_the_function() {
+fn a_name_contains_the_package_the_path_and_the_function() {
     told(1);
     let path = told::store().primary().path().display().to_string();
     for part in ["twat-cache", "decorators", "names", "told"] {
@@ -299,14 +299,14 @@ macro_rules! in_constants {
 in_constants!(u8: 1 u16: 2 u32: 3);
 
 #[test]
-fn nameless_constants_never_share() {
+fn functions_in_unnamed_constants_never_share() {
     for _ in 0..2 {
         assert_eq!((1_u8.numbered(3), 1_u16.numbered(3), 1_u32.numbered(3)), (4, 8, 12));
     }
 }
 
 #[test]
-fn types_of_one_name_share_nothing_on_disk_either() {
+fn two_types_of_the_same_name_share_nothing_on_disk() {
     trait Factor {
         const FACTOR: u32;
     }

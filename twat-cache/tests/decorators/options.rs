@@ -67,7 +67,7 @@ fn with_serde(n: u32) -> OnlySerde {
 }
 
 #[test]
-fn serde_will_do_where_asked_for() {
+fn with_the_serde_option_serde_is_enough() {
     assert_eq!((with_serde(1), with_serde(1), COMPUTED[4].get()), (OnlySerde(1), OnlySerde(1), 1));
     assert!(!with_serde::store().has_switched());
 }
@@ -79,7 +79,7 @@ fn copied(n: u8) -> Vec<u8> {
 }
 
 #[test]
-fn files_are_read_as_asked() {
+fn options_say_how_files_are_read() {
     assert_eq!((copied(1).len(), copied(1).len(), COMPUTED[5].get()), (1 << 20, 1 << 20, 1));
     assert!(!copied::view(1).is_mapped());
 }
@@ -111,7 +111,7 @@ fn unnamed(n: u32) -> u32 {
 }
 
 #[test]
-fn results_lie_where_the_options_say() {
+fn options_say_where_results_are_stored() {
     assert_eq!((named(1), unnamed(1)), (1, 1));
     let path = |path: &Path| path.strip_prefix(dir()).unwrap().to_str().unwrap().to_owned();
     let named = path(named::store().primary().path());
@@ -154,10 +154,10 @@ fn the_facade_may_have_another_name() {
 /// A directory that a group may write to.
 #[cfg(unix)]
 fn of_a_group() -> PathBuf {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    use std::os::unix::fs::DirBuilderExt as _;
     let of_a_group = dir().join("of a group");
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&of_a_group).unwrap();
-    std::fs::set_permissions(&of_a_group, std::fs::Permissions::from_mode(0o770)).unwrap();
+    twat_cache_core::testing::owners::set_mode(&of_a_group, 0o770);
     of_a_group
 }
 
@@ -188,7 +188,7 @@ fn a_group_may_be_trusted() {
 }
 
 #[test]
-fn an_option_that_panics_is_asked_again() {
+fn an_option_that_panics_is_evaluated_again() {
     static FAILS: AtomicBool = AtomicBool::new(true);
     fn entries() -> usize {
         assert!(!FAILS.swap(false, Ordering::SeqCst), "not yet");

@@ -32,7 +32,7 @@ macro_rules! functions {
         )+
 
         #[test]
-        fn paths_of_other_bytes_are_other_arguments() {
+        fn paths_of_different_bytes_are_different_keys() {
             $(
                 for _ in 0..2 {
                     for (expected, path) in PATHS.iter().enumerate() {
@@ -82,7 +82,7 @@ fn by_key_in_a_file(path: PathBuf) -> String {
 }
 
 #[test]
-fn a_key_that_is_given_tells_paths_and_floats_apart_as_well() {
+fn paths_and_floats_in_a_key_option_are_told_apart() {
     for _ in 0..2 {
         for path in PATHS {
             assert_eq!(by_key(Path::new(path), 0.0), format!("{path} 0.0"));
@@ -109,7 +109,7 @@ impl Folder {
 }
 
 #[test]
-fn methods_tell_paths_apart_as_well() {
+fn methods_tell_paths_apart() {
     for _ in 0..2 {
         for path in PATHS {
             assert_eq!(Folder(1).has(Path::new(path), Some(path.into())), format!("1 {path} Some({path:?})"));

@@ -77,19 +77,19 @@ macro_rules! assert_edited_and_back {
 }
 
 #[test]
-fn an_edit_hides_what_was_there_and_changing_it_back_finds_it_again() {
+fn an_edited_function_gets_no_old_results_and_changed_back_it_finds_them_again() {
     assert_edited_and_back!(body body_in_files body_wherever);
 }
 
 #[test]
-fn a_version_takes_the_place_of_the_functions_tokens() {
+fn a_version_replaces_the_tokens_of_the_function() {
     let first = pinned::first::edited(1);
     assert_eq!(pinned::edited::edited(1), first);
     assert!(pinned::raised::edited(1) >= 1000);
 }
 
 #[test]
-fn with_another_key_results_mean_something_else() {
+fn functions_with_another_key_share_nothing() {
     let results = [keys::all::edited(1), keys::other::edited(1), keys::skipped::edited(1)];
     assert!(results[0] != results[1] && results[1] != results[2] && results[0] != results[2], "{results:?}");
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use twat_cache::{bcache, fcache, mcache, ucache};
-use twat_cache_core::testing::Counter;
+use twat_cache_core::testing::{Counter, until_waiting};
 
 fn dir() -> PathBuf {
     crate::dir("results")
@@ -39,7 +39,7 @@ macro_rules! fallible {
         )+
 
         #[test]
-        fn only_ok_is_remembered_by_whatever_name_the_result_goes() {
+        fn only_ok_is_cached_under_any_alias_of_result() {
             $(
                 for before in 0..3 {
                     assert_eq!($name(1).unwrap_err().to_string(), format!("failed {before}"), stringify!($name));
@@ -71,7 +71,7 @@ fn none(n: u32) -> Option<u32> {
 }
 
 #[test]
-fn nothing_is_a_result_like_any_other() {
+fn none_is_cached_like_any_other_result() {
     assert_eq!((none(1), none(1), none(11)), (None, None, Some(1)));
     assert_eq!((COMPUTED[8].get(), none::peek(1).unwrap()), (2, Some(None)));
 }
@@ -83,7 +83,7 @@ fn result_inside(n: u32) -> Option<Result<u32, fmt::Error>> {
 }
 
 #[test]
-fn a_result_inside_of_something_else_is_a_value() {
+fn a_result_inside_another_type_is_cached_even_if_it_is_an_error() {
     assert_eq!((result_inside(1), result_inside(1)), (Some(Err(fmt::Error)), Some(Err(fmt::Error))));
     assert_eq!(COMPUTED[9].get(), 1);
 }
@@ -120,7 +120,7 @@ impl Reader {
 }
 
 #[test]
-fn a_body_may_return_early_and_ask_questions() {
+fn a_body_may_return_early_and_use_question_marks() {
     for _ in 0..2 {
         for text in ["", "12", "x", "-1"] {
             let one = returns_and_asks(text).map_err(|error| error.to_string());
@@ -149,23 +149,21 @@ macro_rules! failing {
             fn $name(n: u32) -> Result<u32, String> {
                 static COMPUTED: Counter = Counter::new();
                 if COMPUTED.count() == 0 {
-                    while $name::memo().waiting() < WAITERS {
-                        thread::yield_now();
-                    }
+                    until_waiting($name::memo(), WAITERS);
                 }
                 Err(format!("{n} failed, {}", COMPUTED.get()))
             }
         )+
 
         #[test]
-        fn an_error_that_can_be_cloned_goes_to_all_that_waited_for_it() {
+        fn an_error_that_can_be_cloned_is_returned_to_all_waiters() {
             $(
                 thread::scope(|scope| {
                     for _ in 0..=WAITERS {
                         scope.spawn(|| assert_eq!($name(1), Err("1 failed, 1".into()), stringify!($name)));
                     }
                 });
-                assert_eq!($name(1), Err("1 failed, 2".into()), "and is not remembered");
+                assert_eq!($name(1), Err("1 failed, 2".into()), "and is not cached");
             )+
         }
     };
@@ -190,7 +188,7 @@ async fn fails_eventually(n: u32) -> Result<u32, Arc<io::Error>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_error_of_a_future_goes_to_all_that_waited_for_it() {
+async fn the_error_of_a_future_is_returned_to_all_waiters() {
     let tasks = (0..=WAITERS).map(|task| {
         tokio::spawn(async move {
             // A view waits for the same.
@@ -206,14 +204,14 @@ async fn the_error_of_a_future_goes_to_all_that_waited_for_it() {
 fn fails_by_itself(n: u32) -> io::Result<u32> {
     static FAILED: Counter = Counter::new();
     let before = FAILED.count();
-    while before == 0 && fails_by_itself::memo().waiting() < 3 {
-        thread::yield_now();
+    if before == 0 {
+        until_waiting(fails_by_itself::memo(), 3);
     }
     Err(io::Error::other(format!("{n} failed, {before}")))
 }
 
 #[test]
-fn an_error_that_cannot_be_cloned_is_the_callers_own() {
+fn with_errors_that_cannot_be_cloned_each_caller_gets_its_own() {
     let errors = thread::scope(|scope| {
         let callers: Vec<_> = (0..4).map(|_| scope.spawn(|| fails_by_itself(1).unwrap_err().to_string())).collect();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect::<BTreeSet<_>>()
@@ -240,7 +238,7 @@ impl<E: From<String> + Clone + Send + Sync + 'static> Failing<E> {
 }
 
 #[test]
-fn an_error_may_be_a_parameter() {
+fn the_type_of_an_error_may_be_a_parameter() {
     for _ in 0..2 {
         let failing = Failing::<String>(PhantomData);
         assert_eq!((failing.anyhow(0), failing.by_clone(0)), (Err("none".into()), Err("none".into())));

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use twat_cache_core::testing::child::Task;
+use twat_cache_core::testing::until;
 
-use super::session::{PATIENCE, Round, round};
+use super::session::{Round, round};
 use super::wrappers::Kind;
 
 /// Something that happens to a cache.
@@ -26,7 +26,7 @@ pub(crate) struct Fault {
 pub(crate) enum Amount {
     Exactly(usize),
     AtMost(usize),
-    /// It depends on who comes first.
+    /// It depends on which process is first.
     Any,
 }
 
@@ -95,9 +95,7 @@ impl Seen {
     pub(crate) fn tell(&self, task: &Task) {
         let Self { cases, computed, warnings, complaints } = self;
         task.say(format_args!("{cases} {computed} {warnings}"));
-        for complaint in complaints {
-            task.say(complaint.replace('\n', " "));
-        }
+        task.say_all(complaints.iter().map(|complaint| complaint.replace('\n', " ")));
     }
 
     /// By a child, if it came that far.
@@ -155,12 +153,9 @@ impl Cell {
         self.expect(is_quiet, case, format_args!("not over: {seen:?}"));
         self.is_healed(case, dir, keys);
     }
+
     /// What has failed is tried again after a while.
     pub(crate) fn until_it_opens(&self, dir: &Path) {
-        let begun = Instant::now();
-        while !self.kind.can_open(dir) {
-            assert!(begun.elapsed() < PATIENCE, "cannot be opened any more");
-            std::thread::yield_now();
-        }
+        until("it can be opened", || self.kind.can_open(dir));
     }
 }

@@ -4,13 +4,12 @@ use std::fmt::Display;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use twat_cache_core::testing::files::{Content, Files, Random};
-use twat_cache_core::testing::within;
+use twat_cache_core::testing::damage::{Deed, cut, cuts, exchanged, flipped, flips, garbage, inflict, removed};
+use twat_cache_core::testing::files::{Content, Files};
+use twat_cache_core::testing::{PATIENCE, Random, soak, within};
 
 use super::cell::{Amount, Cell, Fault, Rule};
-use super::number_of;
 use super::session::{Session, round};
 use super::wrappers::Kind;
 
@@ -22,31 +21,19 @@ pub(crate) fn faults() -> Vec<Fault> {
         Fault { scenario: 19, name, keys: KEYS, run: Box::new(run), rule }
     };
     vec![
-        fault("a file is deleted", |test| test.each(|_, _, _| vec![("deleted".to_owned(), None)])),
+        fault("a file is deleted", |test| test.each(|_, _, _| vec![removed()])),
         fault("two files are deleted", two_deleted),
         fault("a file is emptied", |test| test.each(|_, _, content| vec![cut(content, 0)])),
         fault("a file is cut short", |test| {
-            test.each(|random, _, content| {
-                let mut lengths = places(content, random);
-                lengths.push(content.len().saturating_sub(1));
-                lengths.into_iter().map(|len| cut(content, len)).collect()
-            });
+            test.each(|random, _, content| cuts(content, places(content, random)));
         }),
         fault("a byte is flipped", |test| {
-            test.each(|random, _, content| {
-                places(content, random).into_iter().map(|at| flip(content, at, 1 << random.below(8))).collect()
-            });
+            test.each(|random, _, content| flips(content, places(content, random), random));
         }),
         fault("a file is replaced by another one of the cache", exchange),
         fault("a file or entry is of another format version", change_version),
         fault("a file is replaced by garbage", |test| {
-            test.each(|random, _, content| {
-                let mut garbage = |len: usize| {
-                    let garbage = (0..len).map(|_| random.next().to_le_bytes()[0]).collect();
-                    (format!("replaced by {len} bytes of garbage"), Some(Content::new(garbage)))
-                };
-                vec![garbage(content.len()), garbage(content.len() + 5000)]
-            });
+            test.each(|random, _, content| [0, 5000].map(|more| garbage(random, content.len() + more)).into());
         }),
     ]
 }
@@ -59,26 +46,14 @@ fn rule(kind: Kind) -> Rule {
     }
 }
 
-/// What a file is replaced by, if by anything; and how that is called.
-type Deed = (String, Option<Content>);
-
-fn cut(content: &Content, len: usize) -> Deed {
-    (format!("cut to {len} bytes"), Some(content.truncated(len)))
-}
-
-fn flip(content: &Content, at: usize, bits: u8) -> Deed {
-    (format!("flipped by {bits:#x} at {at}"), Some(content.flipped(at, bits)))
-}
-
 /// All places of a tiny file, some of others: of the header, where most can go wrong, and anywhere.
 fn places(content: &Content, random: &mut Random) -> Vec<usize> {
     let len = content.len();
-    // A soak run takes as many as it is told to.
-    let some = usize::try_from(number_of("TWAT_CACHE_TEST_PLACES", 3)).unwrap();
+    let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 3)).unwrap();
     if len <= some {
         return (0..len).collect();
     }
-    (0..=some).map(|nth| random.below(if nth == 0 { len.min(64) } else { len })).collect()
+    (0..=some).map(|nth| random.index(if nth == 0 { len.min(64) } else { len })).collect()
 }
 
 /// The files of `fcache` that have one entry each.
@@ -108,11 +83,8 @@ impl<'a> Damage<'a> {
 
     fn each(&mut self, deeds: impl Fn(&mut Random, &Path, &Content) -> Vec<Deed>) {
         for (path, content) in self.files.0.clone() {
-            for (what, with) in deeds(&mut self.random, &path, &content) {
-                self.survives(&format!("{} {what}", path.display()), |root| match with {
-                    Some(content) => content.write(&root.join(&path)),
-                    None => fs::remove_file(root.join(&path)).unwrap(),
-                });
+            for deed in deeds(&mut self.random, &path, &content) {
+                self.survives(&format!("{} {}", path.display(), deed.0), |root| inflict(&deed, &root.join(&path)));
             }
         }
         if self.cell.kind == Kind::Memory {
@@ -128,7 +100,7 @@ impl<'a> Damage<'a> {
         let (kind, root) = (self.cell.kind, dir.path().to_owned());
         let tried = move || [0, 1].map(|_| round(kind, &root, 0..KEYS));
         // So that one that panics or hangs does not hide the others.
-        match catch_unwind(AssertUnwindSafe(|| within(Duration::from_secs(20), tried))) {
+        match catch_unwind(AssertUnwindSafe(|| within(PATIENCE, tried))) {
             Ok([first, second]) => {
                 self.cell.check(case, &first);
                 if kind != Kind::Memory {
@@ -146,8 +118,8 @@ impl<'a> Damage<'a> {
 /// Some pairs; the tests of the database have all of its.
 fn two_deleted(test: &mut Damage<'_>) {
     let files = test.files.paths();
-    for _ in 0..2 * number_of("TWAT_CACHE_TEST_PLACES", 3) {
-        let [one, other] = [(); 2].map(|()| files.get(test.random.below(files.len().max(1))).cloned());
+    for _ in 0..2 * soak("TWAT_CACHE_TEST_PLACES", 3) {
+        let [one, other] = [(); 2].map(|()| files.get(test.random.index(files.len().max(1))).cloned());
         let case = format!("{one:?} and {other:?} deleted");
         test.survives(&case, |root| {
             for path in one.iter().chain(other.iter().filter(|other| Some(*other) != one.as_ref())) {
@@ -165,17 +137,16 @@ fn exchange(test: &mut Damage<'_>) {
         let others: Vec<_> = files.paths().into_iter().filter(|other| other != path).collect();
         let (alike, unlike): (Vec<PathBuf>, Vec<_>) = others.into_iter().partition(|other| is_beside(path, other));
         let groups = [alike, unlike].into_iter().filter(|others| !others.is_empty());
-        let chosen = groups.map(|others| others[random.below(others.len())].clone());
-        chosen.map(|other| (format!("replaced by {}", other.display()), Some(files.0[&other].clone()))).collect()
+        groups.map(|others| exchanged(&files, random.choose::<PathBuf>(&others))).collect()
     });
 }
 
 fn change_version(test: &mut Damage<'_>) {
     test.each(|_, path, content| match () {
         // Behind six letters that say what it is.
-        () if is_entry(path) || path.ends_with("meta") => vec![flip(content, 6, 3)],
+        () if is_entry(path) || path.ends_with("meta") => vec![flipped(content, 6, 3)],
         // Behind three letters.
-        () if path.ends_with("bcache/version") => vec![flip(content, 3, 4)],
+        () if path.ends_with("bcache/version") => vec![flipped(content, 3, 4)],
         () => Vec::new(),
     });
     if test.cell.kind.has_database() {

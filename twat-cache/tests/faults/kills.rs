@@ -1,15 +1,17 @@
 //! Scenario 18: killed at any moment.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::files::{Files, Random};
+use twat_cache_core::testing::files::Files;
+use twat_cache_core::testing::kills::{BATCH, until_killed};
+use twat_cache_core::testing::{Random, soak};
 
 use super::cell::{Amount, Cell, Fault, Rule};
+use super::kind_of_child;
 use super::session::Session;
 use super::wrappers::{Kind, ROOM};
-use super::{kind_of_child, number_of};
 
 const KEYS: u64 = 10;
 
@@ -34,8 +36,7 @@ fn rule(kind: Kind) -> Rule {
     Rule::new(if kind == Kind::Memory { Amount::Exactly(10) } else { Amount::AtMost(10) }, Amount::Exactly(0))
 }
 
-/// How many keys a child stores, if it comes that far, and where the first begins.
-const BATCH: u64 = 200;
+/// Where the first batch begins.
 const START: u64 = 112;
 
 #[test]
@@ -46,38 +47,28 @@ fn child_that_is_killed() {
     let (start, max_bytes) = order.split_once(' ').unwrap();
     let (start, max_bytes): (u64, u64) = (start.parse().unwrap(), max_bytes.parse().unwrap());
     let session = Session::limited(kind_of_child(), &task.dir, max_bytes);
-    let mut random = Random(start);
-    for key in start..start + BATCH {
+    until_killed(&mut task, start, |key, random| {
         session.call_all(key..key + 1);
-        if key % 16 == 0 {
-            task.say(key);
-        }
         match random.below(32) {
-            0 => drop(session.wrapper.forget(key - random.below(16) as u64).unwrap()),
+            0 => drop(session.wrapper.forget(key - random.below(16)).unwrap()),
             1 => drop(session.wrapper.refresh(key)),
             2 if random.below(64) == 0 => session.wrapper.clear().unwrap(),
             _ => {}
         }
-    }
-    // To be killed while nothing happens is an end like any other.
-    task.order();
+    });
 }
 
 fn creating(cell: &mut Cell) {
     let mut random = Random(1);
     // About as long as it takes to make one.
     let longest = if cell.kind.has_database() { 30_000 } else { 6000 };
-    for round in 0..number_of("TWAT_CACHE_TEST_ROUNDS", 4) {
+    for round in 0..soak("TWAT_CACHE_TEST_ROUNDS", 4) {
         let dir = cell.dir.join(round.to_string());
         let mut child = Child::start("kills::child_that_is_killed", &dir);
         child.hear();
         child.tell(format_args!("{START} {ROOM}"));
-        // What is random here is the moment of the kill.
-        let (begun, moment) = (Instant::now(), Duration::from_micros(random.below(longest) as u64));
-        while begun.elapsed() < moment {
-            std::hint::spin_loop();
-        }
-        child.kill();
+        // What is random here is the time of the kill.
+        child.kill_in(Duration::from_micros(random.below(longest)));
         inspect(cell, round, &dir, ROOM, START);
     }
 }
@@ -86,7 +77,7 @@ fn creating(cell: &mut Cell) {
 fn in_one_directory(cell: &mut Cell, max_bytes: u64) {
     let mut random = Random(max_bytes);
     let dir = cell.dir.clone();
-    for round in 0..number_of("TWAT_CACHE_TEST_ROUNDS", 4) {
+    for round in 0..soak("TWAT_CACHE_TEST_ROUNDS", 4) {
         let start = START + round * BATCH;
         let mut child = Child::start("kills::child_that_is_killed", &dir);
         child.tell(format_args!("{start} {max_bytes}"));
@@ -109,7 +100,7 @@ fn inspect(cell: &mut Cell, round: u64, dir: &Path, max_bytes: u64, last: u64) {
     let was_replaced = !seen.warnings.is_empty();
     cell.check(&case, &seen);
     cell.is_healed(&case, dir, keys);
-    // Whoever keeps nothing on disk has not even made the directory.
+    // A cache in memory has not even made the directory.
     let left = if dir.exists() { Files::read(dir).paths() } else { Vec::new() };
     let is_left_over = |path: &Path| path.iter().any(|part| part == "tmp" || part == "bcache.corrupt" && !was_replaced);
     let left: Vec<_> = left.into_iter().filter(|path| is_left_over(path)).collect();

@@ -5,12 +5,12 @@
 #![cfg(target_os = "linux")]
 
 mod cell;
-mod circumstances;
 mod damage;
 mod kills;
 mod processes;
 mod session;
 mod strangers;
+mod system;
 mod table;
 mod wrappers;
 
@@ -25,11 +25,11 @@ use std::time::Duration;
 
 use cell::{Cell, Fault, Seen};
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::{record_logs, within};
+use twat_cache_core::testing::{record_logs, soak, volatile_dir, within};
 use wrappers::Kind;
 
 fn faults() -> Vec<Fault> {
-    [kills::faults(), damage::faults(), circumstances::faults(), processes::faults(), strangers::faults()]
+    [kills::faults(), damage::faults(), system::faults(), processes::faults(), strangers::faults()]
         .into_iter()
         .flatten()
         .collect()
@@ -39,13 +39,13 @@ fn faults() -> Vec<Fault> {
 const KIND: &str = "TWAT_CACHE_TEST_WRAPPER";
 const FAULT: &str = "TWAT_CACHE_TEST_FAULT";
 
-/// Where a soak run is told to do more.
-fn number_of(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |number| number.parse().unwrap())
+/// What the parent has set, or 0.
+fn place(variable: &str) -> usize {
+    usize::try_from(soak(variable, 0)).unwrap()
 }
 
 fn kind_of_child() -> Kind {
-    Kind::ALL[usize::try_from(number_of(KIND, 0)).unwrap()]
+    Kind::ALL[place(KIND)]
 }
 
 #[test]
@@ -53,10 +53,10 @@ fn child_with_a_fault() {
     let Some(task) = Task::given() else { return };
     record_logs();
     let (kind, dir) = (kind_of_child(), task.dir.clone());
-    let fault = usize::try_from(number_of(FAULT, 0)).unwrap();
+    let fault = place(FAULT);
     // Here and not in the parent: a child that hangs is to end. Soak runs have the time that they are told to take.
-    let soak = number_of("TWAT_CACHE_TEST_SECONDS", 0) + 2 * number_of("TWAT_CACHE_TEST_ROUNDS", 0);
-    let limit = Duration::from_secs(60 + soak + 60 * number_of("TWAT_CACHE_TEST_PLACES", 0));
+    let more = soak("TWAT_CACHE_TEST_SECONDS", 0) + 2 * soak("TWAT_CACHE_TEST_ROUNDS", 0);
+    let limit = Duration::from_secs(60 + more + 60 * soak("TWAT_CACHE_TEST_PLACES", 0));
     let seen = within(limit, move || {
         let fault = &faults()[fault];
         let mut cell = Cell { kind, dir, rule: (fault.rule)(kind), seen: Seen::default() };
@@ -69,9 +69,8 @@ fn child_with_a_fault() {
 /// Has a process of its own make the fault.
 fn what_comes_of(fault: &Fault, number: usize, kind: Kind) -> Seen {
     // What is done hundreds of times need not reach a disk; what is done to a file system is done to a real one.
-    let in_memory = || tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-    let dir = if fault.scenario == 20 { tempfile::tempdir() } else { in_memory() }.unwrap();
-    // Engines panic over damage, which is caught; nobody need read of it unless it is not.
+    let dir = if fault.scenario == 20 { tempfile::tempdir().unwrap() } else { volatile_dir() };
+    // Engines panic over damage, which is caught. Their messages are shown only if it is not.
     let mut noise = tempfile::tempfile().unwrap();
     let child = Child::start_with("child_with_a_fault", dir.path(), |binary| {
         let mut command = Command::new(binary);

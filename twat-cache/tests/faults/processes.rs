@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::files::Random;
-use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::testing::{Counter, Random, in_four_threads, record_logs, warnings};
 use twat_cache_core::{Error, ErrorKind};
 
 use super::cell::{Amount, Cell, Fault, Rule};
+use super::kind_of_child;
 use super::session::{Round, Session};
 use super::wrappers::{Kind, Wrapper};
-use super::{kind_of_child, number_of};
 
 const KEYS: u64 = 20;
 
@@ -34,7 +31,7 @@ fn is_of(value: &[u64], key: u64) -> bool {
 
 /// Does anything to the hot keys; gives whether what it saw is right.
 fn act(wrapper: &dyn Wrapper, random: &mut Random) -> bool {
-    let key = random.below(20) as u64;
+    let key = random.below(20);
     match random.below(60) {
         0..40 => is_of(&wrapper.call(key), key),
         40..46 => is_of(&wrapper.refresh(key), key),
@@ -52,38 +49,23 @@ fn is_forgotten<T>(forgotten: Result<T, Error>) -> bool {
 #[test]
 fn child_at_work() {
     let Some(task) = Task::given() else { return };
-    // A soak run takes as long as it is told to.
-    let until = Instant::now() + Duration::from_secs(number_of("TWAT_CACHE_TEST_SECONDS", 2));
     record_logs();
     let (computed, seed) = (Arc::new(Counter::new()), u64::from(std::process::id()));
     let counter = computed.clone();
     let function = move |key: &u64| {
         let count = counter.count() as u64;
         // Up to 64 KB, of another length each time.
-        let length = Random(count ^ seed << 32).below(8193);
+        let length = Random(count ^ seed << 32).index(8193);
         vec![key << 32 | count; length]
     };
     // Not all that there can be is kept.
     let wrapper = kind_of_child().open(&task.dir, 400 << 10, Box::new(function));
     let wrong = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for thread in 0..4 {
-            let (wrapper, wrong) = (&*wrapper, &wrong);
-            scope.spawn(move || {
-                let mut random = Random(seed * 10 + thread);
-                // On a machine that is busy with something else, it takes longer.
-                for acts in 0.. {
-                    if acts >= 20 && Instant::now() >= until {
-                        break;
-                    }
-                    wrong.fetch_add(usize::from(!act(wrapper, &mut random)), Ordering::Relaxed);
-                }
-            });
-        }
+    in_four_threads(seed, 20, |random| {
+        wrong.fetch_add(usize::from(!act(&*wrapper, random)), Ordering::Relaxed);
     });
     drop(wrapper);
-    let warnings = record_logs().warnings(&task.dir.display().to_string());
-    Round { wrong: wrong.into_inner(), computed: computed.get(), warnings }.tell(&task);
+    Round { wrong: wrong.into_inner(), computed: computed.get(), warnings: warnings(&task.dir) }.tell(&task);
 }
 
 fn two_processes(cell: &mut Cell) {

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use twat_cache_core::testing::child::Task;
-use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::testing::{Counter, counted, until, warnings_from_now};
 
 use super::wrappers::{Kind, ROOM, Wrapper};
 
@@ -17,7 +16,7 @@ pub(crate) struct Session {
     pub(crate) computed: Arc<Counter>,
     wrong: AtomicUsize,
     dir: PathBuf,
-    warned: usize,
+    warnings: Box<dyn Fn() -> Vec<String>>,
 }
 
 /// Of every length up to 700 bytes, and one long enough to be mapped, which are the small keys'; 8 KB for the others.
@@ -36,15 +35,10 @@ impl Session {
     }
 
     pub(crate) fn limited(kind: Kind, dir: &Path, max_bytes: u64) -> Self {
-        let computed = Arc::new(Counter::new());
-        let counter = computed.clone();
-        let warned = warnings(dir).len();
-        let function = move |key: &u64| {
-            counter.count();
-            value(*key)
-        };
-        let wrapper = kind.open(dir, max_bytes, Box::new(function));
-        Self { wrapper, computed, wrong: AtomicUsize::new(0), dir: dir.to_owned(), warned }
+        let warnings = Box::new(warnings_from_now(dir));
+        let (function, computed) = counted(value);
+        let wrapper = kind.open(dir, max_bytes, function);
+        Self { wrapper, computed, wrong: AtomicUsize::new(0), dir: dir.to_owned(), warnings }
     }
 
     pub(crate) fn call_all(&self, keys: Range<u64>) {
@@ -65,20 +59,20 @@ impl Session {
         }
     }
 
-    /// Asks for it until the disk keeps it: failures are waited out for ever longer, half a second at first.
+    /// Refreshes a key until it is stored: after a failure, the disk is tried again after a while.
     pub(crate) fn until_kept(&self, key: u64) {
-        let begun = Instant::now();
-        while !self.wrapper.is_kept(key) {
-            self.judge(key, &self.wrapper.refresh(key));
-            assert!(begun.elapsed() < PATIENCE, "storing does not resume");
-            std::thread::yield_now();
-        }
+        until("storing resumes", || {
+            self.wrapper.is_kept(key) || {
+                self.judge(key, &self.wrapper.refresh(key));
+                false
+            }
+        });
     }
 
     /// What there was until now.
     pub(crate) fn seen(&self) -> Round {
-        let warnings = warnings(&self.dir).split_off(self.warned);
-        Round { wrong: self.wrong.load(Ordering::Relaxed), computed: self.computed.get(), warnings }
+        let wrong = self.wrong.load(Ordering::Relaxed);
+        Round { wrong, computed: self.computed.get(), warnings: (self.warnings)() }
     }
 
     /// What there was, its end included.
@@ -87,13 +81,6 @@ impl Session {
         self.wrapper = Kind::Memory.open(&self.dir, 0, Box::new(|_| Vec::new()));
         self.seen()
     }
-}
-
-/// Longer than anything is waited for that comes at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-fn warnings(dir: &Path) -> Vec<String> {
-    record_logs().warnings(&dir.display().to_string())
 }
 
 /// What a wrapper did.
@@ -108,7 +95,7 @@ impl Round {
     /// To the parent.
     pub(crate) fn tell(&self, task: &Task) {
         task.say(format_args!("{} {}", self.wrong, self.computed));
-        self.warnings.iter().for_each(|warning| task.say(warning));
+        task.say_all(&self.warnings);
     }
 
     /// By a child, if it came that far.

@@ -4,50 +4,36 @@
 #![cfg(feature = "ucache")]
 
 #[cfg(target_os = "linux")]
-mod circumstances;
+mod full_disk;
+#[cfg(target_os = "linux")]
+mod processes;
+#[cfg(target_os = "linux")]
+mod read_only;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use twat_cache::store::KeyedStore;
 use twat_cache::unified::{UnifiedBuilder, UnifiedStore};
 use twat_cache::{Backend, Call, ManualClock, Memo, ucache};
-use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::testing::{Counted, Counter, counted, record_logs, warnings};
 
-type Numbers = Memo<UnifiedStore<u64, Vec<u64>>, Box<dyn Fn(&u64) -> Vec<u64> + Send + Sync>>;
+type Numbers = Memo<UnifiedStore<u64, Vec<u64>>, Counted<Vec<u64>>>;
 
 fn value(key: u64) -> Vec<u64> {
     vec![key; 100]
 }
 
-/// A cache in this directory, and the computations it could not save.
+/// A memo, and the counter of its computations.
 fn numbers(builder: UnifiedBuilder) -> (Numbers, Arc<Counter>) {
     record_logs();
-    let computed = Arc::new(Counter::new());
-    let counter = computed.clone();
-    let memo: Numbers = builder.wrap(Box::new(move |key: &u64| {
-        counter.count();
-        value(*key)
-    }));
-    (memo, computed)
+    let (function, computed) = counted(value);
+    (builder.wrap(function), computed)
 }
 
 fn call_all(memo: &Numbers, keys: std::ops::Range<u64>) {
     keys.for_each(|key| assert_eq!(memo.call(&key), value(key)));
-}
-
-fn warnings(dir: &Path) -> Vec<String> {
-    record_logs().warnings(&dir.display().to_string())
-}
-
-fn assert_one_warning(dir: &Path, parts: &[&str]) {
-    let warnings = warnings(dir);
-    let [warning] = &*warnings else { panic!("{} warnings: {warnings:#?}", warnings.len()) };
-    for part in parts {
-        assert!(warning.contains(part), "no {part:?} in: {warning}");
-    }
 }
 
 fn dir() -> TempDir {
@@ -80,7 +66,7 @@ fn on_a_normal_machine_the_best_backend_serves_and_the_next_memo_finds_everythin
 }
 
 #[test]
-fn it_says_what_serves_in_one_line() {
+fn describe_says_in_one_line_which_backend_serves() {
     let dir = dir();
     let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
     let described = memo.describe();
@@ -95,7 +81,7 @@ fn it_says_what_serves_in_one_line() {
 }
 
 #[test]
-fn memory_alone_is_a_choice_that_touches_no_disk() {
+fn with_memory_alone_nothing_is_written() {
     let dir = dir();
     let (memo, computed) = numbers(ucache("numbers").dir(dir.path().join("none")).backend(Backend::Memory));
     call_all(&memo, 0..20);
@@ -110,7 +96,7 @@ fn memory_alone_is_a_choice_that_touches_no_disk() {
 }
 
 #[test]
-fn every_backend_can_be_asked_for_and_one_that_is_not_there_is_one_warning() {
+fn every_backend_can_be_chosen_and_one_that_is_not_compiled_in_is_one_warning() {
     for (asked, is_there) in [(Backend::Disk, cfg!(feature = "disk")), (Backend::File, cfg!(feature = "file"))] {
         let dir = dir();
         let name = format!("asked for {asked:?} in {}", dir.path().display());
@@ -145,7 +131,7 @@ fn arguments_may_be_borrowed_and_live_shorter_than_the_memo() {
 }
 
 #[test]
-fn zero_of_anything_means_to_compute_every_time() {
+fn with_any_limit_of_zero_every_call_computes() {
     let dir = dir();
     let none = dir.path().join("none");
     let builder = ucache("numbers").dir(&none);
@@ -159,7 +145,7 @@ fn zero_of_anything_means_to_compute_every_time() {
 }
 
 #[test]
-fn a_value_over_the_limit_is_returned_and_kept_nowhere() {
+fn a_value_over_the_limit_is_returned_and_not_stored() {
     for backend in [Backend::Auto, Backend::File, Backend::Memory] {
         let dir = dir();
         let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).max_bytes(10_000).backend(backend));
@@ -182,7 +168,7 @@ fn a_value_over_the_limit_is_returned_and_kept_nowhere() {
 }
 
 #[test]
-fn a_value_that_is_nearly_the_limit_is_kept() {
+fn a_value_slightly_under_the_limit_is_stored() {
     let dir = dir();
     let computed = Counter::new();
     let sized = ucache("sized").dir(dir.path()).max_bytes(1999).backend(Backend::Memory);
@@ -209,7 +195,7 @@ fn large_results_do_not_fill_memory() {
 }
 
 #[test]
-fn memory_in_front_forgets_when_the_entry_expires() {
+fn entries_in_memory_expire_when_those_behind_it_do() {
     let dir = dir();
     let hand = ManualClock::new();
     for backend in [Backend::Auto, Backend::File, Backend::Memory] {
@@ -234,7 +220,7 @@ fn memory_in_front_forgets_when_the_entry_expires() {
 }
 
 #[test]
-fn names_versions_and_types_are_kept_apart() {
+fn caches_of_another_name_version_or_type_share_nothing() {
     let dir = dir();
     let open = |name: &str, version: u32| ucache(name).dir(dir.path()).version(version);
     let [a, b, c] = [("a", 1), ("b", 1), ("a", 2)];
@@ -248,13 +234,13 @@ fn names_versions_and_types_are_kept_apart() {
 }
 
 #[test]
-fn the_engines_are_within_reach() {
+fn the_engines_can_be_reached() {
     let dir = dir();
     let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
     call_all(&memo, 0..3);
     assert_eq!(memo.store().memory().cache().len(), 3);
     #[cfg(feature = "disk")]
-    assert_eq!(KeyedStore::get(memo.store().disk().unwrap(), &1_u64).unwrap(), Some(value(1)));
+    assert_eq!(twat_cache::store::KeyedStore::get(memo.store().disk().unwrap(), &1_u64).unwrap(), Some(value(1)));
     #[cfg(feature = "file")]
     {
         assert_eq!(memo.store().file().is_some(), BEST == Backend::File);
@@ -266,7 +252,7 @@ fn the_engines_are_within_reach() {
 
 #[cfg(feature = "disk")]
 #[test]
-fn what_bcache_has_stored_under_the_same_name_is_found() {
+fn entries_of_a_bcache_of_the_same_name_are_found() {
     let dir = dir();
     let bcached = twat_cache::bcache("numbers").dir(dir.path()).version(1).wrap(|key: &u64| value(*key));
     bcached.call(&1);

@@ -1,0 +1,67 @@
+//! Every store and combinator of this crate passes the conformance suite.
+
+use twat_cache_core::testing::Setup;
+use twat_cache_core::{LruStore, conformance, conformance_of_keys};
+
+fn lru(setup: &Setup) -> LruStore<String> {
+    setup.lru()
+}
+
+mod lru_store {
+    use super::*;
+    conformance!(lru);
+    conformance_of_keys!(LruStore::<u32>::new(100));
+}
+
+mod boxed_and_dynamic {
+    use super::*;
+    use twat_cache_core::KeyedStore;
+    conformance!(|setup: &Setup| Box::new(lru(setup)) as Box<dyn KeyedStore<u64, Value = String>>);
+}
+
+mod shared {
+    use super::*;
+    use std::sync::Arc;
+    conformance!(|setup: &Setup| Arc::new(lru(setup)));
+}
+
+mod tiered {
+    use super::*;
+    use twat_cache_core::Tiered;
+    // A front too small for anything, so that most hits come from the back.
+    conformance!(|setup: &Setup| {
+        let front = Setup { max_entries: setup.max_entries.min(2), ..setup.clone() };
+        Tiered::new(lru(&front), lru(setup))
+    });
+    conformance_of_keys!(Tiered::new(LruStore::<u32>::new(1), LruStore::new(100)));
+}
+
+mod tiered_with_a_front_that_knows_no_ttl {
+    use super::*;
+    use twat_cache_core::Tiered;
+    conformance!(|setup: &Setup| {
+        let front = Setup { ttl: None, ..setup.clone() };
+        Tiered::new(lru(&front), lru(setup))
+    });
+}
+
+mod fallback_that_works {
+    use super::*;
+    use twat_cache_core::Fallback;
+    conformance!(|setup: &Setup| Fallback::new(lru(setup), lru(setup)));
+    conformance_of_keys!(Fallback::new(LruStore::<u32>::new(100), LruStore::new(100)));
+}
+
+mod fallback_that_has_switched {
+    use super::*;
+    use twat_cache_core::testing::Faulty;
+    use twat_cache_core::{ErrorKind, Fallback, KeyedStore};
+    conformance!(|setup: &Setup| {
+        let broken = Faulty::new(lru(setup));
+        broken.fail_all(ErrorKind::Locked);
+        let store = Fallback::new(broken, lru(setup));
+        assert_eq!(store.get(&0_u64).unwrap(), None);
+        store.primary().fail_all(None);
+        store
+    });
+}

@@ -1,0 +1,15 @@
+//! A logger that calls the very memo that it hears about.
+
+mod common;
+
+use common::{memo, value};
+use twat_cache_core::testing;
+
+#[test]
+fn a_logger_may_call_the_memo_that_warns() {
+    testing::a_logger_may_call_the_memo_that_warns(
+        value,
+        |dir| memo(dir).0,
+        |memo| memo.store().path().join("version"),
+    );
+}

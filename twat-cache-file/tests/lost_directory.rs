@@ -1,0 +1,45 @@
+//! The directory of a cache in use is removed or moved away: it is made again, and what was in it is computed once more.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+
+use common::{call_all, computed_anew, memo, value};
+use twat_cache_core::testing::warnings;
+
+#[test]
+fn a_directory_that_is_removed_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("cache");
+    let (memo, computed) = memo(&cache);
+    for removed in [cache.clone(), memo.store().path().to_owned()] {
+        let before = computed.get();
+        call_all(&memo, 0..20);
+        let held = memo.view(&8);
+        fs::remove_dir_all(removed).unwrap();
+        call_all(&memo, 0..20);
+        assert_eq!(computed.get() - before, if before == 0 { 40 } else { 20 }, "what was removed is gone");
+        assert_eq!(held[..], value(8)[..]);
+        assert!(memo.view(&8).is_mapped());
+        assert_eq!(computed_anew(&cache, 0..20), 0);
+    }
+    assert_eq!(warnings(&cache), [""; 0]);
+}
+
+#[test]
+fn a_directory_that_is_moved_away_takes_its_entries_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, away) = (dir.path().join("cache"), dir.path().join("away"));
+    let (memo, _) = memo(&cache);
+    call_all(&memo, 0..20);
+    fs::rename(&cache, &away).unwrap();
+    call_all(&memo, 0..20);
+    // What it stores where the directory was is for all others, too.
+    let (other, computed) = common::memo(&cache);
+    call_all(&memo, 0..20);
+    call_all(&other, 0..20);
+    assert_eq!(computed.get(), 0);
+    assert!(other.forget(&1_u64).unwrap());
+    assert_eq!(memo.peek(&1).unwrap(), None);
+}
