@@ -34,8 +34,9 @@ fn work(dir: &Path, seed: u64, max_bytes: u64) {
             25..45 => assert!(is_text_of(&memo.view(&key), key), "another key's value"),
             45..50 => assert!(is_text_of(&memo.refresh(&key), key), "another key's value"),
             50..55 => assert!(memo.peek(&key).unwrap().is_none_or(|value| is_text_of(&value, key))),
-            55..59 => drop(memo.forget(&key).unwrap()),
-            _ => memo.clear().unwrap(),
+            // On a busy machine, another process may take too long to store something: an error, and no wrong value.
+            55..59 => drop(memo.forget(&key)),
+            _ => drop(memo.clear()),
         }
     });
 }
