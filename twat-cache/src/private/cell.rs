@@ -1,49 +1,44 @@
 use std::any::{Any, TypeId};
-use std::fmt;
 use std::sync::OnceLock;
 
-/// The memo of a method: a static that stands inside of it, where its type cannot be named in full if it has `Self` in it.
+/// The memo of a method. It is a static in the method. The type of the memo may have `Self` in it, and a static's type may not.
 ///
 /// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *place*, which is the
 /// method of one type.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct MemoCell(OnceLock<Node>);
 
-/// The memo of one place. They are a list and not a map under a lock: a forked process may miss the thread that has the lock.
+/// The memo of one place. They are a list and not a map behind a lock, because a forked process may lack the thread that has
+/// the lock.
+#[derive(Debug)]
 struct Node {
     place: TypeId,
     memo: Box<dyn Any + Send + Sync>,
     next: OnceLock<Box<Self>>,
 }
 
-/// The place that a closure is in: its type is another one in the method of each type.
+/// The place of a closure. In the method of another type, its type is another one.
 #[inline]
 pub fn place_of<Closure>(_inside: &Closure) -> TypeId {
     typeid::of::<Closure>()
 }
 
 impl MemoCell {
-    /// Empty.
+    /// An empty cell.
     pub const fn new() -> Self {
         Self(OnceLock::new())
     }
 
-    /// The memo of this place, made when it is first asked for. It stays for as long as the process.
+    /// The memo of this place, made by the first call. It is never dropped.
     #[inline]
     pub fn get<M: Any + Send + Sync>(&'static self, place: TypeId, make: fn() -> M) -> &'static M {
-        // Made by one thread: making one opens nothing, and two would not share what they remember.
+        // One thread makes it. That opens nothing, and two memos would not share their results.
         let new = || Node { place, memo: Box::new(make()), next: OnceLock::new() };
         let mut node = self.0.get_or_init(new);
         while node.place != place {
             node = node.next.get_or_init(|| Box::new(new()));
         }
         node.memo.downcast_ref().unwrap_or_else(|| unreachable!("a place has one memo"))
-    }
-}
-
-impl fmt::Debug for MemoCell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MemoCell")
     }
 }
 
