@@ -1,4 +1,4 @@
-//! What is written for a function in a module or in another function: the function, and a type of its name beside it.
+//! What is written for a function in a module or in another function: the function, and a type of the same name.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};

@@ -1,5 +1,5 @@
-//! Where a function stands. An attribute sees the function alone. A function without `self` and `Self` looks the same in a
-//! module and in an `impl`, where nothing may stand beside it. So the source around it is read.
+//! Whether a function is in an `impl`, which cannot have a companion. An attribute sees the function alone, and a function without
+//! `self` and `Self` looks the same in a module. So the source around it is read.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,9 +14,9 @@ const MODIFIERS: [&str; 6] = ["pub", "unsafe", "default", "auto", "const", "asyn
 /// Stands before each attribute of a source, followed by the offset of the attribute.
 const MARK: &str = "__an_attribute_at_";
 
-/// Whether the attribute at this place is directly in an `impl` or a `trait`. If the source cannot be read, it is not.
+/// Whether the attribute at this span is directly in an `impl` or a `trait`. If the source cannot be read, it is not.
 pub(crate) fn is_in_impl(span: Span) -> bool {
-    /// A source, and what was found in it: most functions are in the file of the function before.
+    /// The last source, and what was found in it: the next function is often in the same file.
     static LAST: Mutex<(String, BTreeSet<usize>)> = Mutex::new((String::new(), BTreeSet::new()));
     let source = span.local_file().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     // The compiler does not count a byte order mark.

@@ -12,12 +12,12 @@ use syn::{
 
 use crate::options::Options;
 
-/// A function that an attribute stands on.
+/// A function with one of our attributes.
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
-    /// The name of the type beside it, if one may stand there.
+    /// The name of its companion, if it has one.
     pub(crate) companion: Ident,
     pub(crate) arguments: Vec<Argument>,
     /// What it returns. Of an async function, what it gives in the end.
@@ -25,8 +25,8 @@ pub(crate) struct Function {
     /// The boxed future that it returns, if another macro has made that of an `async fn`.
     pub(crate) future: Option<Type>,
     pub(crate) block: Block,
-    /// Whether it stands in an `impl` or a `trait`, where nothing may stand beside it.
-    pub(crate) stands_in_impl: bool,
+    /// Whether it is in an `impl` or a `trait`, which cannot have a companion.
+    pub(crate) is_in_impl: bool,
 }
 
 /// One of its arguments.
@@ -68,32 +68,32 @@ impl Argument {
 }
 
 impl Function {
-    /// Takes a function apart. If the function itself does not tell whether it stands in an `impl`, `source_tells`.
+    /// Takes a function apart. If the function itself does not tell whether it is in an `impl`, `source_tells`.
     pub(crate) fn parse(options: &Options, tokens: TokenStream, source_tells: impl FnOnce() -> bool) -> Result<Self> {
         let ItemFn { attrs: attributes, vis: visibility, sig: mut signature, mut block } = syn::parse2(tokens)
             .map_err(|error| {
-                let goes_on = "goes on a function with a body; of a trait, on that of each `impl`";
-                Error::new(error.span(), format!("`#[{}]` {goes_on} ({error})", options.wrapper.name()))
+                let message = "decorates functions with a body; for a trait's function, decorate that of each `impl`";
+                Error::new(error.span(), format!("`#[{}]` {message} ({error})", options.wrapper.name()))
             })?;
-        let stands_in_impl = signature.receiver().is_some() || mentions_self(&signature) || source_tells();
+        let is_in_impl = signature.receiver().is_some() || mentions_self(&signature) || source_tells();
         let companion = options.companion.clone().unwrap_or_else(|| signature.ident.clone());
-        if !stands_in_impl {
-            let mut past = PastCompanion(companion.clone());
-            past.visit_signature_mut(&mut signature);
-            past.visit_block_mut(&mut block);
+        if !is_in_impl {
+            let mut skip = SkipCompanion(companion.clone());
+            skip.visit_signature_mut(&mut signature);
+            skip.visit_block_mut(&mut block);
         }
         let returned = match &signature.output {
             ReturnType::Default => parse_quote!(()),
             ReturnType::Type(_, returned) => peeled(returned).clone(),
         };
         // `#[async_trait]` makes one of an `async fn` in an `impl`. In a module, nothing does.
-        let (output, future) = match boxed_future(&returned).filter(|_| stands_in_impl) {
+        let (output, future) = match boxed_future(&returned).filter(|_| is_in_impl) {
             Some(output) => (output, Some(returned)),
             None => (returned, None),
         };
         let arguments = arguments(&signature.inputs, options);
         let block = *block;
-        Ok(Self { attributes, visibility, signature, companion, arguments, output, future, block, stands_in_impl })
+        Ok(Self { attributes, visibility, signature, companion, arguments, output, future, block, is_in_impl })
     }
 
     pub(crate) fn is_async(&self) -> bool {
@@ -187,7 +187,7 @@ pub(crate) fn referent(of: &Type) -> Option<&Type> {
     }
 }
 
-/// Whether `Self` occurs in the types of a function. Then it stands in an `impl`.
+/// Whether `Self` occurs in the types of a function. Then it is in an `impl`.
 fn mentions_self(signature: &Signature) -> bool {
     struct Find(bool);
     impl Visit<'_> for Find {
@@ -222,15 +222,15 @@ pub(crate) fn boxed_future(of: &Type) -> Option<Type> {
 /// The functions of a companion.
 const CONTROLS: [&str; 9] = ["uncached", "refresh", "view", "peek", "forget", "clear", "len", "store", "memo"];
 
-/// Makes paths past the companion. In a function `bytes`, `bytes::Bytes` means the crate, because the companion has no such name.
-struct PastCompanion(Ident);
+/// Makes paths skip the companion. In a function `bytes`, `bytes::Bytes` means the crate, because the companion has no such name.
+struct SkipCompanion(Ident);
 
-impl VisitMut for PastCompanion {
+impl VisitMut for SkipCompanion {
     fn visit_path_mut(&mut self, path: &mut Path) {
         let mut names = path.segments.iter().map(|segment| &segment.ident);
-        let is_past = names.next() == Some(&self.0)
+        let is_other = names.next() == Some(&self.0)
             && names.next().is_some_and(|next| !CONTROLS.iter().any(|control| next == control));
-        if is_past && path.leading_colon.is_none() {
+        if is_other && path.leading_colon.is_none() {
             path.leading_colon = Some(Token![::](self.0.span()));
         }
         syn::visit_mut::visit_path_mut(self, path);

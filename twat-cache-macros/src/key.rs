@@ -10,7 +10,7 @@ use crate::function::{Argument, Function, ours, peeled, referent};
 use crate::options::Options;
 
 /// A `Call` has at most this many parts.
-const AT_ONCE: usize = 12;
+const MAX_PARTS: usize = 12;
 
 /// A key that is made of arguments, or a part of it.
 pub(crate) enum Key {
@@ -36,7 +36,7 @@ impl Key {
         Self::several(receiver.into_iter().chain(arguments).collect())
     }
 
-    /// A tuple's elements are parts of their own, so that a path in it is compared by its bytes, whatever is beside it.
+    /// A tuple's elements are parts of their own, so that a path in it is compared by its bytes, whatever the other elements are.
     fn argument(of: &Type, reference: TokenStream) -> Self {
         match peeled(of) {
             Type::Tuple(tuple) if !tuple.elems.is_empty() => {
@@ -55,8 +55,8 @@ impl Key {
 
     /// If there are too many parts, the last one is made of those that are left.
     fn several(mut parts: Vec<Self>) -> Self {
-        if parts.len() > AT_ONCE {
-            let rest = parts.split_off(AT_ONCE - 1);
+        if parts.len() > MAX_PARTS {
+            let rest = parts.split_off(MAX_PARTS - 1);
             parts.push(Self::several(rest));
         }
         Self::Several(parts)

@@ -23,11 +23,11 @@ use function::Function;
 use options::{Options, Wrapper};
 
 fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let place = proc_macro::Span::call_site();
+    let span = proc_macro::Span::call_site();
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
-        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(place))?;
+        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(span))?;
         refuse::check(&function, &options)?;
-        let write = if function.stands_in_impl { method::write } else { companion::write };
+        let write = if function.is_in_impl { method::write } else { companion::write };
         Ok(write(&function, &options, ordinal(&function, &options)))
     });
     expanded
@@ -73,7 +73,7 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::File, attribute, item)
 }
 
-/// Remembers the results of a function in the best of these.
+/// Remembers the results of a function in memory, and in the best backend on disk that can be opened.
 #[proc_macro_attribute]
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Unified, attribute, item)

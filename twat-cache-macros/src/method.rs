@@ -1,4 +1,4 @@
-//! What is written for a function in an `impl` or a `trait`, where nothing may stand beside it.
+//! What is written for a function in an `impl` or a `trait`, which cannot have a companion.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -42,7 +42,7 @@ pub(crate) fn write(function: &Function, options: &Options, ordinal: usize) -> T
         #[allow(unused_imports)]
         #import
         static __MEMO: __cache::MemoCell = __cache::MemoCell::new();
-        let #memo = __MEMO.get(__cache::place_of(&|| ()), || #open);
+        let #memo = __MEMO.get(__cache::instance_of(&|| ()), || #open);
         #copy
         let #key = #made;
         // It changes what it takes, or not.

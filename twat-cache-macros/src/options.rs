@@ -61,7 +61,7 @@ pub(crate) struct Options {
     pub(crate) key: Option<Expr>,
     /// Arguments that are not part of the key.
     pub(crate) skip: Vec<Ident>,
-    /// The name of the type beside a free function.
+    /// The name of the companion.
     pub(crate) companion: Option<Ident>,
     /// The path of the facade.
     pub(crate) krate: Path,

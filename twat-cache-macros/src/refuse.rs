@@ -75,12 +75,12 @@ fn kind(function: &Function, options: &Options, errors: &mut Errors) {
 
 fn companion(function: &Function, options: &Options, errors: &mut Errors) {
     let name = &function.companion;
-    if function.stands_in_impl {
-        let message = "nothing can stand beside a method; decorate a free function, and call it from the method";
+    if function.is_in_impl {
+        let message = "a method has no companion; decorate a free function, and call it from the method";
         errors.add(&options.companion, message);
     } else if PRIMITIVES.iter().any(|primitive| name == primitive) {
-        let message = "beside the function stands a type of its name, which would hide";
-        errors.add(name, format!("{message} `{name}`; give that type another name: `companion = …`"));
+        let message = "the companion, a type with the name of the function, would hide";
+        errors.add(name, format!("{message} `{name}`; give it another name: `companion = …`"));
     }
 }
 

@@ -77,7 +77,7 @@ where
         if self.refused.load(Ordering::Acquire) == 0 { shard.get(key).map(read) } else { None }
     }
 
-    /// Stores an entry, in place of the one for this key if there is one.
+    /// Stores an entry. It replaces the entry for this key, if there is one.
     pub(crate) fn insert(&self, key: K, entry: E) -> Result<(), Error> {
         if self.refused.load(Ordering::Acquire) > 0 {
             self.clear_within(SHORT)?;

@@ -203,7 +203,7 @@ pub use twat_cache_macros::fcache;
 ///
 /// # The companion
 ///
-/// Beside a free function stands a type of its name and visibility. It controls the cache:
+/// The attribute of a free function also writes a type of its name and visibility, the companion. It controls the cache:
 ///
 /// ```
 /// # use twat_cache::mcache;
@@ -224,11 +224,11 @@ pub use twat_cache_macros::fcache;
 /// # }
 /// ```
 ///
-/// So no module and no other type can have that name. If a function has the name of a crate, such as `bytes`, other code beside it
-/// writes `::bytes` for the crate. `companion = name` gives the companion another name. `mod area; pub use area::area;` needs
-/// that, because the module and the companion of a function `area` would have one name.
+/// So no module and no other type next to the function can have its name. If a function has the name of a crate, such as `bytes`,
+/// other code in that module writes `::bytes` for the crate. `companion = name` gives the companion another name. A function
+/// `area` in `mod area; pub use area::area;` needs that, because the module and the companion would have one name.
 ///
-/// Nothing can stand beside a method, so it has no companion. To control its cache, decorate a free function and call that
+/// A method has no companion, because an `impl` cannot have types. To control its cache, decorate a free function and call that
 /// from the method:
 ///
 /// ```

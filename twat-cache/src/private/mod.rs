@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 pub use std::option::Option;
 pub use std::sync::OnceLock;
 
-pub use cell::{MemoCell, place_of};
+pub use cell::{MemoCell, instance_of};
 pub use outcome::Outcome;
 pub use part::{Kept, Key};
 pub use recorded::Recorded;

@@ -3,7 +3,7 @@ use std::hash::Hasher;
 use smallvec::SmallVec;
 use twat_cache_core::Part;
 
-/// The bytes that a key, or a part of one, hashes. They are compared in its place. They borrow nothing, so the arguments can be
+/// The bytes that a key, or a part of one, hashes. They are compared instead of it. They borrow nothing, so the arguments can be
 /// moved. Most keys hash at most 64 bytes, and need no allocation.
 ///
 /// This is also the hasher that collects them. They are the same on every platform, as those of
