@@ -1,187 +1,170 @@
-//! What is written for a function in a module or in another function: the function, and a type of its name beside it.
+//! What is written for a function in a module or in another function: the function, and a type of the same name.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::Signature;
+use quote::{ToTokens as _, quote};
+use syn::{Attribute, Signature};
 
-use crate::expand::Parts;
-use crate::function::{Argument, Function};
-use crate::options::{Wrapper, ours};
+use crate::expand::{ask, import, open, target};
+use crate::function::{Argument, Function, ours};
+use crate::key::{Key, given};
+use crate::options::{Options, Wrapper};
 
-/// What a companion has.
-pub(crate) const CONTROLS: [&str; 9] =
-    ["uncached", "refresh", "view", "peek", "forget", "clear", "len", "store", "memo"];
+/// The function and its companion. The ordinal tells its cache from others that may have the same path.
+pub(crate) fn write(function: &Function, options: &Options, ordinal: usize) -> TokenStream {
+    let Function { visibility, signature, companion, output, block, .. } = function;
+    let Signature { asyncness, ident: name, inputs, generics, .. } = signature;
+    let (parameters, arrow, where_clause) = (function.parameters(), function.arrow(), &generics.where_clause);
+    let attributes = function.attributes_for_parts();
+    let conditions: Vec<_> = attributes.iter().filter(|attribute| is_one_of(attribute, &["cfg"])).collect();
+    let lints = attributes.iter().filter(|attribute| is_one_of(attribute, &["allow", "warn", "deny", "forbid"]));
+    let lints: Vec<_> = lints.collect();
 
-impl Parts<'_> {
-    /// In a module or a function: with a companion beside it.
-    pub(crate) fn free(&self) -> TokenStream {
-        let Self { function, private, ordinal, .. } = self;
-        let Function { attributes, conditions, visibility, signature, companion, generics, output, block, .. } =
-            function;
-        let Signature { asyncness, ident: name, inputs, .. } = signature;
-        let (parameters, arrow, where_clause) = (self.parameters(), self.arrow(), &generics.where_clause);
-        let lints = function.quieted_lints();
-        let (place, target) = (cell_name(), self.target());
-        let open = self.open(&quote!(#private::name_of::<#companion>(#target, #ordinal)));
-        let call = self.compute("try_call_sharing");
-        let refresh = self.compute("try_refresh_with");
-        let view = (self.options.wrapper == Wrapper::File).then(|| self.view());
-        let key_of = self.key_of();
-        let key = self.key_at_hand();
-        let kept = self.key(true).owned(private);
-        let store = match self.options.wrapper {
-            Wrapper::Memory => quote!(#private::MemStore<__Key, __Value>),
-            Wrapper::Disk => quote!(#private::DiskFallback<__Value>),
-            Wrapper::File => quote!(#private::FileFallback<__Value>),
-            Wrapper::Unified => quote!(#private::UnifiedStore<__Key, __Value>),
-        };
-        let import = self.import();
-        let link = format!("[`{name}`](fn@{name})");
-        let doc = format!("The controls of what {link} remembers, by `#[{}]`.", self.options.wrapper.name());
-        let uncached_doc = format!("Computes what {link} would, and remembers nothing.");
-        let refresh_doc = format!("Computes what {link} would, and remembers it in place of what was there.");
-        let peek_doc = format!("What {link} remembers for these arguments, without ever computing it.");
-        let memo_doc = format!("The memo behind {link}.");
-        quote! {
-            #(#attributes)*
-            #(#lints)*
-            #[allow(unused_imports, unused_qualifications)]
-            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
-            #visibility #asyncness fn #name #generics(#parameters) #arrow #where_clause {
-                #import
-                #call
-            }
-
-            #(#conditions)*
-            #[doc = #doc]
-            #[allow(non_camel_case_types, dead_code, clippy::all, clippy::pedantic)]
-            #visibility enum #companion {}
-
-            #(#conditions)*
-            impl #companion {
-                #[doc = #uncached_doc]
-                #(#lints)*
-                #[allow(dead_code, unreachable_pub, clippy::pedantic, clippy::missing_const_for_fn)]
-                #visibility #asyncness fn uncached #generics(#inputs) #arrow #where_clause #block
-            }
-
-            #(#conditions)*
-            #(#lints)*
-            #[allow(unused, unused_qualifications, unreachable_pub, non_local_definitions)]
-            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
-            const _: () = {
-                #import
-                type __Key = #kept;
-                type __Value = <#output as #private::Outcome<{ __Is::<#output>::RESULT }>>::Value;
-                type __Memo = #private::Memo<#store, ()>;
-                static #place: #private::OnceLock<__Memo> = #private::OnceLock::new();
-
-                impl #companion {
-                    #key_of
-
-                    #[doc = #refresh_doc]
-                    #visibility #asyncness fn refresh #generics(#parameters) #arrow #where_clause {
-                        #refresh
-                    }
-
-                    #view
-
-                    #[doc = #peek_doc]
-                    #visibility fn peek #generics(#parameters) -> #private::Answer<#private::Option<__Value>> #where_clause {
-                        Self::memo().peek(&#key)
-                    }
-
-                    /// Forgets the result for these arguments; says whether there was one.
-                    #visibility fn forget #generics(#parameters) -> #private::Answer<bool> #where_clause {
-                        Self::memo().forget(&#key)
-                    }
-
-                    /// Forgets all results.
-                    #visibility fn clear() -> #private::Answer<()> {
-                        Self::memo().clear()
-                    }
-
-                    /// How many results are remembered.
-                    #visibility fn len() -> #private::Answer<usize> {
-                        Self::memo().len()
-                    }
-
-                    /// The store, and through it the engine.
-                    #visibility fn store() -> &'static #store {
-                        Self::memo().store()
-                    }
-
-                    #[doc = #memo_doc]
-                    #visibility fn memo() -> &'static #private::Memo<#store, ()> {
-                        #place.get_or_init(|| #open)
-                    }
-                }
-            };
-        }
-    }
-
-    /// Makes the key of arguments by reference: the one place where it is asked what they are.
-    fn key_of(&self) -> Option<TokenStream> {
-        let Self { function, private, options, .. } = self;
-        let (generics, where_clause) = (&function.generics, &function.generics.where_clause);
-        let parameters = function.arguments.iter().filter(|argument| argument.is_in_key).map(|argument| {
-            let Argument { name, r#type, referent, .. } = argument;
-            if referent.is_some() { quote!(#name: #r#type) } else { quote!(#name: &#r#type) }
-        });
-        let key = self.key(true).value(private);
-        options.key.is_none().then(|| {
-            quote! {
-                fn __key #generics(#(#parameters),*) -> impl #private::Args<Owned = __Key> #where_clause {
-                    #key
-                }
-            }
-        })
-    }
-
-    /// The key of the arguments at hand.
-    fn key_at_hand(&self) -> TokenStream {
-        let Self { function, private, options, .. } = self;
-        if options.key.is_some() {
-            return self.key(false).value(private);
-        }
-        let companion = &function.companion;
-        let arguments = function.arguments.iter().filter(|argument| argument.is_in_key);
-        let arguments = arguments
-            .map(|Argument { name, referent, .. }| if referent.is_some() { quote!(#name) } else { quote!(&#name) });
-        quote!(#companion::__key(#(#arguments),*))
-    }
-
-    /// Asks the memo for the result, by this method.
-    fn compute(&self, method: &str) -> TokenStream {
-        let companion = &self.function.companion;
-        let handed_over = self.function.arguments.iter().map(|argument| self.handed_over(argument));
-        let make = self.make(&self.key_at_hand());
-        let ask = self.ask(&quote!(#companion::memo()), method, &quote!(#companion::uncached(#(#handed_over),*)));
+    let (key, make_key, kept) = key(function, options);
+    let for_body = function.arguments.iter().map(Argument::for_body);
+    let compute = quote!(#companion::uncached(#(#for_body),*));
+    let ask = |method| {
+        // A key that is given is made first, because the body takes the arguments.
+        let name = ours("key");
+        let (make, key) =
+            if options.key.is_some() { (quote!(let #name = #key;), quote!(#name)) } else { (quote!(), key.clone()) };
+        let ask = ask(function, &quote!(#companion::memo()), method, &key, &compute);
         quote!(#make #ask)
-    }
+    };
+    let (call, refresh) = (ask("try_call_sharing"), ask("try_refresh_with"));
+    let view = (options.wrapper == Wrapper::File).then(|| view(function, &ask("try_view_sharing")));
 
-    /// What `fcache` has besides: a look at the result where it lies.
-    fn view(&self) -> TokenStream {
-        let Self { function, private, .. } = self;
-        let Function { visibility, signature, generics, output, .. } = function;
-        let (asyncness, name, where_clause) = (&signature.asyncness, &signature.ident, &generics.where_clause);
-        let (parameters, view) = (self.parameters(), self.compute("try_view_sharing"));
-        let doc = format!(
-            "A view of the result of [`{name}`](fn@{name}), where it lies: remembered, or computed and stored."
-        );
-        quote! {
-            #[doc = #doc]
-            #visibility #asyncness fn view #generics(
-                #parameters
-            ) -> <#output as #private::Outcome<{ __Is::<#output>::RESULT }>>::With<#private::View<__Value>>
-            #where_clause {
-                #view
-            }
+    let import = import(options);
+    let target = target();
+    let open = open(function, options, &quote!(__cache::name_of::<#companion>(#target, #ordinal)));
+    let store = match options.wrapper {
+        Wrapper::Memory => quote!(__cache::MemStore<__Key, __Value>),
+        Wrapper::Disk => quote!(__cache::DiskFallback<__Value>),
+        Wrapper::File => quote!(__cache::FileFallback<__Value>),
+        Wrapper::Unified => quote!(__cache::UnifiedStore<__Key, __Value>),
+    };
+
+    let link = format!("[`{name}`](fn@{name})");
+    let doc = format!("Controls the results that {link} remembers, by `#[{}]`.", options.wrapper.name());
+    let uncached_doc = format!("Computes the result of {link}, and stores nothing.");
+    let refresh_doc = format!("Computes the result of {link}, and stores it, whatever is stored.");
+    let peek_doc = format!("The stored result of {link} for these arguments. This never computes.");
+    let memo_doc = format!("The memo behind {link}.");
+    quote! {
+        #(#attributes)*
+        #[allow(unused_imports, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+        #visibility #asyncness fn #name #generics(#parameters) #arrow #where_clause {
+            #import
+            #call
         }
+
+        #(#conditions)*
+        #[doc = #doc]
+        #[allow(non_camel_case_types, dead_code, clippy::all, clippy::pedantic)]
+        #visibility enum #companion {}
+
+        // Apart from the rest, whose lints are allowed.
+        #(#conditions)*
+        impl #companion {
+            #[doc = #uncached_doc]
+            #(#lints)*
+            #[allow(dead_code, unreachable_pub, clippy::pedantic, clippy::missing_const_for_fn)]
+            #visibility #asyncness fn uncached #generics(#inputs) #arrow #where_clause #block
+        }
+
+        #(#conditions)*
+        #(#lints)*
+        #[allow(unused, unused_qualifications, unreachable_pub, non_local_definitions, clippy::all, clippy::pedantic)]
+        const _: () = {
+            #import
+            type __Key = #kept;
+            type __Value = <#output as __cache::Outcome<{ __Is::<#output>::RESULT }>>::Value;
+            static __MEMO: __cache::OnceLock<__cache::Memo<#store, ()>> = __cache::OnceLock::new();
+
+            impl #companion {
+                #make_key
+
+                #[doc = #refresh_doc]
+                #visibility #asyncness fn refresh #generics(#parameters) #arrow #where_clause {
+                    #refresh
+                }
+
+                #view
+
+                #[doc = #peek_doc]
+                #visibility fn peek #generics(#parameters) -> __cache::Result<__cache::Option<__Value>> #where_clause {
+                    Self::memo().peek(&#key)
+                }
+
+                /// Forgets the result for these arguments. Returns whether there was one.
+                #visibility fn forget #generics(#parameters) -> __cache::Result<bool> #where_clause {
+                    Self::memo().forget(&#key)
+                }
+
+                /// Forgets all results.
+                #visibility fn clear() -> __cache::Result<()> {
+                    Self::memo().clear()
+                }
+
+                /// The number of stored results.
+                #visibility fn len() -> __cache::Result<usize> {
+                    Self::memo().len()
+                }
+
+                /// The store, which leads to the engine.
+                #visibility fn store() -> &'static #store {
+                    Self::memo().store()
+                }
+
+                #[doc = #memo_doc]
+                #visibility fn memo() -> &'static __cache::Memo<#store, ()> {
+                    __MEMO.get_or_init(|| #open)
+                }
+            }
+        };
     }
 }
 
-/// Where the memo is. A static's name can be seen by the body, so it is one that nobody has.
-pub(crate) fn cell_name() -> syn::Ident {
-    ours("__MEMO")
+fn is_one_of(attribute: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attribute.path().is_ident(name))
+}
+
+/// The key of the arguments at hand, the function that makes it of them, and the type of an entry's key. This function is the
+/// only code that needs the traits of arguments, so a missing one is one error.
+fn key(function: &Function, options: &Options) -> (TokenStream, Option<TokenStream>, TokenStream) {
+    if let Some(key) = &options.key {
+        return (given(function, key), None, quote!(__cache::Recorded));
+    }
+    let (companion, generics) = (&function.companion, &function.signature.generics);
+    let where_clause = &generics.where_clause;
+    let in_key = || function.arguments.iter().filter(|argument| argument.is_in_key);
+    let references = in_key().map(Argument::by_reference);
+    let parameters = in_key().map(|argument| {
+        let Argument { name, r#type, .. } = argument;
+        if argument.referent().is_some() { quote!(#name: #r#type) } else { quote!(#name: &#r#type) }
+    });
+    let key = Key::of(function, options, |argument| argument.name.to_token_stream());
+    let (borrowed, owned) = (key.borrowed(), key.owned());
+    let make = quote! {
+        fn __key #generics(#(#parameters),*) -> impl __cache::Args<Owned = __Key> #where_clause {
+            #borrowed
+        }
+    };
+    (quote!(#companion::__key(#(#references),*)), Some(make), owned)
+}
+
+/// What the companion of an `fcache` has besides.
+fn view(function: &Function, ask: &TokenStream) -> TokenStream {
+    let Function { visibility, signature, output, .. } = function;
+    let Signature { asyncness, ident: name, generics, .. } = signature;
+    let (parameters, where_clause) = (function.parameters(), &generics.where_clause);
+    let doc =
+        format!("A view of the result of [`{name}`](fn@{name}) in its file. If it is not stored, it is computed.");
+    quote! {
+        #[doc = #doc]
+        #visibility #asyncness fn view #generics(
+            #parameters
+        ) -> <#output as __cache::Outcome<{ __Is::<#output>::RESULT }>>::With<__cache::View<__Value>> #where_clause {
+            #ask
+        }
+    }
 }

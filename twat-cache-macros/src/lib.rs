@@ -6,6 +6,7 @@
 mod companion;
 mod context;
 mod expand;
+mod fingerprint;
 mod function;
 mod key;
 mod method;
@@ -18,36 +19,39 @@ use std::sync::{Mutex, PoisonError};
 use proc_macro::TokenStream;
 use quote::quote;
 
+use fingerprint::fingerprint;
 use function::Function;
-use options::{Options, Wrapper, digest};
+use options::{Options, Wrapper};
 
 fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let place = proc_macro::Span::call_site();
+    let span = proc_macro::Span::call_site();
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
-        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(place))?;
-        Ok(expand::expand(&function, &options, ordinal(&function, &options)))
+        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(span))?;
+        refuse::check(&function, &options)?;
+        let write = if function.is_in_impl { method::write } else { companion::write };
+        Ok(write(&function, &options, ordinal(&function, &options)))
     });
     expanded
         .unwrap_or_else(|error| {
-            // The function stays, so that its callers are not reported as well.
+            // The function stays, so that its callers are not errors as well.
             let (error, item) = (error.into_compile_error(), proc_macro2::TokenStream::from(item));
             quote!(#error #item)
         })
         .into()
 }
 
-/// How many functions before this one, in what is compiled now, may have the same persistent cache by their paths, which leave
-/// out blocks: those of the same name and the same version. Tokens alone count, so that it stays when other code is edited.
+/// How many functions before this one, in this compilation, may have the same persistent cache. A path leaves out blocks, so these
+/// are the functions of the same name and version. Only tokens count, so that edits of other code do not change the number.
 fn ordinal(function: &Function, options: &Options) -> usize {
     static SEEN: Mutex<BTreeMap<u128, usize>> = Mutex::new(BTreeMap::new());
     if !options.wrapper.is_persistent() || options.name.is_some() {
         return 0;
     }
     let (name, meaning) = (&function.companion, options.key_tokens());
-    // Versions that are given may be equal however they are written.
+    // Two versions that are given may be equal, whatever their tokens are.
     let version = if options.version.is_some() { quote!(version) } else { function.tokens() };
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = seen.entry(digest(quote!(#name (#meaning) (#version)))).or_default();
+    let count = seen.entry(fingerprint(quote!(#name (#meaning) (#version)))).or_default();
     *count += 1;
     *count - 1
 }
@@ -70,7 +74,7 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::File, attribute, item)
 }
 
-/// Remembers the results of a function wherever is best.
+/// Remembers the results of a function in memory, and in the best backend on disk that can be opened.
 #[proc_macro_attribute]
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Unified, attribute, item)

@@ -1,9 +1,10 @@
+use std::hash::Hash;
 use std::time::Duration;
 
 use twat_cache_core::{Args, Expiry};
 
 use crate::MemStore;
-use crate::weigher::{Unweighed, Weigher, Weighing};
+use crate::weigher::{Unweighed, Weigher};
 
 /// A cache of function results in memory.
 ///
@@ -14,7 +15,7 @@ use crate::weigher::{Unweighed, Weigher, Weighing};
 /// assert_eq!(square.call(&12), 144);
 /// ```
 ///
-/// Without options it holds the 1024 entries that are used most, for as long as it lives.
+/// Without options it holds the 1024 most used entries, and they never expire.
 pub fn mcache() -> MemBuilder {
     MemBuilder { max_entries: 1024, expiry: Expiry::default(), patience: None, weighing: Unweighed }
 }
@@ -30,10 +31,19 @@ pub struct MemBuilder<W = Unweighed> {
 }
 
 impl<W> MemBuilder<W> {
-    /// Keeps at most this many entries; 1024 by default, and 0 means to compute every time.
+    /// Holds at most this many entries. The default is 1024, and 0 means to compute every time.
     ///
-    /// So many different keys are all kept. A store of 256 entries or more is divided into shards, and may hold up to a
-    /// tenth more. A [`weigher`](MemBuilder::weigher) takes the place of this limit.
+    /// ```
+    /// use twat_cache_mem::mcache;
+    ///
+    /// let square = mcache().max_entries(100).wrap(|n: &u64| n * n);
+    /// (0..100).for_each(|n| assert_eq!(square.call(&n), n * n));
+    /// assert_eq!(square.len()?, 100);
+    /// # Ok::<(), twat_cache_mem::Error>(())
+    /// ```
+    ///
+    /// This many different keys all fit. A store of 256 entries or more is divided into shards, and may hold a tenth more. A
+    /// [`weigher`](MemBuilder::weigher) replaces this limit.
     pub fn max_entries(mut self, max_entries: usize) -> Self {
         self.max_entries = max_entries;
         self
@@ -44,23 +54,32 @@ impl<W> MemBuilder<W> {
 
     twat_cache_core::__wraps_0_1! {
         MemStore<A::Owned, V>, by open, patience patience,
-        where A: Args + ?Sized, W: Weighing<A::Owned, V>, V: Clone + Send + Sync
+        where A: Args + ?Sized, W: Into<Option<Weigher<A::Owned, V>>>, V: Clone + Send + Sync
     }
 
-    /// The bare store, for entries with keys `K` and values `V`. This cannot fail.
+    /// The store alone, for entries with keys `K` and values `V`. This cannot fail.
+    ///
+    /// ```
+    /// use twat_cache_mem::{KeyedStore, MemStore, mcache};
+    ///
+    /// let store: MemStore<String, u32> = mcache().open();
+    /// store.insert("tea", &3)?;
+    /// assert_eq!(store.get("tea")?, Some(3));
+    /// # Ok::<(), twat_cache_mem::Error>(())
+    /// ```
     pub fn open<K, V>(self) -> MemStore<K, V>
     where
-        W: Weighing<K, V>,
-        K: std::hash::Hash + Eq + Clone + Send + Sync + 'static,
+        W: Into<Option<Weigher<K, V>>>,
+        K: Hash + Eq + Clone + Send + Sync + 'static,
         V: Clone + Send + Sync,
     {
-        MemStore::new(self.max_entries, self.expiry, self.weighing.weigher())
+        MemStore::new(self.max_entries, self.expiry, self.weighing.into())
     }
 }
 
 impl MemBuilder {
-    /// Bounds the store by weight instead of by number: `weigh` says what an entry weighs, and all of them together
-    /// weigh at most `max_weight`, in whatever unit you like.
+    /// Limits the weight of the entries instead of their number. `weigh` tells the weight of an entry, in any unit, and all
+    /// entries together weigh at most `max_weight`.
     ///
     /// ```
     /// use twat_cache_mem::mcache;
@@ -70,17 +89,16 @@ impl MemBuilder {
     /// assert_eq!(zeros.store().cache().weight(), 1000);
     /// ```
     ///
-    /// A single entry may weigh as much as the limit; a heavier one is returned and not kept, and nothing is thrown
-    /// out for it. A weight of 0 counts as 1. An entry is weighed once, when it is stored; one whose weigher panics is
-    /// not kept.
+    /// One entry may weigh as much as the limit. A heavier one is returned and not stored, and nothing is evicted for it. A
+    /// weight of 0 counts as 1. An entry is weighed once, before it is stored. If the weigher panics, the entry is not stored.
     ///
-    /// Such a store has one shard, so that the largest entry fits: threads that hit it at once scale less well.
+    /// Such a store has one shard, so that the heaviest entry fits. So it scales less well with threads that hit it at once.
     pub fn weigher<K, V>(
         self,
         max_weight: u64,
         weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static,
     ) -> MemBuilder<Weigher<K, V>> {
         let Self { max_entries, expiry, patience, weighing: Unweighed } = self;
-        MemBuilder { max_entries, expiry, patience, weighing: Weigher::new(max_weight, weigh) }
+        MemBuilder { max_entries, expiry, patience, weighing: Weigher { max_weight, weigh: Box::new(weigh) } }
     }
 }

@@ -4,20 +4,20 @@ use std::hash::Hash;
 use quick_cache::UnitWeighter;
 use quick_cache::unsync::Cache;
 
+use crate::entry::{StoredWeight, Timed};
 use crate::shards::Shards;
-use crate::store::Timed;
-use crate::weigher::StoredWeight;
 
-/// The engine of a [`MemStore`](crate::MemStore), and what it says about itself.
+/// The engine of a [`MemStore`](crate::MemStore), and what it tells about itself.
 ///
 /// ```
-/// use quick_cache::unsync::Cache;
 /// use twat_cache_mem::{Engine, mcache};
 ///
 /// let square = mcache().wrap(|n: &u64| n * n);
 /// square.call(&3);
 /// let engine = square.store().cache();
 /// assert_eq!((engine.len(), engine.weight()), (1, 1));
+///
+/// // The caches of `quick_cache` themselves, one for each shard.
 /// let Engine::Bare(shards) = engine else { panic!("its entries have deadlines or weights") };
 /// assert_eq!(shards.shards().iter().map(|shard| shard.read().len()).sum::<usize>(), 1);
 /// ```
@@ -28,50 +28,45 @@ pub enum Engine<'a, K, V> {
     Timed(&'a Shards<K, Timed<V>, StoredWeight>),
 }
 
-impl<K: Hash + Eq + 'static, V> Engine<'_, K, V> {
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Bare(shards) => shards.len(),
-            Self::Timed(shards) => shards.len(),
+/// Asks the shards, whatever their entries are.
+macro_rules! ask {
+    ($engine:expr, |$shards:ident| $question:expr) => {
+        match $engine {
+            Engine::Bare($shards) => $question,
+            Engine::Timed($shards) => $question,
         }
+    };
+}
+
+impl<K: Hash + Eq + 'static, V> Engine<'_, K, V> {
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        ask!(self, |shards| shards.len())
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What all entries weigh together; each 1 if they are not weighed.
+    /// The weight of all entries together. Without a weigher, an entry weighs 1.
     pub fn weight(&self) -> u64 {
-        match self {
-            Self::Bare(shards) => shards.sum(Cache::weight),
-            Self::Timed(shards) => shards.sum(Cache::weight),
-        }
+        ask!(self, |shards| shards.sum(Cache::weight))
     }
 
-    /// What they may weigh together.
+    /// The weight that all entries together may have.
     pub fn capacity(&self) -> u64 {
-        match self {
-            Self::Bare(shards) => shards.limit(),
-            Self::Timed(shards) => shards.limit(),
-        }
+        ask!(self, |shards| shards.limits.total)
     }
 
     /// The bytes that the engine takes, without what keys and values point to.
     pub fn memory_used(&self) -> usize {
-        match self {
-            Self::Bare(shards) => shards.sum(|shard| shard.memory_used().total()),
-            Self::Timed(shards) => shards.sum(|shard| shard.memory_used().total()),
-        }
+        ask!(self, |shards| shards.sum(|shard| shard.memory_used().total()))
     }
 
-    /// Into how many parts it is divided.
+    /// The number of shards, each with a lock of its own.
     pub fn num_shards(&self) -> usize {
-        match self {
-            Self::Bare(shards) => shards.shards().len(),
-            Self::Timed(shards) => shards.shards().len(),
-        }
+        ask!(self, |shards| shards.shards().len())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys as the engine has them, and arguments as it looks them up: hashed once for the shard and for its table.
+//! Keys as the engine has them, and arguments as it looks them up. One hash serves to find the shard and the entry in it.
 
 use std::any::Any;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use twat_cache_core::Args;
 #[derive(Clone, Debug)]
 pub struct Key<K>(pub K);
 
-/// As [`Args::matches`] has it: paths are compared by their bytes.
+/// As [`Args::matches`] compares: paths by their bytes.
 impl<K: Eq + 'static> PartialEq for Key<K> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
@@ -24,13 +24,13 @@ impl<K: Eq + 'static> PartialEq for Key<K> {
 
 impl<K: Eq + 'static> Eq for Key<K> {}
 
-/// For any other type this is nothing when it is compiled.
+/// For any other type, the compiler removes this.
 #[inline]
 fn path<K: 'static>(key: &K) -> Option<&OsStr> {
     (key as &dyn Any).downcast_ref::<PathBuf>().map(|path| path.as_os_str())
 }
 
-/// One for all stores, seeded at random, because a key does not know its store.
+/// One for all stores, because a key does not know its store. Its seed is random.
 pub(crate) static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 
 impl<K: Hash> Hash for Key<K> {
@@ -39,14 +39,15 @@ impl<K: Hash> Hash for Key<K> {
     }
 }
 
-/// Arguments as they are looked up: borrowed, and hashed once for the shard and its table.
+/// Arguments for a lookup: borrowed, with their hash.
 pub(crate) struct Lookup<'a, A: ?Sized> {
     pub(crate) key: &'a A,
     pub(crate) hash: u64,
 }
 
 impl<'a, A: Hash + ?Sized> Lookup<'a, A> {
-    /// For all but hits. It hashes through `dyn`, so that hits have the only use of the fast code, which is then inlined.
+    /// For everything but hits. It hashes through `dyn`: so hits are the only callers of the fast code, and the compiler
+    /// inlines it there.
     pub(crate) fn rare(key: &'a A) -> Self {
         let mut hasher = HASHER.build_hasher();
         key.hash(&mut (&mut hasher as &mut dyn Hasher));
@@ -68,8 +69,7 @@ impl<A: Args<Owned = K> + ?Sized, K> Equivalent<Key<K>> for Lookup<'_, A> {
     }
 }
 
-/// A hasher of numbers that are hashes already.
-#[doc(hidden)]
+/// The engine's hasher. What it gets is a hash already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hashed(u64);
 
@@ -79,6 +79,7 @@ impl Hasher for Hashed {
         self.0 = hash;
     }
 
+    // Neither `Key` nor `Lookup` calls this.
     fn write(&mut self, bytes: &[u8]) {
         self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
     }

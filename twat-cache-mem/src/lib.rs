@@ -8,12 +8,11 @@
 //! assert_eq!(length.call("hello"), 5); // not counted again
 //! ```
 //!
-//! A hit costs what a hit of the engine costs, some 20 ns: the arguments are looked up as they are, borrowed, and
-//! compared exactly; there is no digest and nothing is allocated. What it adds up to is the time to hash the arguments
-//! (a long `Path` takes a hundred nanoseconds: `std` hashes it part by part) and to clone the value, so large ones
-//! belong in an [`Arc`](std::sync::Arc).
+//! A hit costs what a hit of the engine costs, some 20 ns. Arguments are looked up as they are, borrowed, and compared exactly.
+//! There is no digest, and nothing is allocated. A hit hashes the arguments and clones the value. `std` hashes a long `Path`
+//! part by part, which takes a hundred nanoseconds. A large value belongs in an [`Arc`](std::sync::Arc).
 //!
-//! Several arguments by reference go into a [`Call`]:
+//! Several arguments by reference are one [`Call`]:
 //!
 //! ```
 //! use twat_cache_mem::{Call, mcache};
@@ -21,7 +20,7 @@
 //! let repeat = mcache().wrap(|Call((text, times)): &Call<(&str, &usize)>| text.repeat(**times));
 //! assert_eq!(repeat.call(&Call(("ab", &2))), "abab");
 //!
-//! // Where the key is written more than once, give it a name.
+//! // If you write the key more than once, give it a name.
 //! type Key<'a> = Call<(&'a str, &'a usize)>;
 //! let count = mcache().wrap(|Call((text, times)): &Key<'_>| text.len() * *times);
 //! assert_eq!(count.call(&Call(("ab", &2))), 4);
@@ -35,7 +34,7 @@
 //!
 //! let number = mcache().ttl(Duration::from_secs(60)).try_wrap(|text: &str| text.parse::<i32>());
 //! assert_eq!(number.try_call("42"), Ok(42));
-//! assert!(number.try_call("many").is_err()); // not remembered
+//! assert!(number.try_call("many").is_err()); // an error is not stored
 //!
 //! let page = mcache().max_entries(100).wrap_async(async |url: &str| format!("<p>{url}</p>"));
 //! # futures_lite::future::block_on(async {
@@ -48,6 +47,7 @@
 
 mod builder;
 mod engine;
+mod entry;
 mod key;
 mod limits;
 mod shards;
@@ -56,9 +56,8 @@ mod weigher;
 
 pub use builder::{MemBuilder, mcache};
 pub use engine::Engine;
-pub use key::{Hashed, Key};
+pub use key::Key;
 pub use quick_cache;
-pub use shards::{Evictions, Shard, Shards};
-pub use store::{MemStore, Timed};
+pub use shards::Shards;
+pub use store::MemStore;
 pub use twat_cache_core::{Args, Call, Clock, Error, ErrorKind, Found, KeyHash, KeyedStore, ManualClock, Memo, Store};
-pub use weigher::{StoredWeight, Unweighed, Weigher, Weighing};

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::hash::Hash;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,76 +9,47 @@ use quick_cache::UnitWeighter;
 use twat_cache_core::{Args, Error, ErrorKind, Expiry, Found, KeyedStore, Store};
 
 use crate::engine::Engine;
+use crate::entry::{StoredWeight, Timed};
 use crate::key::Lookup;
 use crate::limits::Limits;
-use crate::shards::{Patience, Shards};
-use crate::weigher::{StoredWeight, Weigher};
+use crate::shards::{LONG, SHORT, Shards};
+use crate::weigher::Weigher;
 
-/// Results in memory, in [`quick_cache`] caches.
+/// Results in memory, in caches of [`quick_cache`].
 ///
-/// Made by [`mcache`](crate::mcache)`().open()` and by its `wrap`s. Keys are compared exactly; arguments are owned only
-/// when a result is stored. What is used is kept: the engine's eviction is S3-FIFO-like, and all operations but `clear`
-/// take constant time, amortised.
+/// [`mcache`](crate::mcache)`().open()` makes one, and so do its `wrap`s. Keys are compared exactly. Arguments are cloned only
+/// when a result is stored. The engine evicts entries that are not used, by an algorithm like S3-FIFO. All operations but
+/// `clear` take constant time, amortised.
 ///
 /// # Code in keys and values
 ///
-/// Keys are compared, and values cloned for hits, under the lock of a shard. An `Eq`, `Hash`, `Clone` or `Drop` may call
-/// the same memo all the same, because every wait for a lock ends. After 0.1 s a lookup is a miss, and a result is
-/// returned and not stored. After 0.5 s [`remove`](KeyedStore::remove) and [`clear`](Store::clear) return an error. A panic
-/// in such code is an error of this store, which a [`Memo`](crate::Memo) logs before it computes.
+/// Keys are compared, and values are cloned for hits, under the lock of a shard. An `Eq`, `Hash`, `Clone` or `Drop` may call
+/// the same memo, because every wait for a lock ends. After 0.1 s a lookup is a miss, and a result is returned and not stored.
+/// After 0.5 s [`remove`](KeyedStore::remove) and [`clear`](Store::clear) return an error. A panic in such code is an error of
+/// this store. A [`Memo`](crate::Memo) logs it and computes.
 ///
 /// # Expired entries
 ///
-/// They are removed when a miss, a removal, storing, or a hit of an entry with a deadline finds that the last look for them
-/// was 30 s ago, or a TTL ago if that is shorter, but at least 1 s.
+/// They are never returned. A store that is used removes them at most every 30 s, or every TTL if that is shorter, and at most
+/// every second.
 pub struct MemStore<K, V> {
-    /// Entries without deadline and weight. Used until there is an entry with one of them.
+    /// Entries without deadline and weight. They are here until there is an entry with a deadline or a weight.
     bare: Bare<K, V>,
-    /// Entries with a deadline or a weight. Once it is made, all entries are here.
+    /// Entries with a deadline or a weight. Once this is made, all entries are here.
     timed: OnceLock<TimedShards<K, V>>,
     limits: Limits,
     expiry: Expiry,
     weigher: Option<Weigher<K, V>>,
-    /// Whether anything is kept at all.
-    keeps: bool,
     start: Instant,
-    /// When to look for expired entries, in seconds from the start.
-    due: AtomicU64,
+    /// When to remove expired entries, in seconds from the start.
+    sweep_at: AtomicU64,
 }
 
 type Bare<K, V> = Shards<K, V, UnitWeighter>;
 type TimedShards<K, V> = Shards<K, Timed<V>, StoredWeight>;
 
-/// Nothing will expire.
+/// No entry has had a deadline yet.
 const NEVER: u64 = u64::MAX;
-
-/// A value with its deadline, if it has one, and its weight.
-#[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct Timed<V> {
-    value: V,
-    deadline: Option<Instant>,
-    pub(crate) weight: u64,
-}
-
-impl<V> Timed<V> {
-    /// When it expires; `None` is never.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    fn has_expired(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now)
-    }
-}
-
-impl<V> Deref for Timed<V> {
-    type Target = V;
-
-    fn deref(&self) -> &V {
-        &self.value
-    }
-}
 
 impl<K, V> MemStore<K, V>
 where
@@ -95,9 +65,8 @@ where
             bare: Shards::new(if is_bare { limits } else { Limits::by_number(0) }),
             timed: if is_bare { OnceLock::new() } else { Shards::new(limits).into() },
             limits,
-            keeps: limits.total > 0 && expiry.ttl != Some(Duration::ZERO),
             start: expiry.clock.now(),
-            due: AtomicU64::new(NEVER),
+            sweep_at: AtomicU64::new(NEVER),
             expiry,
             weigher,
         }
@@ -106,6 +75,15 @@ where
 
 impl<K, V> MemStore<K, V> {
     /// The engine.
+    ///
+    /// ```
+    /// use twat_cache_mem::mcache;
+    ///
+    /// let square = mcache().max_entries(100).wrap(|n: &u64| n * n);
+    /// square.call(&3);
+    /// let engine = square.store().cache();
+    /// assert_eq!((engine.len(), engine.capacity()), (1, 100));
+    /// ```
     pub fn cache(&self) -> Engine<'_, K, V> {
         self.timed.get().map_or(Engine::Bare(&self.bare), Engine::Timed)
     }
@@ -116,7 +94,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
 {
-    /// The entry for `key`, and when it expires.
+    /// The value for `key`, and when it expires.
     #[inline]
     fn entry<A: Args<Owned = K> + ?Sized>(&self, key: &A) -> Option<(V, Option<Instant>)> {
         let key = self.bare.lookup(key);
@@ -126,7 +104,7 @@ where
         }
     }
 
-    // Not inlined, to keep the hit of a bare value short.
+    // Not inlined, so that a hit without a deadline is short.
     #[inline(never)]
     fn timed_entry<A: Args<Owned = K> + ?Sized>(
         &self,
@@ -134,53 +112,28 @@ where
         key: &Lookup<'_, A>,
     ) -> Option<(V, Option<Instant>)> {
         let found = timed.get(key, |entry| (entry.value.clone(), entry.deadline));
-        match found {
-            Some((_, None)) => found,
-            Some((_, Some(deadline))) => {
-                let now = self.expiry.clock.now();
-                self.sweep(timed, now);
-                if now < deadline {
-                    return found;
-                }
-                // Looked at again under the lock: somebody may have stored a new one.
-                let _ = timed.remove_if(key, Patience::SHORT, |entry| entry.has_expired(now));
-                None
-            }
-            None => {
-                if self.due.load(Ordering::Relaxed) != NEVER {
-                    self.sweep(timed, self.expiry.clock.now());
-                }
-                None
-            }
+        // Without deadlines, the clock is not read.
+        if self.sweep_at.load(Ordering::Relaxed) == NEVER {
+            return found;
         }
+        let now = self.expiry.clock.now();
+        self.sweep(timed, now);
+        found.filter(|(_, deadline)| deadline.is_none_or(|deadline| now < deadline))
     }
 
-    /// Removes what has expired, if it is time to look for it.
+    /// Removes expired entries, if the last time was long enough ago. The first call only sets the time for the next.
     fn sweep(&self, timed: &TimedShards<K, V>, now: Instant) {
-        if self.seconds(now) >= self.due.load(Ordering::Relaxed) {
-            self.sweep_now(timed, now);
-        }
-    }
-
-    #[cold]
-    fn sweep_now(&self, timed: &TimedShards<K, V>, now: Instant) {
-        // One thread only. What is stored from here on makes a sweep due again.
-        if self.due.swap(NEVER, Ordering::AcqRel) == NEVER {
+        let seconds = now.saturating_duration_since(self.start).as_secs();
+        let pause = self.expiry.ttl.map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+        let at = self.sweep_at.load(Ordering::Relaxed);
+        if seconds < at && at != NEVER {
             return;
         }
-        let left = timed.sweep(|entry| entry.has_expired(now), |entry| entry.deadline.is_some());
-        if left.unwrap_or(true) {
-            self.sweep_later(now);
+        let next = self.sweep_at.compare_exchange(at, seconds + pause, Ordering::Relaxed, Ordering::Relaxed);
+        // One thread sweeps.
+        if next.is_ok_and(|at| at != NEVER) {
+            timed.sweep(|entry| entry.deadline.is_some_and(|deadline| deadline <= now));
         }
-    }
-
-    fn sweep_later(&self, now: Instant) {
-        let ttl = self.expiry.ttl.map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
-        self.due.fetch_min(self.seconds(now).saturating_add(ttl), Ordering::AcqRel);
-    }
-
-    fn seconds(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.start).as_secs()
     }
 
     fn insert_timed<A>(&self, key: &A, value: &V, ttl: Option<Duration>, timed: &TimedShards<K, V>) -> Result<(), Error>
@@ -188,36 +141,34 @@ where
         A: Args<Owned = K> + ?Sized,
     {
         let owned = key.to_key();
-        let weight = self.weigher.as_ref().map_or(Ok(1), |weigher| weigher.weigh(&owned, value));
-        // The engine's shard holds as much as the largest entry may weigh.
-        let weight = match weight {
-            Ok(weight) if weight <= timed.limit() => weight,
+        // The engine never evicts an entry without weight.
+        let weigh = |weigher: &Weigher<K, V>| caught("weigh an entry", || Ok((weigher.weigh)(&owned, value).max(1)));
+        let weight = match self.weigher.as_ref().map_or(Ok(1), weigh) {
+            Ok(weight) if weight <= self.limits.total => weight,
             unfit => {
-                timed.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?;
+                timed.remove(&Lookup::rare(key), LONG)?;
                 return unfit.map(drop);
             }
         };
         let now = ttl.map(|_| self.expiry.clock.now());
-        let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
-        timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
         if let Some(now) = now {
             self.sweep(timed, now);
-            self.sweep_later(now);
         }
-        Ok(())
+        let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
+        timed.insert(owned, Timed { value: value.clone(), deadline, weight })
     }
 
-    /// The first entry with a deadline in a store without a TTL. The entries so far are dropped, once.
+    /// The first entry with a deadline in a store without a TTL. It drops the entries so far, once.
     #[cold]
     fn begin_to_time(&self) -> &TimedShards<K, V> {
         let timed = self.timed.get_or_init(|| Shards::new(self.limits));
-        // Nothing looks there any more, so one that cannot be removed does no harm.
+        // No lookup reads them any more, so an entry that cannot be removed does no harm.
         let _ = self.bare.clear();
         timed
     }
 }
 
-/// Makes a panic of the user's code an error.
+/// Makes a panic of user code an error.
 #[inline]
 fn caught<T>(what: &'static str, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(panicked(what)))
@@ -272,11 +223,10 @@ where
 
     fn remove(&self, key: &A) -> Result<bool, Error> {
         caught("remove a result", || {
-            let Some(timed) = self.timed.get() else {
-                return Ok(self.bare.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?.is_some());
-            };
-            let removed = timed.remove_if(&Lookup::rare(key), Patience::LONG, |_| true)?;
-            let Some((_, Timed { deadline: Some(deadline), .. })) = removed else { return Ok(removed.is_some()) };
+            let key = Lookup::rare(key);
+            let Some(timed) = self.timed.get() else { return Ok(self.bare.remove(&key, LONG)?.is_some()) };
+            let Some(entry) = timed.remove(&key, LONG)? else { return Ok(false) };
+            let Some(deadline) = entry.deadline else { return Ok(true) };
             let now = self.expiry.clock.now();
             self.sweep(timed, now);
             Ok(now < deadline)
@@ -295,7 +245,7 @@ where
     fn insert_with_ttl(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
         caught("store a result", || {
             let ttl = self.expiry.within(time);
-            if !self.keeps || ttl == Some(Duration::ZERO) {
+            if self.limits.total == 0 || ttl == Some(Duration::ZERO) {
                 return self.remove(key).map(drop);
             }
             match self.timed.get() {
@@ -304,8 +254,8 @@ where
                 None => {
                     self.bare.insert(key.to_key(), value.clone())?;
                     if self.timed.get().is_some() {
-                        // Nothing looks here any more.
-                        self.bare.remove_if(&Lookup::rare(key), Patience::SHORT, |_| true)?;
+                        // Another thread has begun to keep deadlines. No lookup reads this entry any more.
+                        self.bare.remove(&Lookup::rare(key), SHORT)?;
                     }
                     Ok(())
                 }
@@ -314,7 +264,7 @@ where
     }
 }
 
-// A panic leaves no lock behind, and a shard that it leaves half-changed starts anew.
+// A panic leaves no lock behind, and a shard that it leaves half changed starts empty.
 impl<K, V> UnwindSafe for MemStore<K, V> {}
 impl<K, V> RefUnwindSafe for MemStore<K, V> {}
 

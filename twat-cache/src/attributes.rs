@@ -1,6 +1,6 @@
-//! The attributes, each under the name of the function that does the same for closures.
+//! The attributes. Each has the name of the function that does the same for closures.
 
-/// Remembers the results of a function in a database, as [`bcache`](fn@crate::bcache) does: the next run of the program finds
+/// Remembers the results of a function in a database, as [`bcache`](fn@crate::bcache) does. The next run of the program finds
 /// them.
 ///
 /// ```
@@ -16,19 +16,63 @@
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// All that is said of [`mcache`](macro@crate::mcache) holds, and its cache has a name: the package and the path of the
-/// function, or `name = …`. A path leaves out blocks: of several functions of one name and the same tokens in a crate, those after the
-/// first have their number in the name, too. Its version is a fingerprint of the function, body included: edit it, and its results are
-/// computed anew; change it back, and the old ones are found again. The functions and constants that it uses are not part of
-/// it; with `version = …` you say yourself what is. A `key` or `skip` that changes is another version in any case.
+/// Functions, arguments, results, options and companions are as [`mcache`](macro@crate::mcache) describes them.
 ///
-/// Values need [rkyv](https://docs.rs/rkyv)'s derives, or serde's with the option `serde` (feature `serde`).
+/// # Values
 ///
-/// Options: `max_bytes`, `version`, `dir`, `name`, `trust`, `serde`, and `ttl`, `patience`, `key`, `skip`, `companion`, `crate`.
+/// A value needs [rkyv](https://docs.rs/rkyv)'s derives, or those of serde with the option `serde` (feature `serde`):
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// # #[cfg(feature = "serde")] {
+/// use serde::{Deserialize, Serialize};
+/// use twat_cache::bcache;
+///
+/// #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// struct Weather {
+///     celsius: f64,
+/// }
+///
+/// #[bcache(dir = dir(), serde)]
+/// fn weather(city: &str) -> Weather {
+///     Weather { celsius: city.len() as f64 }
+/// }
+///
+/// assert_eq!(weather("Riga"), Weather { celsius: 4.0 });
+/// # }
+/// ```
+///
+/// # Name and version
+///
+/// The cache's name is the package and the path of the function, or `name = …`. A path leaves out blocks. If a crate has several
+/// functions of one name and the same tokens, the name of all but the first has a number, too.
+///
+/// Results of another version are never returned. The version is a digest of the function, body included: if you edit it, its
+/// results are computed anew; if you undo the edit, the old results are found again. Functions and constants that it uses are not
+/// part of the digest. With `version = …` you choose the version yourself. Another `key` or `skip` always makes another version.
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// use twat_cache::bcache;
+///
+/// const QUALITY: u32 = 80;
+///
+/// #[bcache(dir = dir(), name = "previews", version = ("v2", QUALITY))]
+/// fn preview(path: &str) -> String {
+///     format!("{path} at {QUALITY} %")
+/// }
+///
+/// assert_eq!(preview("cat.jpg"), "cat.jpg at 80 %");
+/// ```
+///
+/// # Options
+///
+/// `max_bytes`, `version`, `dir`, `name`, `trust`, `serde`, `ttl`, `patience`, `key`, `skip`, `companion`, `crate`.
 #[cfg(feature = "disk")]
 pub use twat_cache_macros::bcache;
 
-/// Remembers the results of a function in files, as [`fcache`](fn@crate::fcache) does: large ones, for several processes.
+/// Remembers the results of a function in files, as [`fcache`](fn@crate::fcache) does. It is for large values, and for several
+/// processes.
 ///
 /// ```
 /// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
@@ -39,15 +83,17 @@ pub use twat_cache_macros::bcache;
 ///     (0..n).map(|i| f64::from(i).sin()).collect()
 /// }
 ///
-/// assert_eq!(waves(100_000).len(), 100_000); // a value of its own
-/// assert_eq!(waves::view(100_000)[0], 0.0); // read where it lies, without a copy
+/// assert_eq!(waves(100_000).len(), 100_000); // a copy
+/// assert_eq!(waves::view(100_000)[0], 0.0); // read in the file, without a copy
 /// ```
 ///
-/// All that is said of [`bcache`](macro@crate::bcache) holds; the companion has `view` besides, which gives a
-/// [`View`](crate::View).
+/// Functions, arguments, results, options and companions are as [`mcache`](macro@crate::mcache) describes them. Values, names and
+/// versions are as [`bcache`](macro@crate::bcache) describes them, without `serde`. The companion also has `view`, which returns
+/// a [`View`](crate::View).
 ///
-/// Options: `max_bytes`, `version`, `dir`, `name`, `trust`, `access`, `verify`, and `ttl`, `patience`, `key`, `skip`, `companion`,
-/// `crate`.
+/// # Options
+///
+/// `max_bytes`, `version`, `dir`, `name`, `trust`, `access`, `verify`, `ttl`, `patience`, `key`, `skip`, `companion`, `crate`.
 #[cfg(feature = "file")]
 pub use twat_cache_macros::fcache;
 
@@ -66,17 +112,8 @@ pub use twat_cache_macros::fcache;
 ///
 /// # Functions
 ///
-/// - Free functions, functions in functions, methods and associated functions; sync and async, on any executor.
-/// - Arguments of any number, owned or borrowed: a hit allocates nothing for `&str`, `&[T]`, `&Path` or `&T`. They need
-///   `Hash + Eq + Clone`, or are floats, also in slices, vectors, options and tuples. An owned argument is cloned for the body when
-///   something is computed, because the key needs it as well.
-/// - `self` is part of the key, by its own `Hash + Eq + Clone`.
-/// - What a function can tell apart is told apart: floats by their bits (0.0 and -0.0 are two arguments, a NaN is the same as
-///   itself), paths by their bytes (`a/b`, `a//b` and `a/b/` are three), also inside of tuples, slices, arrays, vectors, options and
-///   boxes. A type of your own is the same argument where it is equal by its own `Eq`, and on disk where it hashes alike. For one
-///   with a path inside, take the path apart in `key`, or implement its `Eq` and `Hash` by `path.as_os_str()`.
-/// - Of a `Result`, by whatever name, only `Ok` is remembered. An error goes to all callers that waited for it, if its type is
-///   known to be `Clone + Send + Sync + 'static`; otherwise each of them computes.
+/// Free functions, functions in functions, methods and associated functions can be decorated. They can be sync, or async on any
+/// executor.
 ///
 /// ```
 /// use std::time::Duration;
@@ -97,29 +134,49 @@ pub use twat_cache_macros::fcache;
 /// # futures_lite::future::block_on(async {
 /// let shop = Shop { city: "Riga".into() };
 /// assert_eq!(shop.price("tea").await, Ok(3));
-/// assert!(shop.price("silk").await.is_err()); // asked for again next time
+/// assert!(shop.price("silk").await.is_err()); // the next call computes again
 /// # });
 /// ```
 ///
-/// A function of an `impl` that has neither `self` nor `Self` in its signature is told by the source around it. Where a macro
-/// wrote it, say `where Self: Sized`.
+/// In a generic `impl`, and in a default method of a `trait`, each type has a cache of its own. With `#[async_trait]`, decorate
+/// the methods in the `impl`.
 ///
-/// In a generic `impl`, and in a default method of a `trait`, there is a cache for each type. Under `#[async_trait]`, decorate the
-/// methods inside of the `impl`.
+/// An attribute does not see whether a function without `self` and `Self` is in an `impl`, so it reads the source file. If another
+/// macro has written the `impl`, write `where Self: Sized` at the function.
 ///
-/// Not for generic functions, `impl Trait`, `const` and `unsafe` functions, borrowed results and `&mut` arguments that are not
-/// skipped: the compiler says so, and what to do instead.
+/// Generic functions, `const` and `unsafe` functions, `impl Trait`, borrowed results, and `&mut` arguments that are not skipped
+/// do not compile. The error tells what to do instead.
+///
+/// # Arguments
+///
+/// A function has any number of arguments, owned or borrowed. A hit allocates nothing for `&str`, `&[T]`, `&Path` and `&T`.
+/// Arguments need `Hash + Eq + Clone`. Floats are arguments as well, also in slices, vectors, options and tuples. When a call
+/// computes, the body gets clones of the owned arguments, because the key needs them, too. `self` is part of the key, so its type
+/// needs the same traits.
+///
+/// If a function can tell two arguments apart, they have two results:
+///
+/// - Floats are compared by their bits. 0.0 and -0.0 are two arguments, and a NaN equals itself.
+/// - Paths are compared by their bytes. `a/b`, `a//b` and `a/b/` are three arguments, also in tuples, slices, arrays, vectors,
+///   options and boxes.
+/// - Your own types are compared by their `Eq`, and on disk by what they hash. If such a type has a path inside, give the path in
+///   `key`, or implement `Eq` and `Hash` by `path.as_os_str()`.
+///
+/// # Results
+///
+/// Of a `Result`, or of another name for one, only `Ok` is stored. If the type of the error is `Clone + Send + Sync + 'static`, all
+/// callers that wait for a computation get its error. Otherwise each of them computes.
 ///
 /// # Options
 ///
-/// They are expressions, evaluated once, at the first call. They must not call the function itself.
+/// Options are expressions. They are evaluated once, at the first call. They must not call the function itself.
 ///
-/// - `max_entries`, `ttl`, `patience`: as the builder's.
+/// - `max_entries`, `ttl` and `patience` are as those of [`MemBuilder`](crate::mem::MemBuilder).
 /// - `skip(a, self)`: these arguments are not part of the key.
-/// - `key = (…)`: this is the key, whatever the arguments are. It may use them, and needs only `Hash`; what it hashes is what is
+/// - `key = (…)`: this is the key, and not the arguments. It may use the arguments, and it needs only `Hash`. What it hashes is
 ///   compared, floats and paths as above.
-/// - `companion = name`: what the companion is called, see below.
-/// - `crate = path`: where `twat_cache` is, if it is not called so.
+/// - `companion = name`: the name of the companion, see below.
+/// - `crate = path`: the path of `twat_cache`, if it has another name.
 ///
 /// ```
 /// use twat_cache::mcache;
@@ -146,10 +203,7 @@ pub use twat_cache_macros::fcache;
 ///
 /// # The companion
 ///
-/// Beside a function there is a type of its name, with its visibility, for what else one does with a cache. So there can be no
-/// module and no other type of that name, and where a function has the name of a crate, other code beside it writes `::bytes` for
-/// the crate. `companion = name` names the type otherwise. It takes that for `mod area; pub use area::area;`, where the module and
-/// the type of a function `area` would meet.
+/// The attribute of a free function also writes a type of its name and visibility, the companion. It controls the cache:
 ///
 /// ```
 /// # use twat_cache::mcache;
@@ -160,9 +214,9 @@ pub use twat_cache_macros::fcache;
 /// # fn main() -> Result<(), twat_cache::Error> {
 /// fib(40);
 /// assert_eq!(fib::len()?, 41);
-/// assert_eq!(fib::peek(40)?, Some(102_334_155)); // looks, never computes
-/// assert!(fib::forget(40)?); // says whether there was something
-/// assert_eq!(fib::refresh(40), 102_334_155); // computes and stores, whatever is there
+/// assert_eq!(fib::peek(40)?, Some(102_334_155)); // never computes
+/// assert!(fib::forget(40)?); // there was a result
+/// assert_eq!(fib::refresh(40), 102_334_155); // computes and stores, whatever is stored
 /// assert_eq!(fib::uncached(1), 1); // computes, and stores nothing
 /// assert_eq!(fib::memo().describe(), "memory");
 /// assert!(fib::store().cache().capacity() >= 1024); // the engine itself
@@ -170,7 +224,11 @@ pub use twat_cache_macros::fcache;
 /// # }
 /// ```
 ///
-/// Beside a method nothing can stand, so it has no companion. To reach its store, decorate a free function, and call that
+/// So no module and no other type next to the function can have its name. If a function has the name of a crate, such as `bytes`,
+/// other code in that module writes `::bytes` for the crate. `companion = name` gives the companion another name. A function
+/// `area` in `mod area; pub use area::area;` needs that, because the module and the companion would have one name.
+///
+/// A method has no companion, because an `impl` cannot have types. To control its cache, decorate a free function and call that
 /// from the method:
 ///
 /// ```
@@ -197,7 +255,8 @@ pub use twat_cache_macros::fcache;
 #[cfg(feature = "mem")]
 pub use twat_cache_macros::mcache;
 
-/// Remembers the results of a function wherever is best, as [`ucache`](fn@crate::ucache) does.
+/// Remembers the results of a function in memory, and in the best backend on disk that can be opened, as
+/// [`ucache`](fn@crate::ucache) does.
 ///
 /// ```
 /// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
@@ -208,12 +267,15 @@ pub use twat_cache_macros::mcache;
 ///     n * n
 /// }
 ///
-/// assert_eq!(square(12), 144); // computed once, and not again by the next run of the program
+/// assert_eq!(square(12), 144); // the next run of the program finds it
 /// ```
 ///
-/// All that is said of [`bcache`](macro@crate::bcache) holds.
+/// Functions, arguments, results, options and companions are as [`mcache`](macro@crate::mcache) describes them. A value needs
+/// [rkyv](https://docs.rs/rkyv)'s derives. Names and versions are as [`bcache`](macro@crate::bcache) describes them.
 ///
-/// Options: `max_entries`, `max_bytes`, `version`, `dir`, `name`, `trust`, `backend`, and `ttl`, `patience`, `key`, `skip`,
-/// `companion`, `crate`.
+/// # Options
+///
+/// `max_entries`, `max_bytes`, `version`, `dir`, `name`, `trust`, `backend`, `ttl`, `patience`, `key`, `skip`, `companion`,
+/// `crate`.
 #[cfg(feature = "ucache")]
 pub use twat_cache_macros::ucache;

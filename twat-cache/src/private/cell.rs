@@ -1,49 +1,44 @@
 use std::any::{Any, TypeId};
-use std::fmt;
 use std::sync::OnceLock;
 
-/// The memo of a method: a static that stands inside of it, where its type cannot be named in full if it has `Self` in it.
+/// The memo of a method. It is a static in the method. The type of the memo may have `Self` in it, and a static's type may not.
 ///
-/// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *place*, which is the
-/// method of one type.
-#[derive(Default)]
+/// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *instance* of the method,
+/// which is the method of one type.
+#[derive(Debug, Default)]
 pub struct MemoCell(OnceLock<Node>);
 
-/// The memo of one place. They are a list and not a map under a lock: a forked process may miss the thread that has the lock.
+/// The memo of one instance. They are a list and not a map behind a lock, because a forked process may lack the thread that has
+/// the lock.
+#[derive(Debug)]
 struct Node {
-    place: TypeId,
+    instance: TypeId,
     memo: Box<dyn Any + Send + Sync>,
     next: OnceLock<Box<Self>>,
 }
 
-/// The place that a closure is in: its type is another one in the method of each type.
+/// The instance that a closure is in. In the method of another type, its type is another one.
 #[inline]
-pub fn place_of<Closure>(_inside: &Closure) -> TypeId {
+pub fn instance_of<Closure>(_inside: &Closure) -> TypeId {
     typeid::of::<Closure>()
 }
 
 impl MemoCell {
-    /// Empty.
+    /// An empty cell.
     pub const fn new() -> Self {
         Self(OnceLock::new())
     }
 
-    /// The memo of this place, made when it is first asked for. It stays for as long as the process.
+    /// The memo of this instance, made by the first call. It is never dropped.
     #[inline]
-    pub fn get<M: Any + Send + Sync>(&'static self, place: TypeId, make: fn() -> M) -> &'static M {
-        // Made by one thread: making one opens nothing, and two would not share what they remember.
-        let new = || Node { place, memo: Box::new(make()), next: OnceLock::new() };
+    pub fn get<M: Any + Send + Sync>(&'static self, instance: TypeId, make: fn() -> M) -> &'static M {
+        // One thread makes it. That opens nothing, and two memos would not share their results.
+        let new = || Node { instance, memo: Box::new(make()), next: OnceLock::new() };
         let mut node = self.0.get_or_init(new);
-        while node.place != place {
+        while node.instance != instance {
             node = node.next.get_or_init(|| Box::new(new()));
         }
-        node.memo.downcast_ref().unwrap_or_else(|| unreachable!("a place has one memo"))
-    }
-}
-
-impl fmt::Debug for MemoCell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MemoCell")
+        node.memo.downcast_ref().unwrap_or_else(|| unreachable!("an instance has one memo"))
     }
 }
 
@@ -52,11 +47,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_memo_is_made_once_for_each_place() {
+    fn a_memo_is_made_once_for_each_instance() {
         static CELL: MemoCell = MemoCell::new();
-        let [one_place, other_place] = [TypeId::of::<u32>(), TypeId::of::<u64>()];
-        let [first, again] = [(); 2].map(|()| CELL.get(one_place, || String::from("one")));
-        let [other, other_again] = [(); 2].map(|()| CELL.get(other_place, || String::from("other")));
+        let [one_type, other_type] = [TypeId::of::<u32>(), TypeId::of::<u64>()];
+        let [first, again] = [(); 2].map(|()| CELL.get(one_type, || String::from("one")));
+        let [other, other_again] = [(); 2].map(|()| CELL.get(other_type, || String::from("other")));
         assert!(std::ptr::eq(first, again) && std::ptr::eq(other, other_again));
         assert_eq!([&**first, other], ["one", "other"]);
     }

@@ -7,44 +7,40 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::recorded::Recorder;
+use super::recorded::Recorded;
 
-/// A type whose values can be told apart to the last bit.
+/// A type whose values can be recorded exactly.
 ///
-/// A function can tell 0.0 from -0.0, and `a/b` from `a//b`. `Eq` and `Hash` of `std` cannot, where they exist at all. What has
-/// neither floats nor paths inside is recorded as it is hashed.
+/// A function can tell 0.0 from -0.0, and `a/b` from `a//b`. `Eq` and `Hash` of `std` cannot, or do not exist.
 pub trait Exact {
     /// Whether `Eq` and `Hash` of this type are inexact.
     type Inexact: Inexact;
 
     /// Records all that a function can tell of this value.
-    fn record(&self, to: &mut Recorder);
+    fn record(&self, to: &mut Recorded);
+}
 
-    /// Records one after the other.
-    #[inline]
-    fn record_slice(slice: &[Self], to: &mut Recorder)
-    where
-        Self: Sized,
-    {
-        for value in slice {
-            value.record(to);
-        }
-    }
+/// Records this value exactly.
+#[inline]
+pub(super) fn recorded<T: Exact + ?Sized>(value: &T) -> Recorded {
+    let mut recorded = Recorded::default();
+    value.record(&mut recorded);
+    recorded
 }
 
 /// An answer about a type.
 pub trait Inexact {
-    /// The answer about a container of this type, and of what `Rest` is about.
+    /// The answer about a container of this type and of what `Rest` is about.
     type And<Rest: Inexact>: Inexact;
 }
 
-/// `Eq` and `Hash` tell values apart.
+/// `Eq` and `Hash` are exact.
 #[derive(Debug)]
 pub struct No;
-/// They do not, but the text of a path does.
+/// They are not, but the bytes of a path are.
 #[derive(Debug)]
-pub struct ItsText;
-/// They do not.
+pub struct ItsBytes;
+/// They are not.
 #[derive(Debug)]
 pub struct Yes;
 
@@ -52,7 +48,7 @@ impl Inexact for No {
     type And<Rest: Inexact> = Rest;
 }
 
-impl Inexact for ItsText {
+impl Inexact for ItsBytes {
     type And<Rest: Inexact> = Yes;
 }
 
@@ -60,14 +56,14 @@ impl Inexact for Yes {
     type And<Rest: Inexact> = Yes;
 }
 
-/// Implements [`Exact`] for types, each with its answer and how it is recorded.
+/// Implements [`Exact`] for types: `[parameters] types => whether they are inexact, how to record one`.
 macro_rules! exact {
     (@ [$($parameters:tt)*] $exact:ty => $inexact:ty, |$this:ident, $to:ident| $record:expr) => {
         impl<$($parameters)*> Exact for $exact {
             type Inexact = $inexact;
 
             #[inline]
-            fn record(&self, $to: &mut Recorder) {
+            fn record(&self, $to: &mut Recorded) {
                 let $this = self;
                 $record;
             }
@@ -78,50 +74,25 @@ macro_rules! exact {
     };
 }
 
-/// The answer about what contains these.
+/// The answer about a container of these types.
 type Among<T, Rest = No> = <<T as Exact>::Inexact as Inexact>::And<Rest>;
 
 exact! {
     [] f32, f64 => Yes, |float, to| float.to_bits().hash(to);
-    [] Path, PathBuf => ItsText, |path, to| path.as_os_str().hash(to);
-    [] str, OsStr => No, |text, to| text.hash(to);
+    [] Path, PathBuf => ItsBytes, |path, to| path.as_os_str().hash(to);
+    [] u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, () => No, |value, to| value.hash(to);
+    [] str, String, OsStr, OsString, Duration, SystemTime => No, |value, to| value.hash(to);
     [T: Exact + ?Sized] &T, Box<T>, Rc<T>, Arc<T> => Among<T>, |pointer, to| (**pointer).record(to);
     [T: Exact + ToOwned + ?Sized] Cow<'_, T> => Among<T>, |cow, to| (**cow).record(to);
-    [T: Exact] [T] => Among<T>, |slice, to| {
-        to.write_usize(slice.len());
-        T::record_slice(slice, to);
-    };
+    [T: Exact] [T] => Among<T>, |slice, to| record_parts(slice.iter(), to);
     [T: Exact] Vec<T> => Among<T>, |vector, to| vector[..].record(to);
     [T: Exact, const N: usize] [T; N] => Among<T>, |array, to| array[..].record(to);
-    [T: Exact] Option<T>, VecDeque<T>, BTreeSet<T> => Among<T>, |parts, to| record_all(parts.iter(), to);
-    [K: Exact, V: Exact] BTreeMap<K, V> => Among<K, Among<V>>, |parts, to| record_all(parts.iter(), to);
+    [T: Exact] Option<T>, VecDeque<T>, BTreeSet<T> => Among<T>, |parts, to| record_parts(parts.iter(), to);
+    [K: Exact, V: Exact] BTreeMap<K, V> => Among<K, Among<V>>, |parts, to| record_parts(parts.iter(), to);
 }
 
-macro_rules! hashed {
-    ($($hashed:ty),+) => {
-        $(
-            impl Exact for $hashed {
-                type Inexact = No;
-
-                #[inline]
-                fn record(&self, to: &mut Recorder) {
-                    self.hash(to);
-                }
-
-                #[inline]
-                fn record_slice(slice: &[Self], to: &mut Recorder) {
-                    Hash::hash_slice(slice, to);
-                }
-            }
-        )+
-    };
-}
-
-hashed!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, bool, char, ());
-hashed!(String, OsString, Duration, SystemTime);
-
-/// Records the parts of a value, and how many there are.
-fn record_all<T: Exact>(parts: impl ExactSizeIterator<Item = T>, to: &mut Recorder) {
+/// Records how many parts there are, and each of them.
+fn record_parts<T: Exact>(parts: impl ExactSizeIterator<Item = T>, to: &mut Recorded) {
     to.write_usize(parts.len());
     parts.for_each(|part| part.record(to));
 }
@@ -134,7 +105,7 @@ macro_rules! tuples {
             type Inexact = tuples!(@ $first $($rest)*);
 
             #[inline]
-            fn record(&self, to: &mut Recorder) {
+            fn record(&self, to: &mut Recorded) {
                 let ($first, $($rest,)*) = self;
                 $first.record(to);
                 $($rest.record(to);)*
@@ -151,11 +122,11 @@ tuples!(A B C D E F G H I J K L);
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Probe, Recorded, by_type::*, probe};
+    use super::super::{Probe, by_type::*, probe};
     use super::*;
 
     fn same<T: Exact + ?Sized>(one: &T, other: &T) -> bool {
-        Recorded::exactly(one) == Recorded::exactly(other)
+        recorded(one) == recorded(other)
     }
 
     #[test]
@@ -187,20 +158,6 @@ mod tests {
         assert!(!same(&("a", "bc"), &("ab", "c")));
         assert!(!same(&vec![vec![1.0], vec![]], &vec![vec![], vec![1.0]]));
         assert!(!same(&vec![OsStr::new("a"), OsStr::new("bc")], &vec![OsStr::new("ab"), OsStr::new("c")]));
-    }
-
-    #[test]
-    fn what_has_neither_floats_nor_paths_is_recorded_as_it_hashes() {
-        let value = (
-            vec![1_u8, 2],
-            [Some("a"), None],
-            BTreeMap::from([(1_u16, 'x')]),
-            VecDeque::from([1_i64]),
-            Box::new([true]),
-        );
-        let mut hashed = Recorder::default();
-        value.hash(&mut hashed);
-        assert_eq!(Recorded::exactly(&value), hashed.finished());
     }
 
     #[test]

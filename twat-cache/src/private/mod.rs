@@ -1,4 +1,4 @@
-//! What the code that the attributes write is made of. Not for anybody else: it changes with them.
+//! What the code that the attributes write is made of. It changes with them, so nobody else may use it.
 
 mod cell;
 mod exact;
@@ -6,16 +6,14 @@ mod outcome;
 mod part;
 mod recorded;
 
-use std::fmt;
 use std::marker::PhantomData;
 pub use std::option::Option;
 pub use std::sync::OnceLock;
 
-pub use cell::{MemoCell, place_of};
-pub use exact::Exact;
+pub use cell::{MemoCell, instance_of};
 pub use outcome::Outcome;
 pub use part::{Kept, Key};
-pub use recorded::{Recorded, Recorder};
+pub use recorded::Recorded;
 
 #[cfg(feature = "ucache")]
 pub use crate::ucache::{UnifiedStore, ucache};
@@ -27,21 +25,16 @@ pub use twat_cache_file::{FileFallback, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::{MemStore, mcache};
 
-use twat_cache_core::{Error, Namespace};
+use twat_cache_core::Namespace;
 
-/// What the controls give that may fail.
-pub type Answer<T> = Result<T, Error>;
+/// The result of a function of a companion.
+pub type Result<T> = std::result::Result<T, crate::Error>;
 
-/// A copy, by `Clone`, whatever else is called so where the code is written.
-#[inline]
-pub fn clone<T: Clone>(value: &T) -> T {
-    value.clone()
-}
-
-/// Tells of a type, where it is named in full, what else it is.
+/// Answers questions about a type.
 ///
-/// What the compiler finds first is right: what `Probe<T>` itself has, then what it has of a trait, then what `&Probe<T>` has.
-/// This is decided where the code is written, also of types that are parameters there.
+/// The compiler chooses the answer where the code is written, also for a type that is a parameter there. It takes the first that
+/// it finds: what `Probe<T>` itself has, what it has of a trait, what `&Probe<T>` has.
+#[derive(Debug)]
 pub struct Probe<T: ?Sized>(PhantomData<fn(&T)>);
 
 /// Asks about a type.
@@ -56,59 +49,44 @@ pub fn probe_of<T: ?Sized>(_value: &T) -> Probe<T> {
     Probe(PhantomData)
 }
 
-impl<T: ?Sized> fmt::Debug for Probe<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Probe")
-    }
-}
-
-/// What a [`Probe`] says of a type that has nothing to say itself.
+/// The answers about a type that has no others.
 pub trait Nothing {
     /// It is no `Result`.
     const RESULT: bool = false;
-    /// It is told apart by `Eq` and `Hash`, if at all.
+    /// Its `Eq` and `Hash` compare it exactly, or it has none.
     const EXACT: bool = false;
-    /// It is no key by itself.
+    /// It cannot be a key.
     const ARGS: bool = false;
 }
 
 impl<T: ?Sized> Nothing for Probe<T> {}
 
-/// What it takes to ask, by names that nobody else has.
+/// What code needs that asks about types, by names that nobody else has.
 pub mod by_type {
     pub use super::outcome::{NoResult as _, OwnError as _};
     pub use super::part::{Hashes as _, IsArgs as _, NoArgs as _};
     pub use super::{Nothing as _, Probe as __Is, probe as __is};
 }
 
-/// What a function is compiled for.
-#[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// The package.
-    pub package: Option<&'static str>,
-    /// A program or an example in it.
-    pub program: Option<&'static str>,
-}
-
-/// What a persistent cache is called: the package, and the path of the function, which its companion has as well.
-pub fn name_of<Companion: ?Sized>(target: Target, ordinal: usize) -> String {
+/// The name of a persistent cache: the package and the program, and the path of the function, which is that of its companion.
+pub fn name_of<Companion: ?Sized>(target: &str, ordinal: usize) -> String {
     name(target, ordinal, std::any::type_name::<Companion>())
 }
 
-/// The same of a method, which has no companion, from a closure inside of it: the path tells the type, and the trait.
-pub fn name_around<Closure>(target: Target, ordinal: usize, _inside: &Closure) -> String {
+/// The same for a method. It has no companion, so this is the path of a closure in it, which tells the type and the trait.
+pub fn name_around<Closure>(target: &str, ordinal: usize, _inside: &Closure) -> String {
     let path = std::any::type_name::<Closure>();
-    // The names of types in it leave out blocks, and there is one ordinal for all types.
-    let types = path.contains('<').then(|| Namespace::from_secret([0; 16]).digest(&typeid::of::<Closure>()));
-    let name = name(target, ordinal, path);
-    types.map_or(name.clone(), |types| format!("{name} {types}"))
+    let name = name(target, ordinal, path.trim_end_matches("::{{closure}}"));
+    if !path.contains('<') {
+        return name;
+    }
+    // The names of types in the path leave out blocks, and all types of an `impl` have one ordinal.
+    format!("{name} {}", Namespace::from_secret([0; 16]).digest(&typeid::of::<Closure>()))
 }
 
-/// A path leaves out blocks: the ordinal tells apart what may have one path.
-fn name(Target { package, program }: Target, ordinal: usize, path: &str) -> String {
-    let path = path.trim_end_matches("::{{closure}}");
-    let ordinal = (ordinal > 0).then(|| format!("#{ordinal}"));
-    [package, program, Some(path), ordinal.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ")
+/// Paths leave out blocks, so the ordinal tells functions of one path apart.
+fn name(target: &str, ordinal: usize, path: &str) -> String {
+    if ordinal == 0 { format!("{target}{path}") } else { format!("{target}{path} #{ordinal}") }
 }
 
 #[cfg(test)]
@@ -116,13 +94,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_library_and_the_program_of_a_package_have_names_of_their_own() {
+    fn a_name_tells_the_target_the_path_and_the_ordinal() {
         struct Companion;
-        let library = Target { package: Some("package"), program: None };
-        let program = Target { program: Some("package"), ..library };
-        let [ours, theirs] = [library, program].map(|target| name_of::<Companion>(target, 0));
-        assert!(ours.starts_with("package ") && ours.ends_with("::Companion"), "{ours}");
-        assert_ne!(ours, theirs);
-        assert!(!name_around(library, 0, &|| ()).contains("closure"));
+        let path = format!("{}::a_name_tells_the_target_the_path_and_the_ordinal", module_path!());
+        assert_eq!(name_of::<Companion>("package ", 0), format!("package {path}::Companion"));
+        assert_eq!(name_around("package program ", 2, &|| ()), format!("package program {path} #2"));
     }
 }

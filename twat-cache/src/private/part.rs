@@ -3,33 +3,34 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use super::exact::{Exact, Yes};
-use super::{Probe, Recorded, Recorder};
+use super::recorded::Recorded;
+use super::{Probe, exact};
 use crate::Args;
 
-/// What is kept of an argument in the key of an entry. The parameters say which argument it is, for the compiler does not
-/// let one type be more than one of them.
+/// The part of an entry's key that is stored for an argument. The parameters tell which `impl` it is, because the compiler does
+/// not let two of them overlap.
 pub trait Kept<const IS_EXACT: bool, const IS_ARGS: bool> {
-    /// The type.
+    /// Its type.
     type Owned;
 }
 
-/// What has floats or paths inside is recorded, to the last bit.
+/// An argument with floats or paths inside is recorded exactly.
 impl<T: Exact<Inexact = Yes> + ?Sized, const IS_ARGS: bool> Kept<true, IS_ARGS> for T {
     type Owned = Recorded;
 }
 
 impl<T: Exact<Inexact = Yes> + ?Sized> Probe<T> {
-    /// It is told apart to the last bit.
+    /// It is compared exactly.
     pub const EXACT: bool = true;
 
     /// The part of a key that this argument is.
     #[inline]
     pub fn part(self, argument: &T) -> Recorded {
-        Recorded::exactly(argument)
+        exact::recorded(argument)
     }
 }
 
-/// A path is the text that it was made of.
+/// A path is its bytes.
 macro_rules! paths {
     ($($path:ty),+) => {
         $(
@@ -37,9 +38,9 @@ macro_rules! paths {
                 type Owned = OsString;
             }
 
-            #[allow(clippy::ptr_arg, reason = "it is the type that is asked about")]
+            #[allow(clippy::ptr_arg, reason = "the question is about this type")]
             impl Probe<$path> {
-                /// It is told apart to the last bit.
+                /// It is compared exactly.
                 pub const EXACT: bool = true;
 
                 /// The part of a key that this argument is.
@@ -54,17 +55,17 @@ macro_rules! paths {
 
 paths!(Path, PathBuf);
 
-/// What is a key by itself is that key.
+/// Other arguments are parts as they are.
 impl<T: Args + ?Sized> Kept<false, true> for T {
     type Owned = T::Owned;
 }
 
 impl<T: Args + ?Sized> Probe<T> {
-    /// It is a key by itself.
+    /// It can be a key.
     pub const ARGS: bool = true;
 }
 
-/// For what is a key by itself.
+/// An argument that can be a key.
 pub trait IsArgs<T: ?Sized>: Sized {
     /// The part of a key that this argument is.
     #[inline]
@@ -75,34 +76,12 @@ pub trait IsArgs<T: ?Sized>: Sized {
 
 impl<T: Args + ?Sized> IsArgs<T> for Probe<T> {}
 
-impl<T: Exact + ?Sized> Probe<T> {
-    /// Records it as a part of a key that is given.
-    #[inline]
-    pub fn record(self, value: &T, to: &mut Recorder) {
-        value.record(to);
-    }
-}
-
-/// For what only `Hash` tells apart, where a key is given.
-pub trait Hashes<T: ?Sized>: Sized {
-    /// Records it as a part of a key.
-    #[inline]
-    fn record(self, value: &T, to: &mut Recorder)
-    where
-        T: Hash,
-    {
-        value.hash(to);
-    }
-}
-
-impl<T: ?Sized> Hashes<T> for &Probe<T> {}
-
-/// What can be no key has a type for it all the same, so that the only error is where the key is made.
+/// An argument that cannot be a key has a type all the same. So the only error is where the key is made.
 impl<T: ?Sized> Kept<false, false> for T {
     type Owned = ();
 }
 
-/// For what can be no key.
+/// An argument that cannot be a key.
 pub trait NoArgs<T: ?Sized>: Sized {
     /// Does not compile.
     fn part(self, _argument: &T) -> &'static ()
@@ -115,12 +94,34 @@ pub trait NoArgs<T: ?Sized>: Sized {
 
 impl<T: ?Sized> NoArgs<T> for &Probe<T> {}
 
-/// What is said of a type that can be no key. No type has this trait.
+/// The error for a type that cannot be a key. No type has this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a cache's key",
     label = "cannot be a cache key",
     note = "arguments need `Hash + Eq + Clone`, and no borrows inside: `#[derive(Clone, PartialEq, Eq, Hash)]`",
-    note = "`f32` and `f64` will do, also in slices, vectors and options, and in tuples with numbers, texts and paths",
-    note = "leave an argument out of the key by `skip(…)`, or say what the key is by `key = (…)`, which only needs `Hash`"
+    note = "`f32` and `f64` are keys as well, also in slices, vectors and options, and in tuples with numbers, texts and paths",
+    note = "leave an argument out of the key by `skip(…)`, or give the key by `key = (…)`, which only needs `Hash`"
 )]
 pub trait Key {}
+
+impl<T: Exact + ?Sized> Probe<T> {
+    /// Records a part of a key that the option `key` gives.
+    #[inline]
+    pub fn record(self, value: &T, to: &mut Recorded) {
+        value.record(to);
+    }
+}
+
+/// A part of a key that the option `key` gives, of a type of the user's.
+pub trait Hashes<T: ?Sized>: Sized {
+    /// Records what it hashes.
+    #[inline]
+    fn record(self, value: &T, to: &mut Recorded)
+    where
+        T: Hash,
+    {
+        value.hash(to);
+    }
+}
+
+impl<T: ?Sized> Hashes<T> for &Probe<T> {}

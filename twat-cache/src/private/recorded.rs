@@ -1,27 +1,15 @@
-use std::hash::{Hash, Hasher};
+use std::hash::Hasher;
 
 use smallvec::SmallVec;
-
-use super::exact::Exact;
 use twat_cache_core::Part;
 
-/// A key, or a part of one, that is known by the bytes that were recorded of it. It borrows nothing: what it was made of may be
-/// given away.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded(SmallVec<[u8; SHORT]>);
-
-/// What most keys hash, and is kept without an allocation.
-const SHORT: usize = 64;
-
-impl Recorded {
-    /// Records this value to the last bit.
-    #[inline]
-    pub fn exactly<T: Exact + ?Sized>(value: &T) -> Self {
-        let mut recorder = Recorder::default();
-        value.record(&mut recorder);
-        recorder.finished()
-    }
-}
+/// The bytes that a key, or a part of one, hashes. They are compared instead of it. They borrow nothing, so the arguments can be
+/// moved. Most keys hash at most 64 bytes, and need no allocation.
+///
+/// This is also the hasher that collects them. They are the same on every platform, as those of
+/// [`KeyHasher`](crate::store::KeyHasher).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Recorded(SmallVec<[u8; 64]>);
 
 impl Part for Recorded {
     type Args = Self;
@@ -32,26 +20,7 @@ impl Part for Recorded {
     }
 }
 
-impl Hash for Recorded {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
-    }
-}
-
-/// Keeps what it is given, the same on every platform, as [`KeyHasher`](crate::KeyHasher) takes it.
-#[derive(Debug, Default)]
-pub struct Recorder(SmallVec<[u8; SHORT]>);
-
-impl Recorder {
-    /// What was recorded.
-    #[inline]
-    pub fn finished(self) -> Recorded {
-        Recorded(self.0)
-    }
-}
-
-impl Hasher for Recorder {
+impl Hasher for Recorded {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
@@ -60,7 +29,7 @@ impl Hasher for Recorder {
 
     twat_cache_core::__little_endian_0_1!(|self, bytes| self.0.extend_from_slice(bytes));
 
-    // Never asked for.
+    // Nothing calls this.
     fn finish(&self) -> u64 {
         0
     }
@@ -68,14 +37,16 @@ impl Hasher for Recorder {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::Hash;
+
     use super::*;
 
     #[test]
     fn what_hashes_alike_is_the_same_and_nothing_else() {
         fn recorded(key: &(impl Hash + ?Sized)) -> Recorded {
-            let mut recorder = Recorder::default();
-            key.hash(&mut recorder);
-            recorder.finished()
+            let mut recorded = Recorded::default();
+            key.hash(&mut recorded);
+            recorded
         }
         assert_eq!(recorded(&("a", 1)), recorded(&(String::from("a"), &1)));
         assert_ne!(recorded(&("a", "bc")), recorded(&("ab", "c")));
