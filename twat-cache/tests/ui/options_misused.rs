@@ -69,11 +69,6 @@ impl Thing {
     fn patience_in_what(&self, n: u32) -> u32 {
         n
     }
-
-    #[bcache(skip(self), trust = "everybody")]
-    fn trust_in_whom(&self, n: u32) -> u32 {
-        n
-    }
 }
 
 #[mcache(patience)]
