@@ -77,7 +77,7 @@ pub mod store {
 /// The builder and the store of [`mcache`](fn@mcache).
 #[cfg(feature = "mem")]
 pub mod mem {
-    pub use twat_cache_mem::{Engine, MemBuilder, MemStore, quick_cache};
+    pub use twat_cache_mem::{Engine, Key, MemBuilder, MemStore, Shards, quick_cache};
 }
 
 /// The builder and the stores of [`bcache`](fn@bcache).
