@@ -1,19 +1,21 @@
-//! One entry, one file: a header of 64 bytes, and the archived value.
+//! One entry is one file: a header of 64 bytes and the archived value.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use twat_cache_core::KeyHash;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::system;
-use crate::temp::is_hex;
+use crate::among::meta::Meta;
+use crate::map::ALIGNMENT;
+use crate::system::{self, is_hex, name_of};
 
-/// What stands in front of the archived value: 64 bytes, little-endian.
+/// The 64 bytes before the archived value, little-endian.
 ///
 /// | bytes | |
 /// |---|---|
 /// | 0–7 | `twatfc`, and the version of this format in 16 bits: 1 |
-/// | 8–15 | area: the public name of the namespace |
+/// | 8–15 | the public name of the namespace |
 /// | 16–31 | digest of the arguments |
 /// | 32–39 | length of what follows the header |
 /// | 40–47 | deadline, in nanoseconds since 1970; 0 is never |
@@ -21,7 +23,7 @@ use crate::temp::is_hex;
 /// | 56–63 | xxh3 of the bytes before |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) area: u64,
+    pub(crate) namespace: u64,
     pub(crate) key: KeyHash,
     pub(crate) length: u64,
     pub(crate) deadline: u64,
@@ -31,23 +33,23 @@ pub(crate) struct Header {
 const MAGIC: [u8; 6] = *b"twatfc";
 const FORMAT: u16 = 1;
 
-/// What is not the header of an entry.
+/// Why bytes are not the header of an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoHeader {
-    /// Written by another version of this library.
+    /// Another version of this library has written it.
     Foreign,
     Damaged,
 }
 
 impl Header {
-    pub(crate) const LEN: usize = 64;
+    pub(crate) const LEN: usize = ALIGNMENT;
 
     pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         bytes[..6].copy_from_slice(&MAGIC);
         bytes[6..8].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.key.to_bytes());
-        for (at, word) in [(8, self.area), (32, self.length), (40, self.deadline), (48, self.sum)] {
+        for (at, word) in [(8, self.namespace), (32, self.length), (40, self.deadline), (48, self.sum)] {
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
         let sum = xxh3_64(&bytes[..56]);
@@ -55,7 +57,7 @@ impl Header {
         bytes
     }
 
-    /// The header that these bytes begin with.
+    /// The header at the start of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Result<Self, NoHeader> {
         let Some((bytes, _)) = bytes.split_first_chunk::<{ Self::LEN }>() else { return Err(NoHeader::Damaged) };
         let word = |at: usize| bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
@@ -68,31 +70,53 @@ impl Header {
         let mut key = [0; 16];
         key.copy_from_slice(&bytes[16..32]);
         let key = KeyHash::from_bytes(key);
-        Ok(Self { area: word(8), key, length: word(32), deadline: word(40), sum: word(48) })
+        Ok(Self { namespace: word(8), key, length: word(32), deadline: word(40), sum: word(48) })
+    }
+
+    /// The header of the entry in a file, if the file is one.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        let mut header = [0; Self::LEN];
+        let file = system::open(path).ok()?;
+        system::read_at(&file, &mut header, 0).ok()?;
+        Self::of(&header).ok()
     }
 }
 
-/// The header of the entry in this file, if it is one.
-pub(crate) fn header_in(path: &Path) -> Option<Header> {
-    let mut header = [0; Header::LEN];
-    let file = system::open(path).ok()?;
-    system::read_at(&file, &mut header, 0).ok()?;
-    Header::of(&header).ok()
+/// The file of an entry in the directory of a cache. The first two digits of its name are the part of the directory.
+pub(crate) fn path_in(cache: &Path, key: KeyHash, namespace: u64) -> PathBuf {
+    let name = format!("{key}{namespace:016x}");
+    let mut path = cache.join(&name[..2]);
+    path.push(name);
+    path
 }
 
-/// The name of an entry's file, in the directory named by the first two digits of it: digest and area.
-pub(crate) fn file_name(key: KeyHash, area: u64) -> String {
-    format!("{key}{area:016x}")
+/// Whether a file of this name is an entry of this namespace.
+pub(crate) fn is_in_namespace(path: &Path, namespace: u64) -> bool {
+    name_of(path).ends_with(&format!("{namespace:016x}"))
 }
 
-/// Whether a file of this name is an entry.
-pub(crate) fn is_name(name: &str) -> bool {
-    name.len() == 48 && is_hex(name)
+/// The parts of a cache's directory that entries are in.
+pub(crate) fn parts(cache: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut parts = system::list(cache)?;
+    parts.retain(|path| name_of(path).len() == 2 && is_hex(name_of(path)));
+    Ok(parts)
 }
 
-/// Whether a file of this name is an entry of this area.
-pub(crate) fn is_in_area(name: &str, area: u64) -> bool {
-    is_name(name) && name.ends_with(&format!("{area:016x}"))
+/// The files of all entries in a part.
+pub(crate) fn in_part(part: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = system::list(part)?;
+    files.retain(|path| name_of(path).len() == 48 && is_hex(name_of(path)));
+    Ok(files)
+}
+
+/// Removes an entry, and subtracts it from the count; returns whether it was there. Anything else with its name is moved
+/// aside.
+pub(crate) fn remove(path: &Path, meta: &Meta) -> io::Result<bool> {
+    let removed = system::remove(path)?;
+    if let Some(length) = removed {
+        meta.subtract(length);
+    }
+    Ok(removed.is_some())
 }
 
 #[cfg(test)]
@@ -102,7 +126,7 @@ mod tests {
     #[test]
     fn a_header_comes_back_as_it_was_and_nothing_else_passes_for_one() {
         let key = KeyHash::from_bytes(*b"sixteen bytes ok");
-        let header = Header { area: 1, key, length: 2, deadline: 3, sum: u64::MAX };
+        let header = Header { namespace: 1, key, length: 2, deadline: 3, sum: u64::MAX };
         let bytes = header.to_bytes();
         assert_eq!(Header::of(&bytes), Ok(header));
         for (at, bit) in (0..Header::LEN).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
@@ -120,9 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn names_say_which_area_they_are_of() {
-        let name = file_name(KeyHash::from_bytes([7; 16]), 42);
-        assert_eq!(name.len(), 48);
-        assert!(is_in_area(&name, 42) && !is_in_area(&name, 43) && !is_in_area("tmp", 42));
+    fn a_name_says_which_namespace_it_belongs_to() {
+        let path = path_in(Path::new("cache"), KeyHash::from_bytes([7; 16]), 42);
+        assert_eq!(path.parent(), Some(Path::new("cache/07")));
+        assert_eq!(name_of(&path).len(), 48);
+        assert!(is_in_namespace(&path, 42) && !is_in_namespace(&path, 43));
     }
 }

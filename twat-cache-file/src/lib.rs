@@ -6,66 +6,62 @@
 //! use twat_cache_file::fcache;
 //!
 //! let waves = fcache("waves").dir(dir).wrap(|n: &u32| (0..*n).map(|i| f64::from(i).sin()).collect::<Vec<f64>>());
-//! let view = waves.view(&100_000); // computed once, by one process
-//! assert_eq!(view.len(), 100_000); // and read where it lies, without a copy
+//! let view = waves.view(&100_000); // one process computes it, once
+//! assert_eq!(view.len(), 100_000); // it is read from the file, without a copy
 //! assert_eq!(waves.call(&100_000)[1], view[1]); // or as a value of its own
 //! ```
 //!
-//! Values need [rkyv](https://docs.rs/rkyv)'s derives; numbers, strings, vectors, maps, tuples and options have them.
-//! Arguments need `Hash` and nothing else.
+//! Values need the derives of [rkyv](https://docs.rs/rkyv). Numbers, strings, vectors, maps, tuples and options have them.
+//! Arguments need only `Hash`.
 //!
 //! # When something is wrong
 //!
-//! The function is not affected, and one warning is logged that says what failed and what serves instead. A damaged entry
-//! is computed again. Where nothing can be written, memory serves (as many results as fit into 512 MiB), and writing is
-//! tried again with the next result.
+//! The function is not affected. One warning is logged, which says what has failed and what serves instead. A damaged entry
+//! is computed again. Where nothing can be written, memory serves, with at most 512 MiB of results, and the next result is
+//! the next attempt to write.
 //!
-//! The cache directory is used only if this user owns it and nobody else can write to it or replace it, see
-//! [`Trust`]; otherwise memory serves. Below it no link is followed, and what is in the way of the
-//! cache's own names is moved aside, to a name that ends with `.in-the-way`. A process that was forked without becoming
-//! another program has a memory of its own, and leaves the files to its parent.
+//! The cache directory is used only if this user owns it and nobody else can write to it or replace it, see [`Trust`].
+//! Otherwise memory serves. Below the directory no link is followed. What is in the way of the cache's own names is moved
+//! aside, to a name that ends with `.in-the-way`. A process that was forked without `exec` uses memory of its own, and leaves
+//! the files to its parent.
 //!
-//! After `forget`, `clear` or `refresh` has returned, no process of this machine stores what was begun before (on Linux of 64
-//! bits; elsewhere, parts of files cannot be locked, and this holds within one process). Where that cannot be promised, because
-//! another process has stopped in the middle of storing, they return an error.
+//! After `forget`, `clear` or `refresh` has returned, no process of this machine stores a result whose computation began
+//! before. If another process has stopped while it stores a result, this cannot be promised, and they return an error. On
+//! systems other than 64-bit Linux, ranges of files cannot be locked, and this holds within one process only.
 //!
 //! # What is out of contract
 //!
-//! A file is mapped only when nobody but this user can change it, and an entry is never changed once it is there: it is
-//! replaced or removed, and who has it mapped keeps what was there. What no program can guard against is its own user, who
-//! cuts a mapped file short or writes into it. It is found out with the next call, which looks at the file before it looks
-//! into it; but to read a [`View`] of a file that was cut short meanwhile ends the process (`SIGBUS`), and so does one of which
-//! the disk cannot read a part any more. [`Access::Copy`] never maps entries.
+//! A file is mapped only if nobody but this user can change it. An entry never changes: it is replaced or removed, and its
+//! mappings still show the old one. No program can protect itself from its own user, if that user cuts a mapped file short
+//! or writes into it. The next call notices that, because it checks the file before it reads it. But to read a [`View`] of a
+//! file that was cut short meanwhile ends the process (`SIGBUS`). So does reading a part that the disk cannot read any more.
+//! [`Access::Copy`] never maps entries.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// All of it is in `map.rs`.
+// Only `map.rs` may have it.
 #![deny(unsafe_code)]
 
+mod among;
 mod builder;
-mod claims;
+mod directory;
 mod entry;
+mod evict;
 mod fallback;
-mod load;
-mod lock;
+mod last_check;
 mod map;
 mod memory;
-mod meta;
-mod order;
-mod place;
-mod proof;
-mod prune;
-mod region;
-mod sink;
+mod read;
 mod store;
-mod sweep;
 mod system;
 mod table;
 mod temp;
 mod view;
+mod write;
 
-pub use builder::{Access, FileBuilder, Verify, fcache};
+pub use builder::{FileBuilder, fcache};
 pub use fallback::FileFallback;
 pub use memory::MemoryStore;
+pub use read::{Access, Verify};
 pub use store::FileStore;
 pub use twat_cache_core::{
     Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore, persist,

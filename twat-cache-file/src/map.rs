@@ -1,10 +1,9 @@
-//! All that is `unsafe` in this library: files as memory, archived values that have been validated once, and locks on parts
-//! of files.
+//! All `unsafe` code of this library: files as memory, and archived values that have been validated once.
 //!
-//! The words of rkyv: bytes are *valid* for `T` if `rkyv::access::<T>` accepts them. It looks at all that an archived `T`
-//! can lead to, so a reference made from valid bytes is sound for as long as they do not change.
+//! In rkyv's words, bytes are *valid* for `T` if `rkyv::access::<T>` accepts them. It looks at everything that an archived `T`
+//! leads to. So a reference to valid bytes is sound as long as the bytes do not change.
 
-#![expect(unsafe_code, reason = "none of this can be said otherwise")]
+#![expect(unsafe_code, reason = "a safe library cannot promise any of this")]
 
 use std::fmt;
 use std::fs::File;
@@ -20,11 +19,10 @@ use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
-use crate::entry::Header;
-use crate::proof::Private;
+use crate::system::private::Private;
 
-/// The alignment of what is archived, whether mapped or copied. A page has more.
-pub(crate) const ALIGNMENT: usize = Header::LEN;
+/// The alignment of an archived value, mapped or copied, and the length of the header before it. A page is aligned to more.
+pub(crate) const ALIGNMENT: usize = 64;
 
 /// A header, and the bytes of a value behind it.
 pub(crate) enum Bytes {
@@ -33,25 +31,22 @@ pub(crate) enum Bytes {
 }
 
 impl Bytes {
-    /// Maps the first `len` bytes of a file, of which it must have as many.
+    /// Maps the first `len` bytes of a file. It must have that many.
     pub(crate) fn map(file: &File, len: usize, _proof: Private) -> io::Result<Self> {
-        // SAFETY: the file must not be changed while it is mapped. The proof says that it is a regular file on a local file
-        // system, and that nobody but this user can write to it or to its directory. This user's programs know it as a
-        // cache entry, and those never change: this library makes them read-only before they get their name, and replaces
-        // or removes them as a whole, which a mapping outlives. What else this user does to it is out of contract.
+        // SAFETY: the file must not change while it is mapped. The proof says that it is a regular file on a local file
+        // system, and that nobody but this user can write to it or to its directory. To this user's programs it is a cache
+        // entry, and an entry never changes: this library makes it read-only before it gets its name, and replaces or
+        // removes it as a whole, which a mapping outlives. Whatever else this user does to it is out of contract.
         unsafe { MmapOptions::new().len(len).map(file) }.map(Self::Mapped)
     }
 
-    pub(crate) fn all(&self) -> &[u8] {
-        match self {
+    /// The bytes behind the header.
+    pub(crate) fn payload(&self) -> &[u8] {
+        let all: &[u8] = match self {
             Self::Mapped(map) => map,
             Self::Owned(bytes) => bytes,
-        }
-    }
-
-    /// What stands behind the header.
-    pub(crate) fn payload(&self) -> &[u8] {
-        self.all().get(Header::LEN..).unwrap_or_default()
+        };
+        all.get(ALIGNMENT..).unwrap_or_default()
     }
 
     pub(crate) fn is_mapped(&self) -> bool {
@@ -61,7 +56,7 @@ impl Bytes {
 
 /// Bytes whose payload is valid for `T`.
 pub(crate) struct Checked<T> {
-    // Private, and shared: nobody gets them to change.
+    // Private and shared, so nobody can change them.
     bytes: Arc<Bytes>,
     archived: PhantomData<Arc<T>>,
 }
@@ -78,10 +73,10 @@ impl<T: Portable> Checked<T> {
 
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: `new`, the only one to make a `Checked`, has validated these bytes for `T` by `rkyv::access`, the checked
-        // twin of this function. They have not changed since: owned ones are behind an `Arc` that gives only `&`, mapped ones
-        // by the contract of `Bytes::map`; and `T`, being `Portable`, has no interior mutability. They have not moved either:
-        // a mapping and the buffer of a vector stay where they are.
+        // SAFETY: only `new` makes a `Checked`, and it has validated these bytes for `T` with `rkyv::access`, the checked twin
+        // of this function. They have not changed since: owned bytes are behind an `Arc`, which gives only `&`; mapped bytes
+        // do not change by the contract of `Bytes::map`; and `T` is `Portable`, so it has no interior mutability. They have
+        // not moved either: a mapping and the buffer of a vector stay where they are.
         unsafe { rkyv::access_unchecked::<T>(self.bytes.payload()) }
     }
 
@@ -96,13 +91,13 @@ impl<T> Clone for Checked<T> {
     }
 }
 
-/// The first 64 bytes of a file as eight words that all processes see. They are changed by calls.
+/// The first 64 bytes of a file as eight words that all processes see. System calls change them.
 pub(crate) struct Words(MmapRaw);
 
 impl Words {
     const COUNT: usize = 8;
 
-    /// Maps them; the file must be as long.
+    /// Maps them. The file must have that many bytes.
     pub(crate) fn map(file: &File, _proof: Private) -> io::Result<Self> {
         MmapOptions::new().len(Self::COUNT * 8).map_raw(file).map(Self)
     }
@@ -112,9 +107,10 @@ impl Words {
         assert!(index < Self::COUNT, "there are eight words");
         #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
         let word = self.0.as_mut_ptr().cast::<u64>();
-        // SAFETY: the mapping has 64 bytes, may be read and written, and lives as long as `self`, so the word is inside and
-        // aligned. No code of this process accesses it otherwise; what the kernel writes there for others may be seen in part,
-        // and any value will do. That the file stays as long is part of the contract of `Bytes::map`, and looked at (`Meta::is_whole`).
+        // SAFETY: the mapping has 64 bytes, can be read and written, and exists as long as `self`, so the word is inside and
+        // aligned. No other code of this process accesses it. A write by the kernel for another process may be seen in part,
+        // and every value is a valid number. By the contract of `Bytes::map`, the file does not get shorter; `Meta::is_whole`
+        // looks at that, too.
         unsafe { AtomicU64::from_ptr(word.add(index)) }.load(Ordering::Acquire)
     }
 }
@@ -123,42 +119,4 @@ impl fmt::Debug for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Words(..)")
     }
-}
-
-/// Locks bytes of a file for this handle and its clones, or unlocks them; says whether it could. It waits for nobody.
-///
-/// The bytes need not exist. The kernel takes them back when the last clone is closed.
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) fn lock_bytes(file: &File, at: u64, len: u64, is_locked: bool) -> io::Result<bool> {
-    let kind = if is_locked { libc::F_WRLCK } else { libc::F_UNLCK };
-    match control(file, libc::F_OFD_SETLK, kind, at, len) {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// How many bytes another handle has locked that begin at this place of the file; `None` if none are.
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) fn len_of_lock(file: &File, at: u64) -> io::Result<Option<u64>> {
-    let found = control(file, libc::F_OFD_GETLK, libc::F_WRLCK, at, 1)?;
-    let is_there = libc::c_int::from(found.l_type) != libc::F_UNLCK && u64::try_from(found.l_start) == Ok(at);
-    Ok(u64::try_from(found.l_len).ok().filter(|_| is_there))
-}
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-fn control(file: &File, command: libc::c_int, kind: libc::c_int, at: u64, len: u64) -> io::Result<libc::flock64> {
-    use std::os::fd::AsRawFd;
-    let short = |number| libc::c_short::try_from(number).map_err(|_| io::ErrorKind::InvalidInput);
-    let long = |number| libc::off64_t::try_from(number).map_err(|_| io::ErrorKind::InvalidInput);
-    // SAFETY: `flock64` is made of integers only, for which all zeros are values.
-    let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
-    (lock.l_type, lock.l_whence) = (short(kind)?, short(libc::SEEK_SET)?);
-    (lock.l_start, lock.l_len) = (long(at)?, long(len)?);
-    // SAFETY: the descriptor is open, for `file` is borrowed; both commands that this is called with read one `flock64`, and
-    // may write it: it is ours alone, and outlives the call.
-    if unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut lock) } == 0 {
-        return Ok(lock);
-    }
-    Err(io::Error::last_os_error())
 }

@@ -1,18 +1,19 @@
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rkyv::util::AlignedVec;
 use rkyv::{Archive, rancor};
-use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::{self, RkyvValue};
 use twat_cache_core::{Error, ErrorKind};
 
-use crate::map::{Bytes, Checked};
-use crate::sink::{Ended, Sink};
+use crate::map::{ALIGNMENT, Bytes, Checked};
 
-/// A result where it lies: in a mapped file, or in memory.
+/// A result in its archived form, in a mapped file or in memory.
 ///
-/// It derefs to the archived form of the value, which for a `Vec<f64>` is a vector of `f64` to be indexed, iterated and
-/// sliced like one. Cloning it copies nothing. It stays whole, whatever happens to the entry and its cache.
+/// It derefs to the archived form of the value. For a `Vec<f64>`, that is indexed, iterated and sliced like a vector of `f64`.
+/// To clone a view copies nothing. It does not change, whatever happens to the entry and its cache.
 ///
 /// ```
 /// # let dir = tempfile::tempdir().unwrap();
@@ -26,22 +27,22 @@ use crate::sink::{Ended, Sink};
 /// assert_eq!(view.to_value()?.len(), 1000);
 /// # Ok::<(), twat_cache_file::Error>(())
 /// ```
-// The bound is what makes a view `Send` and `Sync` exactly if what it leads to is.
+// With this bound, a view is `Send` and `Sync` exactly if the archived value is.
 pub struct View<V: Archive>(Checked<V::Archived>);
 
 impl<V: RkyvValue> View<V> {
-    /// A view of a copy of this value, in memory. An error if it cannot be archived.
+    /// A view of a copy of this value, in memory. An error if the value cannot be archived.
     pub fn new(value: &V) -> Result<Self, Error> {
-        match Sink::in_memory().archive(value)? {
-            Ended::Written(sink) => Self::check(sink.into_bytes()),
-            Ended::TooLarge => Err(Error::new(ErrorKind::Codec, "archive a value")),
-        }
+        let mut bytes = AlignedVec::new();
+        bytes.resize(ALIGNMENT, 0);
+        archive(value, &mut bytes)?;
+        Self::check(Bytes::Owned(bytes))
     }
 
     /// The value itself: a copy.
     pub fn to_value(&self) -> Result<V, Error> {
         let attempt = "make a value of its archived form";
-        // The function is not to blame if this panics, and has perhaps not even run.
+        // If the type's own code panics, the function is not to blame, and may not even have run.
         let made = catch_unwind(AssertUnwindSafe(|| rkyv::deserialize::<V, rancor::Error>(self.0.get())));
         match made {
             Ok(made) => made.map_err(|error| Error::new(ErrorKind::Codec, attempt).because(error)),
@@ -57,13 +58,22 @@ impl<V: RkyvValue> View<V> {
     }
 }
 
+/// Writes the archived form of a value. It can be viewed if it is written behind a header.
+pub(crate) fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
+    if align_of::<V::Archived>() > ALIGNMENT {
+        let why = "its archived form is aligned to more than 64 bytes";
+        return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));
+    }
+    persist::archive(value, output)
+}
+
 impl<V: Archive> View<V> {
     /// Whether it is mapped from a file. If not, it is a copy in this process's memory.
     pub fn is_mapped(&self) -> bool {
         self.0.bytes().is_mapped()
     }
 
-    /// The bytes of the archived value: aligned to 64, with the root at their end, as rkyv has it.
+    /// The bytes of the archived value. They are aligned to 64, and their root is at the end, as in rkyv.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.bytes().payload()
     }

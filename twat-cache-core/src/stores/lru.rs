@@ -1,17 +1,19 @@
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use lru::LruCache;
 
 use crate::store::forked;
 use crate::store::guard;
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Args, Clock, Error, Found, KeyHash, KeyedStore, Namespace, Process, Store};
-use lru::LruCache;
+use crate::{Args, Clock, Error, Expiry, Found, KeyHash, KeyedStore, Namespace, Process, Store};
 
-/// Results in memory, least recently used first out: the store of last resort, always compiled in.
+/// Results in memory; the least recently used one is evicted first. This store needs no engine.
 ///
-/// It knows keys by their [`KeyHash`], under a secret that is random in every process, so it keeps no arguments.
-/// All operations take constant time, under one lock; for speed there is `twat-cache-mem`.
+/// It knows keys by their [`KeyHash`], under a secret that is random in every process, so it stores no arguments.
+/// An operation takes constant time, under one lock; `twat-cache-mem` is faster.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,42 +27,73 @@ pub struct LruStore<V> {
     process: Process,
     namespace: Namespace,
     entries: Mutex<Entries<V>>,
-    max_entries: usize,
-    ttl: Option<Duration>,
-    clock: Clock,
+    max_weight: u64,
+    weigh: fn(&V) -> u64,
+    expiry: Expiry,
 }
 
-type Entries<V> = LruCache<KeyHash, Entry<V>>;
+struct Entries<V> {
+    /// `insert_with_ttl` bounds it: a bounded `LruCache` allocates memory for all its entries at once.
+    cache: LruCache<KeyHash, Entry<V>>,
+    /// The weight of all entries together.
+    weight: u64,
+}
 
 struct Entry<V> {
     // Shared, so that values are cloned and dropped outside the lock: both are the user's code.
     value: Arc<V>,
+    weight: u64,
     deadline: Option<Instant>,
 }
 
 impl<V> LruStore<V> {
-    /// A store for this many entries; 0 keeps nothing. They never expire.
+    /// A store for at most this many entries; 0 stores nothing. Entries do not expire.
     pub fn new(max_entries: usize) -> Self {
+        Self::by_weight(max_entries as u64, |_| 1)
+    }
+
+    /// A store for entries that weigh at most `max_weight` together. An entry weighs at least 1.
+    ///
+    /// An entry that is heavier than the limit is not stored, and no other is evicted for it. Entries do not expire.
+    ///
+    /// ```
+    /// use twat_cache_core::{KeyedStore, LruStore, Store};
+    ///
+    /// let store = LruStore::by_weight(10, |text: &String| text.len() as u64);
+    /// for text in ["four", "five5", "a text that is too long"] {
+    ///     store.insert(text, &text.to_owned())?;
+    /// }
+    /// assert_eq!(store.len()?, 2);
+    /// store.insert("two", &"22".to_owned())?;
+    /// assert_eq!((store.get("four")?, store.len()?), (None, 2));
+    /// # Ok::<(), twat_cache_core::Error>(())
+    /// ```
+    pub fn by_weight(max_weight: u64, weigh: fn(&V) -> u64) -> Self {
         Self {
             process: Process::this(),
             namespace: Namespace::process(),
-            // Bounded by `insert`: a bounded `LruCache` allocates for all its entries at once.
-            entries: Mutex::new(LruCache::unbounded()),
-            max_entries,
-            ttl: None,
-            clock: Clock::system(),
+            entries: Mutex::new(Entries::new()),
+            max_weight,
+            weigh,
+            expiry: Expiry::default(),
         }
     }
 
-    /// Entries expire this long after they were stored. Zero keeps nothing.
+    /// An empty store with the same options.
+    #[doc(hidden)]
+    pub fn emptied(&self) -> Self {
+        Self { expiry: self.expiry.clone(), ..Self::by_weight(self.max_weight, self.weigh) }
+    }
+
+    /// Entries expire this long after they were stored. Zero stores nothing.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.expiry.ttl = Some(ttl);
         self
     }
 
-    /// Where to read the time from, for tests.
+    /// Reads the time from this clock, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.expiry.clock = clock;
         self
     }
 
@@ -70,15 +103,44 @@ impl<V> LruStore<V> {
 
     fn entry(&self, digest: KeyHash) -> Result<Option<Found<Arc<V>>>, Error> {
         let mut entries = self.lock()?;
-        let Some(entry) = entries.get(&digest) else { return Ok(None) };
-        let ttl = entry.deadline.map(|deadline| self.clock.remaining(deadline));
+        let Some(entry) = entries.cache.get(&digest) else { return Ok(None) };
+        let ttl = entry.deadline.map(|deadline| self.expiry.clock.remaining(deadline));
         if ttl != Some(None) {
             return Ok(Some(Found { value: entry.value.clone(), ttl: ttl.flatten() }));
         }
-        let expired = entries.pop(&digest);
+        let expired = entries.remove(digest);
         drop(entries);
         drop(expired);
         Ok(None)
+    }
+}
+
+impl<V> Entries<V> {
+    fn new() -> Self {
+        Self { cache: LruCache::unbounded(), weight: 0 }
+    }
+
+    fn put(&mut self, digest: KeyHash, entry: Entry<V>) -> Option<Entry<V>> {
+        self.weight = self.weight.saturating_add(entry.weight);
+        let replaced = self.cache.put(digest, entry);
+        self.without(replaced)
+    }
+
+    fn remove(&mut self, digest: KeyHash) -> Option<Entry<V>> {
+        let removed = self.cache.pop(&digest);
+        self.without(removed)
+    }
+
+    /// Removes the least recently used entry if all together weigh more than this.
+    fn evict(&mut self, max_weight: u64) -> Option<Entry<V>> {
+        let evicted = if self.weight > max_weight { self.cache.pop_lru() } else { None };
+        self.without(evicted.map(|(_, entry)| entry))
+    }
+
+    /// Subtracts the weight of what was removed.
+    fn without(&mut self, removed: Option<Entry<V>>) -> Option<Entry<V>> {
+        self.weight = self.weight.saturating_sub(removed.as_ref().map_or(0, |entry| entry.weight));
+        removed
     }
 }
 
@@ -86,17 +148,17 @@ impl<V: Send + Sync> Store for LruStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        Ok(self.lock()?.len())
+        Ok(self.lock()?.cache.len())
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let cleared = std::mem::replace(&mut *self.lock()?, LruCache::unbounded());
+        let cleared = std::mem::replace(&mut *self.lock()?, Entries::new());
         drop(cleared);
         Ok(())
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.ttl
+        self.expiry.ttl
     }
 
     fn describe(&self) -> String {
@@ -115,13 +177,13 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let digest = self.namespace.digest_of(key);
-        let removed = self.lock()?.pop(&digest);
-        let lives = |deadline| self.clock.remaining(deadline).is_some();
-        Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(lives)))
+        let removed = self.lock()?.remove(digest);
+        let is_valid = |deadline| self.expiry.clock.remaining(deadline).is_some();
+        Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(is_valid)))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
-        // A value whose `Clone` panics is as good as none: the function can still give it.
+        // If the value's `Clone` panics, the function can still compute the value.
         guard("copy a value", || {
             let found = self.entry(self.namespace.digest_of(key))?;
             Ok(found.map(|Found { value, ttl }| Found { value: V::clone(&value), ttl }))
@@ -130,19 +192,22 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
 
     fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         let digest = self.namespace.digest_of(key);
-        let ttl = self.ttl.into_iter().chain(time).min();
-        if self.max_entries == 0 || ttl == Some(Duration::ZERO) {
-            let replaced = self.lock()?.pop(&digest);
+        let ttl = self.expiry.within(time);
+        let weight = guard("weigh a result", || Ok((self.weigh)(value).max(1)))?;
+        if weight > self.max_weight || ttl == Some(Duration::ZERO) {
+            let replaced = self.lock()?.remove(digest);
             drop(replaced);
             return Ok(());
         }
-        let deadline = ttl.and_then(|_| self.clock.deadline(ttl));
-        let entry = Entry { value: Arc::new(guard("store a result", || Ok(value.clone()))?), deadline };
+        let value = Arc::new(guard("store a result", || Ok(value.clone()))?);
+        let deadline = ttl.and_then(|_| self.expiry.clock.deadline(ttl));
         let mut entries = self.lock()?;
-        let replaced = entries.put(digest, entry);
-        let evicted = if entries.len() > self.max_entries { entries.pop_lru() } else { None };
+        let replaced = entries.put(digest, Entry { value, weight, deadline });
+        // Of entries that weigh 1, one is enough.
+        let evicted = entries.evict(self.max_weight);
+        let more: Vec<_> = iter::from_fn(|| entries.evict(self.max_weight)).collect();
         drop(entries);
-        drop((replaced, evicted));
+        drop((replaced, evicted, more));
         Ok(())
     }
 }
@@ -150,8 +215,8 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
 impl<V> fmt::Debug for LruStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LruStore")
-            .field("max_entries", &self.max_entries)
-            .field("ttl", &self.ttl)
+            .field("max_weight", &self.max_weight)
+            .field("ttl", &self.expiry.ttl)
             .finish_non_exhaustive()
     }
 }

@@ -1,107 +1,105 @@
-//! How a store comes to its directory.
+//! How a store opens its directory, and notices that it has to be opened again.
 
+use std::cell::Cell;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use twat_cache_core::persist::{RkyvValue, within_rkyv};
-use twat_cache_core::{Error, ErrorKind};
+use twat_cache_core::persist::{RkyvValue, prepare_below, prepare_root, within_rkyv};
+use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace};
 
 use super::FileStore;
-use crate::place::{Place, dir_name};
-use crate::table::moment;
+use crate::directory::Directory;
+use crate::last_check::uptime;
 
 /// Less than it takes to fork, in nanoseconds: memory has to be set up for the new process.
 const FORK: u64 = 20_000;
 
 impl<V: RkyvValue> FileStore<V> {
-    /// An error in a process that was forked from the one that has made this: there, locks may be held by threads that are
-    /// missing, and files locked by the parent.
+    /// An error in a process that was forked from the one that has made this store. There, threads that hold locks may be
+    /// missing, and files may be locked by the parent.
     #[inline]
-    pub(super) fn at_home(&self, now: u64) -> Result<(), Error> {
-        if now.wrapping_sub(self.at_home.load(Ordering::Relaxed)) <= FORK {
+    pub(super) fn check_process(&self, now: u64) -> Result<(), Error> {
+        if self.same_process.passes(now, FORK, || !self.process.is_forked()) {
             return Ok(());
         }
-        if self.process.is_forked() {
-            let why = "this process was made by `fork`, and the files are its parent's";
-            return Err(Error::new(ErrorKind::Unavailable, "use the cache").at(self.path()).because(why));
-        }
-        self.at_home.store(now, Ordering::Relaxed);
-        Ok(())
+        let why = "this process was made by `fork`, and the files are its parent's";
+        Err(Error::new(ErrorKind::Unavailable, "use the cache").at(self.path()).because(why))
     }
 
     /// The directory, opened if need be.
-    pub(super) fn place(&self) -> Result<Arc<Place>, Error> {
-        self.at_home(moment())?;
-        let place = self.place.read().clone();
-        match place.filter(|place| place.meta.is_sound()) {
-            Some(place) => Ok(place),
+    pub(super) fn directory(&self) -> Result<Arc<Directory>, Error> {
+        self.check_process(uptime())?;
+        let directory = self.directory.read().clone();
+        match directory.filter(|directory| directory.meta.is_in_use()) {
+            Some(directory) => Ok(directory),
             None => self.reopen(|_| true),
         }
     }
 
-    /// The directory, to change something in it.
-    pub(super) fn place_to(&self, attempt: &'static str) -> Result<Arc<Place>, Error> {
-        let mut place = self.place()?;
-        if !place.meta.is_writable() && place.meta.could_be_writable() {
-            place = self.reopen(|place| place.meta.is_writable())?;
-        }
-        if place.meta.is_writable() {
-            return Ok(place);
-        }
-        let error = io::Error::from(io::ErrorKind::PermissionDenied);
-        Err(Error::from(error).attempting(attempt).at(self.path()))
-    }
-
-    /// Removes something; says whether anything was there. Where others have come to look elsewhere meanwhile, at counters that
-    /// were made anew because ours were lost, it is done there again.
-    pub(super) fn change(
+    /// Changes something in the directory. If its counters were lost meanwhile, other processes use new ones. Then it is
+    /// opened again, and the change is repeated.
+    pub(super) fn change<T>(
         &self,
         attempt: &'static str,
-        change: impl Fn(&Place) -> Result<bool, Error>,
-    ) -> Result<bool, Error> {
-        let mut was_there = false;
-        for _ in 0..8 {
-            let place = self.place_to(attempt)?;
-            was_there |= change(&place)?;
-            if place.meta.is_sound() {
-                return Ok(was_there);
+        mut change: impl FnMut(&Directory, bool) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let refused = |kind: io::ErrorKind| Error::from(io::Error::from(kind)).attempting(attempt).at(self.path());
+        for repetition in 0..8 {
+            let mut directory = self.directory()?;
+            if !directory.meta.is_writable && directory.meta.could_be_writable() {
+                directory = self.reopen(|directory| directory.meta.is_writable)?;
+            }
+            if !directory.meta.is_writable {
+                return Err(refused(io::ErrorKind::PermissionDenied));
+            }
+            let changed = change(&directory, repetition > 0)?;
+            if directory.meta.is_in_use() {
+                return Ok(changed);
             }
         }
-        Err(Error::from(io::Error::from(io::ErrorKind::Interrupted)).attempting(attempt).at(self.path()))
+        Err(refused(io::ErrorKind::Interrupted))
     }
 
-    /// Opens the directory, unless somebody else has by now, and it will do.
+    /// Opens the directory, unless another thread has opened one that will do.
     #[cold]
-    fn reopen(&self, will_do: impl Fn(&Place) -> bool) -> Result<Arc<Place>, Error> {
+    fn reopen(&self, will_do: impl Fn(&Directory) -> bool) -> Result<Arc<Directory>, Error> {
         let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
-        let root = self.root.as_deref().ok_or_else(nowhere)?;
-        // This logs, too.
-        let dir = Place::prepare(root, &dir_name(&self.options.name), self.options.trust)?;
-        let (place, damage) = self.open_anew(&dir, will_do)?;
-        // Only now: it is the program's own logger, which may use this very cache.
+        let (root, name) = self.path.parent().zip(self.path.file_name()).ok_or_else(nowhere)?;
+        let path = prepare_root(root, self.options.trust)?.join(name);
+        prepare_below(&path, self.options.trust)?;
+        // Nobody can use the directory before it is open, so all threads wait for the one that opens it.
+        let mut slot = self.directory.write();
+        if let Some(directory) = slot.clone().filter(|directory| directory.meta.is_in_use() && will_do(directory)) {
+            return Ok(directory);
+        }
+        // Its counters are lost, or their file was cut short. They must not be read again.
+        *slot = None;
+        self.table.clear();
+        let secret = self.secret.get().copied();
+        let (directory, damage) =
+            Directory::open(&path, secret, |root| within_rkyv::<V>(&self.options.versioned(root)))?;
+        let directory = Arc::new(directory);
+        let _ = self.secret.set(directory.meta.secret);
+        let _ = self.namespace.set(directory.namespace);
+        *slot = Some(directory.clone());
+        // The program's own logger may use this very cache.
+        drop(slot);
         if let Some(damage) = damage {
             self.warned.warn(&damage, "they are made anew");
         }
-        Ok(place)
+        Ok(directory)
     }
+}
 
-    fn open_anew(&self, dir: &Path, will_do: impl Fn(&Place) -> bool) -> Result<(Arc<Place>, Option<Error>), Error> {
-        // Nobody has a use for the directory before it is open, so all wait for the one who opens it.
-        let mut slot = self.place.write();
-        if let Some(place) = slot.clone().filter(|place| place.meta.is_sound() && will_do(place)) {
-            return Ok((place, None));
-        }
-        // Its counters are gone, or have lost the ground under them: they must not be looked at again.
-        *slot = None;
-        self.table.clear();
-        let (place, damage) =
-            Place::open(dir, self.secret.get().copied(), |root| within_rkyv::<V>(&self.options.versioned(root)))?;
-        let place = Arc::new(place);
-        let _ = self.secret.set(place.meta.secret());
-        let _ = self.namespace.set(place.namespace);
-        *slot = Some(place.clone());
-        Ok((place, damage))
+/// The digest of a key. It is made once for each namespace, because to hash a key runs the user's code.
+#[derive(Default)]
+pub(super) struct Digest(Cell<Option<(Namespace, KeyHash)>>);
+
+impl Digest {
+    pub(super) fn of<K: Args + ?Sized>(&self, key: &K, directory: &Directory) -> KeyHash {
+        let known = self.0.get().filter(|(namespace, _)| *namespace == directory.namespace);
+        let (namespace, digest) = known.unwrap_or_else(|| (directory.namespace, directory.digest(key)));
+        self.0.set(Some((namespace, digest)));
+        digest
     }
 }

@@ -1,0 +1,6 @@
+//! What the processes that use a cache share. It knows nothing about entries.
+
+pub(crate) mod claims;
+pub(crate) mod lock;
+pub(crate) mod meta;
+pub(crate) mod order;

@@ -1,0 +1,202 @@
+//! The directory of one cache, while it is open.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use twat_cache_core::persist::{RkyvValue, trust};
+use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket};
+
+use crate::among::claims::Claims;
+use crate::among::meta::Meta;
+use crate::among::order::Verdict;
+use crate::entry::{self, Header};
+use crate::evict::Evictor;
+use crate::system::{self, is_hex};
+use crate::temp::{self, Temp};
+use crate::write::write;
+
+/// The name of a cache's directory in the cache directory: some readable characters, and a digest, so that no two caches have
+/// the same one.
+pub(crate) fn name_for(cache: &str) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let readable: String = cache.chars().map(|c| if is_plain(&c) { c } else { '_' }).take(40).collect();
+    let digest = Namespace::from_secret([0; 16]).with("directory", cache).id();
+    format!("{readable}-{digest:016x}")
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(crate) path: PathBuf,
+    /// The user who has opened it.
+    pub(crate) owner: u32,
+    pub(crate) meta: Meta,
+    /// Whether other machines may change entries, which is noticed only if a file is opened.
+    pub(crate) is_remote: bool,
+    pub(crate) namespace: Namespace,
+    /// The public name of the namespace.
+    pub(crate) namespace_id: u64,
+    pub(crate) claims: Arc<Claims>,
+    pub(crate) evictor: Evictor,
+}
+
+impl Directory {
+    /// Opens a directory that is prepared, and removes what killed processes have left there. Also returns the damage that was
+    /// repaired.
+    ///
+    /// If the secret is lost, the `known` one is used. `within` makes this cache's namespace from the directory's.
+    pub(crate) fn open(
+        path: &Path,
+        known: Option<[u8; 16]>,
+        within: impl FnOnce(&Namespace) -> Namespace,
+    ) -> Result<(Self, Option<Error>), Error> {
+        let (meta, damage) = Meta::open(path, known)?;
+        if meta.is_writable {
+            let tmp = path.join("tmp");
+            trust::make_dir(&tmp, trust::is_own).map_err(|error| Error::from(error).at(&tmp))?;
+            temp::sweep(&tmp, temp::is_name);
+            temp::sweep(&path.join("lock"), |name| name == "room" || name.len() == 32 && is_hex(name));
+        }
+        let namespace = within(&Namespace::from_secret(meta.secret));
+        let directory = Self {
+            path: path.to_owned(),
+            owner: system::owner(),
+            meta,
+            is_remote: !system::is_local(path),
+            namespace,
+            namespace_id: namespace.id(),
+            claims: Claims::new(path.join("lock")),
+            evictor: Evictor::default(),
+        };
+        Ok((directory, damage))
+    }
+
+    pub(crate) fn digest<K: Args + ?Sized>(&self, key: &K) -> KeyHash {
+        self.namespace.digest_of(key)
+    }
+
+    /// The file of an entry. It need not exist.
+    pub(crate) fn path_of(&self, digest: KeyHash) -> PathBuf {
+        entry::path_in(&self.path, digest, self.namespace_id)
+    }
+
+    /// Stores an entry, and evicts others for it. Returns false if its computation is outdated.
+    ///
+    /// If the entry is larger than the limit, it is not stored, and the one that it would have replaced is removed. Without a
+    /// `ticket`, which belongs to a computation, the value is current.
+    pub(crate) fn store<V: RkyvValue>(
+        &self,
+        digest: KeyHash,
+        value: &V,
+        deadline: u64,
+        max_bytes: u64,
+        ticket: Option<Ticket>,
+    ) -> Result<bool, Error> {
+        let path = self.path_of(digest);
+        let failed = |error: Error| error.attempting("write an entry").at(&path);
+        let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
+        let written = write(&self.path.join("tmp"), header, value, max_bytes).map_err(failed)?;
+        let bytes = written.as_ref().map_or(0, |(_, bytes)| *bytes);
+        // It is counted before it gets its name, because the process may be killed in between. An excess is corrected when
+        // entries are listed; an entry that was not counted might never be.
+        let mut held = self.meta.add(bytes, max_bytes / 16);
+        let stored = self.put(&path, digest, written.map(|(file, _)| file), ticket);
+        let excess = stored.as_ref().map_or(bytes, |stored| stored.unwrap_or(bytes));
+        if excess > 0 {
+            held = self.meta.subtract(excess);
+        }
+        let is_current = stored.map_err(|error| failed(error.into()))?.is_some();
+        // Also if nothing was replaced: a process that removed the entry may have been killed before it could tell others.
+        self.meta.outdate().map_err(|error| failed(error.into()))?;
+        if held > max_bytes {
+            self.evictor.make_room(&self.path, &self.meta, max_bytes, &path);
+        }
+        Ok(is_current)
+    }
+
+    /// Gives the file of a new entry its name. If there is none, removes the entry with that name. Returns how many bytes were
+    /// replaced, or `None` if the computation is outdated.
+    fn put(&self, path: &Path, digest: KeyHash, new: Option<Temp>, ticket: Option<Ticket>) -> io::Result<Option<u64>> {
+        // Nobody removes the entry between this check and its rename.
+        let mut turn = self.meta.order.turn(digest)?;
+        match turn.judge(ticket) {
+            Verdict::Current => {}
+            Verdict::Outdated => return Ok(None),
+            Verdict::InDoubt => {
+                // Nothing outdated is found if there is no entry. The process that was passed by must not store one either.
+                if turn.is_passed_by() {
+                    turn.raise()?;
+                }
+                return entry::remove(path, &self.meta).map(|_| None);
+            }
+        }
+        if let Some(refresh) = ticket.filter(|ticket| ticket.is_refresh) {
+            turn.note_refresh(refresh)?;
+        }
+        let Some(new) = new else { return entry::remove(path, &self.meta).map(|_| Some(0)) };
+        let replaced = new.replace(path)?;
+        // If this process was stopped meanwhile, another one may have passed by. Then it has raised the barrier.
+        if turn.is_outdated()? {
+            self.meta.subtract(replaced);
+            return system::remove(path).map(|_| None);
+        }
+        Ok(Some(replaced))
+    }
+
+    /// Removes an entry; returns whether it was there and valid.
+    pub(crate) fn remove(&self, digest: KeyHash, expiry: &Expiry) -> Result<bool, Error> {
+        let path = self.path_of(digest);
+        let remove = || {
+            // A file that cannot be read is removed as well, and counts as valid.
+            let is_valid = Header::read(&path).is_none_or(|header| expiry.allows(header.deadline));
+            let mut turn = self.meta.order.turn(digest)?;
+            let removed = turn.raise().and_then(|()| entry::remove(&path, &self.meta));
+            let is_certain = !turn.is_passed_by();
+            drop(turn);
+            // Also if nothing was removed, as in `store`.
+            self.meta.outdate()?;
+            let removed = removed?;
+            if is_certain { Ok(removed && is_valid) } else { Err(stopped()) }
+        };
+        remove().map_err(|error| Error::from(error).attempting("remove an entry").at(&path))
+    }
+
+    /// How many entries this namespace has.
+    pub(crate) fn len(&self) -> io::Result<usize> {
+        let mut len = 0;
+        self.each(|path| {
+            len += usize::from(system::stat_of(path).is_ok_and(|found| found.is_own_file()));
+            Ok(())
+        })?;
+        Ok(len)
+    }
+
+    /// Removes all entries of this namespace.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        let is_certain = self.meta.order.raise_all()?;
+        let cleared = self.each(|path| entry::remove(path, &self.meta).map(drop));
+        self.meta.outdate().and(cleared)?;
+        if is_certain { Ok(()) } else { Err(stopped()) }
+    }
+
+    /// Visits the files of all entries of this namespace. It continues after an error, and returns the last one.
+    fn each(&self, mut visit: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+        let mut result = Ok(());
+        for part in entry::parts(&self.path)? {
+            let files = entry::in_part(&part).unwrap_or_else(|error| {
+                result = Err(error);
+                Vec::new()
+            });
+            for path in files.iter().filter(|path| entry::is_in_namespace(path, self.namespace_id)) {
+                result = visit(path).and(result);
+            }
+        }
+        result
+    }
+}
+
+/// The other process may still store its entry when it goes on.
+fn stopped() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "another process that stores an entry has stopped")
+}
