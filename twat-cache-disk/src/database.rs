@@ -29,8 +29,8 @@ pub(crate) struct Database {
     process: Process,
     engine: RwLock<Option<Engine>>,
     was_open: AtomicBool,
-    /// Locked while the engine is opened. The engine logs meanwhile, and a logger may use this very cache: then it is
-    /// borrowed.
+    /// Locked and borrowed while the engine is opened. The engine logs meanwhile, and a logger may use this very cache: that
+    /// call finds it borrowed by its own thread, and does not wait.
     pause: ReentrantMutex<RefCell<Option<Pause>>>,
     /// Found in the database when it is first opened, and given to those that take its place.
     secret: OnceLock<[u8; 16]>,
@@ -132,7 +132,7 @@ impl Database {
         let busy = || Error::new(ErrorKind::Io, "wait until the database is opened").at(&self.dir);
         let was_open = self.was_open.load(Ordering::Acquire);
         let lock = if was_open { self.pause.try_lock() } else { Some(self.pause.lock()) };
-        // Also without the lock: another thread may have it for a moment, only to look here.
+        // Also without the lock: another thread may have it only to look here.
         if let Ok(engine) = RwLockReadGuard::try_map(self.engine.read(), Option::as_ref) {
             return Ok(engine);
         }

@@ -28,7 +28,7 @@ impl log::Log for Caller {
 
     fn log(&self, _: &log::Record<'_>) {
         if let Some(memo) = self.0.get() {
-            assert_eq!(memo.call(&7), value(7))
+            assert_eq!(memo.call(&7), value(7));
         }
     }
 
