@@ -1,12 +1,13 @@
 //! The database of a directory: opened when it is first used, closed when it fails, and opened again later.
 
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{MappedRwLockReadGuard, Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{MappedRwLockReadGuard, Mutex, ReentrantMutex, RwLock, RwLockReadGuard};
 use twat_cache_core::persist::{prepare_below, prepare_root, trust};
 use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
 
@@ -27,8 +28,10 @@ pub(crate) struct Database {
     /// A forked process has neither the threads nor the locks of the engine.
     process: Process,
     engine: RwLock<Option<Engine>>,
-    /// Locked while the engine is opened.
-    pause: Mutex<Option<Pause>>,
+    was_open: AtomicBool,
+    /// Locked and borrowed while the engine is opened. The engine logs meanwhile, and a logger may use this very cache: that
+    /// call finds it borrowed by its own thread, and does not wait.
+    pause: ReentrantMutex<RefCell<Option<Pause>>>,
     /// Found in the database when it is first opened, and given to those that take its place.
     secret: OnceLock<[u8; 16]>,
     pub(crate) usage: Arc<Mutex<Usage>>,
@@ -66,7 +69,8 @@ impl Database {
             max_bytes,
             process,
             engine: RwLock::new(None),
-            pause: Mutex::new(None),
+            was_open: AtomicBool::new(false),
+            pause: ReentrantMutex::default(),
             secret: OnceLock::new(),
             usage: Arc::default(),
             changes: Changes::new(),
@@ -125,12 +129,15 @@ impl Database {
     fn open(&self, trust: Trust) -> Result<MappedRwLockReadGuard<'_, Engine>, Error> {
         // At first, other threads wait until the database is open. Later they do not, and memory serves: it can take long to
         // read all of a database that may be damaged.
-        let busy = || Error::new(ErrorKind::Io, "wait until the database is opened again").at(&self.dir);
-        let is_first = self.secret.get().is_none();
-        let mut pause = if is_first { self.pause.lock() } else { self.pause.try_lock().ok_or_else(busy)? };
+        let busy = || Error::new(ErrorKind::Io, "wait until the database is opened").at(&self.dir);
+        let was_open = self.was_open.load(Ordering::Acquire);
+        let lock = if was_open { self.pause.try_lock() } else { Some(self.pause.lock()) };
+        // Also without the lock: another thread may have it only to look here.
         if let Ok(engine) = RwLockReadGuard::try_map(self.engine.read(), Option::as_ref) {
             return Ok(engine);
         }
+        let lock = lock.ok_or_else(busy)?;
+        let mut pause = lock.try_borrow_mut().map_err(|_| busy())?;
         if let Some(pause) = pause.as_ref().filter(|pause| Instant::now() < pause.end) {
             return Err(Error::new(pause.kind, "open the database").at(&self.dir).because(pause.reason.clone()));
         }
@@ -138,7 +145,9 @@ impl Database {
             *pause = Some(Pause::after(pause.as_ref(), error));
         })?;
         *self.engine.write() = Some(engine);
+        self.was_open.store(true, Ordering::Release);
         drop(pause);
+        drop(lock);
         // Without a lock: a logger is the program's own, and may use this very cache.
         if let Some((damage, aside)) = moved {
             WarnOnce::new().warn(&damage, format_args!("it was moved to {}, and a new one is made", aside.display()));
@@ -213,12 +222,12 @@ impl Database {
         let error = if is_full { error } else { Error::new(ErrorKind::Io, "write to the database").because(error) };
         let error = error.at(&self.dir);
         // In the same order as in `open`.
-        let mut pause = self.pause.lock();
+        let lock = self.pause.lock();
         // If it was opened again by now, the new engine has not failed.
         let failed = self.engine.write().take_if(|engine| *engine.has_failed.get_mut());
         if let Some(engine) = failed {
-            *pause = Some(Pause::after(pause.as_ref(), &error));
-            drop(pause);
+            lock.replace_with(|pause| Some(Pause::after(pause.as_ref(), &error)));
+            drop(lock);
             // The engine may have given up because of damage, which would make the next one give up, too.
             if !is_full {
                 let _ = trust::options().write(true).create(true).truncate(false).open(self.dir.join(SUSPECT));

@@ -110,6 +110,12 @@ impl<V> DiskStore<V> {
             && self.options.expiry.allows(header.deadline)
     }
 
+    /// Whether this store may keep an entry. Another one of its name may have a larger limit.
+    fn fits(&self, key: Key, entry: &[u8]) -> bool {
+        // The engine's values have at most 4 GiB.
+        size(key, entry).cast_unsigned() <= self.options.max_bytes && u32::try_from(entry.len()).is_ok()
+    }
+
     fn look<K: Args + ?Sized>(&self, key: &K) -> Result<Option<(V, Header)>, Error> {
         if !self.options.keeps() {
             return Ok(None);
@@ -121,7 +127,7 @@ impl<V> DiskStore<V> {
             return Ok(None);
         };
         let value = self.codec.decode(&entry[Header::LEN..]).map_err(|error| error.at(self.path()))?;
-        if entries.bounds.is_old(header.epoch) {
+        if entries.bounds.is_old(header.epoch) && self.fits(key, &entry) {
             self.renew(key, header);
         }
         Ok(Some((value, header)))
@@ -197,9 +203,7 @@ impl<V> DiskStore<V> {
         let key = self.entries()?.key(key);
         let mut entry = vec![0; Header::LEN];
         self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        // The engine's values have at most 4 GiB.
-        let fits = size(key, &entry).cast_unsigned() <= self.options.max_bytes && u32::try_from(entry.len()).is_ok();
-        let is_kept = fits && self.options.expiry.within(time) != Some(Duration::ZERO);
+        let is_kept = self.fits(key, &entry) && self.options.expiry.within(time) != Some(Duration::ZERO);
         let header = Header { codec: self.codec.id(), epoch: 0, deadline: self.options.expiry.deadline(time) };
         self.with("write an entry", |entries, engine| {
             let changes = &entries.database.changes;
@@ -300,7 +304,8 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
             let changes = &entries.database.changes;
             let mut last = changes.lock(&key);
             let removed = self.take(entries, engine, key);
-            *last = Change { key: Some(key), number: changes.begin().number };
+            // If it is still there, an earlier refresh must remove it.
+            *last = Change { key: removed.is_ok().then_some(key), number: changes.begin().number };
             removed
         })
     }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use twat_cache_core::testing::Counter;
 use twat_cache_core::testing::persistent::{Persistent, hits, insert_all, value};
-use twat_cache_disk::{DiskBuilder, DiskStore, ManualClock, Store as _, bcache};
+use twat_cache_core::testing::{Counter, text};
+use twat_cache_disk::{DiskBuilder, DiskStore, KeyedStore as _, ManualClock, Store as _, bcache};
 
 const DISK: Persistent<DiskStore<String>> = Persistent {
     open: |options| DiskBuilder::from(options).open(),
@@ -137,4 +137,15 @@ fn entries_in_use_of_one_version_stay_while_another_is_filled() {
     insert_all(&few, [5]);
     insert_all(&many, 2000..2050);
     assert_eq!(hits(&few, [5]), 1);
+}
+
+#[test]
+fn a_smaller_limit_evicts_nothing_for_an_entry_that_is_larger() {
+    let dir = tempfile::tempdir().unwrap();
+    let [large, small] =
+        [1 << 20, 10_000].map(|limit| bcache("numbers").dir(dir.path()).max_bytes(limit).open().unwrap());
+    // Of 40 KB each: the first one is old in the end.
+    (0..25).for_each(|key| large.insert(&key, &text(key, 5000)).unwrap());
+    assert!(small.get(&0_u64).unwrap() == Some(text(0, 5000)));
+    assert_eq!(large.len().unwrap(), 25);
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process;
 
 use common::{call_all, computed_anew, memo, until_stored, was_moved_aside};
+use twat_cache_core::Ticket;
 use twat_cache_core::testing::child::{Child, Task, command};
 use twat_cache_core::testing::system::run;
 use twat_cache_core::testing::{assert_one_warning, record_logs, volatile_dir, warnings};
@@ -86,13 +87,15 @@ fn where_files_may_not_be_as_long_as_the_engine_makes_them_memory_serves() {
     assert_eq!(computed_anew(dir.path(), 0..40), 0);
 }
 
+/// From now on, this process may write files of at most this many bytes.
+fn limit(bytes: &str) {
+    let process = process::id().to_string();
+    assert!(run("prlimit", &[&"--pid", &process, &format!("--fsize={bytes}:unlimited")]));
+}
+
 #[test]
 fn child_whose_limit_is_lowered() {
     let Some(task) = Task::given() else { return };
-    let limit = |bytes: &str| {
-        let process = process::id().to_string();
-        assert!(run("prlimit", &[&"--pid", &process, &format!("--fsize={bytes}:unlimited")]));
-    };
     let (memo, computed) = memo(&task.dir);
     call_all(&memo, 0..10);
     limit("1000000");
@@ -108,6 +111,26 @@ fn child_whose_limit_is_lowered() {
 fn a_limit_on_file_sizes_that_is_lowered_is_noticed_before_it_is_met() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(Child::start("child_whose_limit_is_lowered", dir.path()).finish(), ["done"]);
+}
+
+#[test]
+fn child_that_cannot_remove() {
+    let Some(task) = Task::given() else { return };
+    let store = bcache("numbers").dir(&task.dir).open::<u64>().unwrap();
+    store.insert(&1, &1).unwrap();
+    let refresh = Ticket { is_refresh: true, ..store.begin(&1) };
+    limit("1000000");
+    store.remove(&1).unwrap_err();
+    limit("unlimited");
+    assert!(!store.insert_begun(&1, &2, refresh).unwrap());
+    assert_eq!(store.get(&1).unwrap(), None, "it is older than the refresh");
+    task.say("done");
+}
+
+#[test]
+fn after_a_removal_that_failed_a_refresh_leaves_nothing_older() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Child::start("child_that_cannot_remove", dir.path()).finish(), ["done"]);
 }
 
 #[test]
