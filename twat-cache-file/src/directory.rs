@@ -131,8 +131,9 @@ impl Directory {
                 return entry::remove(path, &self.meta).map(|_| None);
             }
         }
-        if let Some(refresh) = ticket.filter(|ticket| ticket.is_refresh) {
-            turn.note_refresh(refresh)?;
+        let refresh = ticket.filter(|ticket| ticket.is_refresh);
+        if let Some(refresh) = refresh {
+            turn.begin_refresh(refresh)?;
         }
         let Some(new) = new else { return entry::remove(path, &self.meta).map(|_| Some(0)) };
         let replaced = new.replace(path)?;
@@ -140,6 +141,10 @@ impl Directory {
         if turn.is_outdated()? {
             self.meta.subtract(replaced);
             return system::remove(path).map(|_| None);
+        }
+        if refresh.is_some() {
+            // If this fails, an earlier refresh that ends later removes the entry.
+            let _ = turn.end_refresh();
         }
         Ok(Some(replaced))
     }

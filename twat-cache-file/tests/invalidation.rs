@@ -171,7 +171,7 @@ fn storing_and_removing_other_entries_invalidates_no_computation() {
     let stripe = |key: u64| {
         let name = here.path_of(&key).unwrap().file_name().unwrap().to_str().unwrap()[..32].to_owned();
         let [low, high] = [28, 30].map(|at| u16::from_str_radix(&name[at..at + 2], 16).unwrap());
-        (high << 8 | low) % 512
+        (high << 8 | low) % 1024
     };
     let neighbour = (1..100_000).find(|key| stripe(*key) == stripe(0)).unwrap();
     let tickets = [here.begin(&0_u64), there.begin(&neighbour), here.begin(&0_u64)];
@@ -185,4 +185,28 @@ fn storing_and_removing_other_entries_invalidates_no_computation() {
     let stranger = (1..100_000).find(|key| stripe(*key) != stripe(0)).unwrap();
     there.remove(&stranger).unwrap();
     assert!(insert(&here, 0, "third", ticket));
+}
+
+/// As if its process was killed before the result got its name.
+#[test]
+fn a_refresh_that_could_not_store_its_result_keeps_no_older_one() {
+    let dir = volatile_dir();
+    let [here, there] = [(); 2].map(|()| open(dir.path()));
+    here.insert(&1_u64, &"oldest".to_owned()).unwrap();
+    let [first, second] = [&here, &there].map(|store| Ticket { is_refresh: true, ..store.begin(&1_u64) });
+    // Something is in the way of the directory of the entry, and cannot be moved aside.
+    let path = here.path_of(&1_u64).unwrap();
+    let part = path.parent().unwrap();
+    let aside = |number: u32| match number {
+        1 => part.with_extension("in-the-way"),
+        _ => part.with_extension(format!("in-the-way-{number}")),
+    };
+    fs::rename(part, dir.path().join("part")).unwrap();
+    fs::write(part, "").unwrap();
+    (1..=16).for_each(|number| fs::write(aside(number), "").unwrap());
+    there.insert_begun(&1_u64, &"second".to_owned(), second).unwrap_err();
+    fs::remove_file(part).unwrap();
+    fs::rename(dir.path().join("part"), part).unwrap();
+    here.insert_begun(&1_u64, &"first".to_owned(), first).unwrap();
+    assert_ne!(here.get(&1_u64).unwrap().as_deref(), Some("oldest"), "it is older than a refresh that has ended");
 }
