@@ -120,6 +120,10 @@ impl Directory {
     fn put(&self, path: &Path, digest: KeyHash, new: Option<Temp>, ticket: Option<Ticket>) -> io::Result<Option<u64>> {
         // Nobody removes the entry between this check and its rename.
         let mut turn = self.meta.order.turn(digest)?;
+        // If the counters were lost while the entry was written, others may have noted its removal in new ones.
+        if !self.meta.is_in_use() {
+            return Ok(None);
+        }
         match turn.judge(ticket) {
             Verdict::Current => {}
             Verdict::Outdated => return Ok(None),

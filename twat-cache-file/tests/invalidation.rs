@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use twat_cache_core::Ticket;
@@ -209,4 +210,27 @@ fn a_refresh_that_could_not_store_its_result_keeps_no_older_one() {
     fs::rename(dir.path().join("part"), part).unwrap();
     here.insert_begun(&1_u64, &"first".to_owned(), first).unwrap();
     assert_ne!(here.get(&1_u64).unwrap().as_deref(), Some("oldest"), "it is older than a refresh that has ended");
+}
+
+#[test]
+fn a_result_that_is_written_while_the_counters_are_lost_is_never_found() {
+    within(Duration::from_secs(60), || {
+        let dir = volatile_dir();
+        let [here, there] = [(); 2].map(|()| open(dir.path()));
+        let ticket = here.begin(&1_u64);
+        let stale = "stale".repeat(10_000_000);
+        thread::scope(|scope| {
+            let storing = scope.spawn(|| here.insert_begun(&1_u64, &stale, ticket).unwrap());
+            while fs::read_dir(there.path().join("tmp")).unwrap().count() == 0 {
+                assert!(!storing.is_finished(), "it was written too fast for this test");
+            }
+            fs::remove_file(there.path().join("meta")).unwrap();
+            there.remove(&1_u64).unwrap();
+            let path = there.path_of(&1_u64).unwrap();
+            while !storing.is_finished() {
+                assert!(!path.exists());
+            }
+            assert!(!storing.join().unwrap());
+        });
+    });
 }
