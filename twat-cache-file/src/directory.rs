@@ -120,6 +120,10 @@ impl Directory {
     fn put(&self, path: &Path, digest: KeyHash, new: Option<Temp>, ticket: Option<Ticket>) -> io::Result<Option<u64>> {
         // Nobody removes the entry between this check and its rename.
         let mut turn = self.meta.order.turn(digest)?;
+        // If the counters were lost while the entry was written, others may have noted its removal in new ones.
+        if !self.meta.is_in_use() {
+            return Ok(None);
+        }
         match turn.judge(ticket) {
             Verdict::Current => {}
             Verdict::Outdated => return Ok(None),
@@ -131,8 +135,9 @@ impl Directory {
                 return entry::remove(path, &self.meta).map(|_| None);
             }
         }
-        if let Some(refresh) = ticket.filter(|ticket| ticket.is_refresh) {
-            turn.note_refresh(refresh)?;
+        let refresh = ticket.filter(|ticket| ticket.is_refresh);
+        if let Some(refresh) = refresh {
+            turn.begin_refresh(refresh)?;
         }
         let Some(new) = new else { return entry::remove(path, &self.meta).map(|_| Some(0)) };
         let replaced = new.replace(path)?;
@@ -140,6 +145,10 @@ impl Directory {
         if turn.is_outdated()? {
             self.meta.subtract(replaced);
             return system::remove(path).map(|_| None);
+        }
+        if refresh.is_some() {
+            // If this fails, an earlier refresh that ends later removes the entry.
+            let _ = turn.end_refresh();
         }
         Ok(Some(replaced))
     }

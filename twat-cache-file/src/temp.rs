@@ -3,7 +3,6 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use twat_cache_core::Namespace;
 use twat_cache_core::persist::trust::{self, make_dir};
@@ -23,11 +22,8 @@ pub(crate) struct Temp {
 impl Temp {
     /// A new file of this mode in this directory, which is made if it does not exist.
     pub(crate) fn new(dir: &Path, mode: u32) -> io::Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         for _ in 0..8 {
-            // The first number is random, and no other process has it.
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = dir.join(format!("{:016x}-{number}", Namespace::process().id()));
+            let path = dir.join(format!("{:016x}", Namespace::random().id()));
             let file = match system::create(&path, mode) {
                 Err(error) if system::is_absent(&error) => {
                     make_dir(dir, trust::is_own)?;
@@ -85,8 +81,7 @@ impl Drop for Temp {
 
 /// Whether a file of this name is a temporary one.
 pub(crate) fn is_name(name: &str) -> bool {
-    let is_ours = |process: &str, number: &str| process.len() == 16 && is_hex(process) && number.parse::<u64>().is_ok();
-    name.split_once('-').is_some_and(|(process, number)| is_ours(process, number))
+    name.len() == 16 && is_hex(name)
 }
 
 /// Removes the files in a directory that have a name of the cache's and that nobody has locked: killed processes have left

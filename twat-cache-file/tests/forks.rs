@@ -115,3 +115,26 @@ fn a_forked_process_releases_no_claim_of_its_parent() {
     let said = Child::start("child_that_forks_with_a_claim", dir.path()).finish();
     assert_eq!(said, ["true", "Claim(waiting)", "true", "Claim(held)", "true"]);
 }
+
+#[test]
+fn child_that_forks_a_process_with_a_store_of_its_own() {
+    let Some(task) = Task::given() else { return };
+    let [here, there] = [(); 2].map(|()| open(&task.dir));
+    here.insert(&1_u64, &value(1)).unwrap();
+    let is_done = in_fork(|| {
+        let own = open(&task.dir);
+        own.insert(&2_u64, &value(2)).unwrap();
+        true
+    });
+    task.say(is_done);
+    assert_eq!(there.get(&1_u64).unwrap(), Some(value(1)));
+    here.insert(&1_u64, &value(3)).unwrap();
+    task.say(there.get(&1_u64).unwrap() == Some(value(3)));
+}
+
+#[test]
+fn a_change_by_a_forked_process_does_not_hide_a_change_by_its_parent() {
+    let dir = volatile_dir();
+    let said = Child::start("child_that_forks_a_process_with_a_store_of_its_own", dir.path()).finish();
+    assert_eq!(said, ["true", "true"]);
+}

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use twat_cache_core::Ticket;
@@ -185,4 +186,51 @@ fn storing_and_removing_other_entries_invalidates_no_computation() {
     let stranger = (1..100_000).find(|key| stripe(*key) != stripe(0)).unwrap();
     there.remove(&stranger).unwrap();
     assert!(insert(&here, 0, "third", ticket));
+}
+
+/// As if its process was killed before the result got its name.
+#[test]
+fn a_refresh_that_could_not_store_its_result_keeps_no_older_one() {
+    let dir = volatile_dir();
+    let [here, there] = [(); 2].map(|()| open(dir.path()));
+    here.insert(&1_u64, &"oldest".to_owned()).unwrap();
+    let [first, second] = [&here, &there].map(|store| Ticket { is_refresh: true, ..store.begin(&1_u64) });
+    // Something is in the way of the directory of the entry, and cannot be moved aside.
+    let path = here.path_of(&1_u64).unwrap();
+    let part = path.parent().unwrap();
+    let aside = |number: u32| match number {
+        1 => part.with_extension("in-the-way"),
+        _ => part.with_extension(format!("in-the-way-{number}")),
+    };
+    fs::rename(part, dir.path().join("part")).unwrap();
+    fs::write(part, "").unwrap();
+    (1..=16).for_each(|number| fs::write(aside(number), "").unwrap());
+    there.insert_begun(&1_u64, &"second".to_owned(), second).unwrap_err();
+    fs::remove_file(part).unwrap();
+    fs::rename(dir.path().join("part"), part).unwrap();
+    here.insert_begun(&1_u64, &"first".to_owned(), first).unwrap();
+    assert_ne!(here.get(&1_u64).unwrap().as_deref(), Some("oldest"), "it is older than a refresh that has ended");
+}
+
+#[test]
+fn a_result_that_is_written_while_the_counters_are_lost_is_never_found() {
+    within(Duration::from_secs(60), || {
+        let dir = volatile_dir();
+        let [here, there] = [(); 2].map(|()| open(dir.path()));
+        let ticket = here.begin(&1_u64);
+        let stale = "stale".repeat(10_000_000);
+        thread::scope(|scope| {
+            let storing = scope.spawn(|| here.insert_begun(&1_u64, &stale, ticket).unwrap());
+            while fs::read_dir(there.path().join("tmp")).unwrap().count() == 0 {
+                assert!(!storing.is_finished(), "it was written too fast for this test");
+            }
+            fs::remove_file(there.path().join("meta")).unwrap();
+            there.remove(&1_u64).unwrap();
+            let path = there.path_of(&1_u64).unwrap();
+            while !storing.is_finished() {
+                assert!(!path.exists());
+            }
+            assert!(!storing.join().unwrap());
+        });
+    });
 }

@@ -111,7 +111,7 @@ fn files_that_a_killed_process_has_left_are_removed_and_those_in_use_stay() {
     let dir = volatile_dir();
     let cache = open(dir.path()).path().to_owned();
     let left =
-        ["tmp/0123456789abcdef-0", "lock/room", "lock/0123456789abcdef0123456789abcdef"].map(|name| cache.join(name));
+        ["tmp/0123456789abcdef", "lock/room", "lock/0123456789abcdef0123456789abcdef"].map(|name| cache.join(name));
     let unknown = ["tmp/anything", "tmp/room", "lock/anything", "lock/claims"].map(|name| cache.join(name));
     for dir in ["tmp", "lock"] {
         fs::create_dir_all(cache.join(dir)).unwrap();

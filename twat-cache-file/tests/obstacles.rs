@@ -88,7 +88,7 @@ fn no_link_is_followed_and_its_target_is_not_changed() {
                 fs::rename(&path, &target).unwrap();
             } else if is_dir {
                 fs::create_dir(&target).unwrap();
-                for name in ["0123456789abcdef-0", "room", "0123456789abcdef0123456789abcdef", "claims", "meta"] {
+                for name in ["0123456789abcdef", "room", "0123456789abcdef0123456789abcdef", "claims", "meta"] {
                     fs::write(target.join(name), THEIRS).unwrap();
                 }
             } else {

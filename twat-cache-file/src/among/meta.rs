@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use twat_cache_core::persist::trust;
@@ -147,10 +146,8 @@ impl Meta {
 
     /// Tells all processes that an entry has changed.
     pub(crate) fn outdate(&self) -> io::Result<()> {
-        // No other process writes the same number.
-        static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| Namespace::random().id().into());
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        system::write_at(&self.file, &number.to_le_bytes(), offset_of(GENERATION))
+        // No process ever writes the same number again, not even one that was forked from this one.
+        system::write_at(&self.file, &Namespace::random().id().to_le_bytes(), offset_of(GENERATION))
     }
 
     /// How many bytes all entries have together, and how many were ever written.

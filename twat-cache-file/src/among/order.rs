@@ -15,6 +15,8 @@ use crate::system::{self, shared_clock};
 /// A computation gets the current time as its number. When an entry is removed, the barrier of its stripe is raised to the
 /// current time. A result is stored only if its number is above the barrier. The barrier holds for all results of the
 /// stripe, so some of them are computed once more.
+///
+/// Machines that share the file have no clock in common. So there, a number is the barrier and one.
 #[derive(Debug)]
 pub(crate) struct Order {
     file: Arc<File>,
@@ -39,7 +41,7 @@ const AHEAD: u64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stripe {
     barrier: u64,
-    /// If a refresh has raised the barrier, its key: half of the digest. Else 0.
+    /// If a refresh has raised the barrier, and its result was stored, its key: half of the digest. Else 0.
     refreshed: u64,
 }
 
@@ -71,12 +73,12 @@ impl Order {
 
     /// The stripes of a new file. A result whose computation began with another file is not stored.
     pub(crate) fn of_new_file() -> Vec<u8> {
-        Stripe::default().raised().to_words().as_flattened().repeat(STRIPES)
+        Stripe { barrier: shared_clock(), refreshed: 0 }.to_words().as_flattened().repeat(STRIPES)
     }
 
     /// The number of a computation that begins now.
     pub(crate) fn begin(&self, digest: KeyHash) -> io::Result<u64> {
-        Ok(self.read(offset_of(digest))?.next())
+        Ok(self.next(self.read(offset_of(digest))?))
     }
 
     /// Waits until nobody else stores or removes results of this digest's stripe.
@@ -93,7 +95,7 @@ impl Order {
         let lock = RangeLock::take(&self.file, START, END - START);
         let mut stripes = [[[0; 8]; 2]; STRIPES];
         system::read_at(&self.file, stripes.as_flattened_mut().as_flattened_mut(), START)?;
-        let raised = stripes.map(|words| self.stripe(words).raised().to_words());
+        let raised = stripes.map(|words| self.raised(self.stripe(words)).to_words());
         system::write_at(&self.file, raised.as_flattened().as_flattened(), START)?;
         Ok(!matches!(lock, Ok(None)))
     }
@@ -111,6 +113,16 @@ impl Order {
         let latest = if self.is_remote { u64::MAX / 2 } else { shared_clock() + AHEAD };
         if barrier > latest { Stripe::default() } else { Stripe { barrier, refreshed } }
     }
+
+    /// The number of what happens now.
+    fn next(&self, stripe: Stripe) -> u64 {
+        let now = if self.is_remote { 0 } else { shared_clock() };
+        now.max(stripe.barrier + 1)
+    }
+
+    fn raised(&self, stripe: Stripe) -> Stripe {
+        Stripe { barrier: self.next(stripe), refreshed: 0 }
+    }
 }
 
 impl Turn<'_> {
@@ -124,13 +136,14 @@ impl Turn<'_> {
     pub(crate) fn judge(&self, ticket: Option<Ticket>) -> Verdict {
         let is_certain = !self.is_passed_by();
         let is_above_barrier = ticket.is_none_or(|ticket| ticket.number > self.stripe.barrier);
-        let is_of_this_key = self.stripe.refreshed == self.key;
+        // Two refreshes with the same number began with the same barrier, and either may be the later one.
+        let is_of_later = |ticket: Ticket| self.stripe.refreshed == self.key && ticket.number < self.stripe.barrier;
         match ticket {
             _ if is_certain && is_above_barrier => Verdict::Current,
             // A result that is not a refresh was computed where nothing was.
             Some(ticket) if !ticket.is_refresh => Verdict::Outdated,
             // Of two refreshes, the later one is there.
-            Some(_) if is_certain && is_of_this_key => Verdict::Outdated,
+            Some(ticket) if is_certain && is_of_later(ticket) => Verdict::Outdated,
             // Another key of the stripe may have been removed or refreshed.
             _ => Verdict::InDoubt,
         }
@@ -138,12 +151,18 @@ impl Turn<'_> {
 
     /// From now on, only results whose computation begins later are stored.
     pub(crate) fn raise(&mut self) -> io::Result<()> {
-        self.write(self.stripe.raised())
+        self.write(self.order.raised(self.stripe))
     }
 
     /// From now on, only results whose computation began after this refresh are stored.
-    pub(crate) fn note_refresh(&mut self, ticket: Ticket) -> io::Result<()> {
-        self.write(Stripe { barrier: ticket.number, refreshed: self.key })
+    pub(crate) fn begin_refresh(&mut self, ticket: Ticket) -> io::Result<()> {
+        // A barrier that another process has raised stays, and this turn is outdated.
+        if self.is_outdated()? { Ok(()) } else { self.write(Stripe { barrier: ticket.number, refreshed: 0 }) }
+    }
+
+    /// Notes that the result of this refresh was stored. Its process may have been killed before that.
+    pub(crate) fn end_refresh(&mut self) -> io::Result<()> {
+        self.write(Stripe { refreshed: self.key, ..self.stripe })
     }
 
     /// Whether another process has passed by this turn, and has raised the barrier.
@@ -158,15 +177,6 @@ impl Turn<'_> {
 }
 
 impl Stripe {
-    /// The number of what happens now.
-    fn next(self) -> u64 {
-        shared_clock().max(self.barrier + 1)
-    }
-
-    fn raised(self) -> Self {
-        Self { barrier: self.next(), refreshed: 0 }
-    }
-
     fn to_words(self) -> [[u8; 8]; 2] {
         [self.barrier, self.refreshed].map(u64::to_le_bytes)
     }
@@ -195,10 +205,20 @@ mod tests {
     const OTHER: KeyHash = KeyHash::from_bytes([2; 16]);
 
     /// As by two processes: what one handle locks, the other cannot.
-    fn two() -> [Order; 2] {
+    fn of_two(is_remote: bool) -> [Order; 2] {
         let file = tempfile::NamedTempFile::new().unwrap();
         system::write_at(file.as_file(), &Order::of_new_file(), START).unwrap();
-        [(); 2].map(|()| Order::new(Arc::new(file.reopen().unwrap()), false))
+        [(); 2].map(|()| Order::new(Arc::new(file.reopen().unwrap()), is_remote))
+    }
+
+    fn two() -> [Order; 2] {
+        of_two(false)
+    }
+
+    fn refresh(order: &Order, digest: KeyHash, ticket: Ticket) {
+        let mut turn = order.turn(digest).unwrap();
+        turn.begin_refresh(ticket).unwrap();
+        turn.end_refresh().unwrap();
     }
 
     fn begin(order: &Order, digest: KeyHash) -> Ticket {
@@ -247,9 +267,9 @@ mod tests {
             let neighbour = begin(&there, ONE);
             let [first, second] = [begin(&here, ONE), begin(&there, ONE)];
             assert!(admits(&here, ONE, neighbour) && admits(&here, ONE, first), "{stripe}");
-            here.turn(ONE).unwrap().note_refresh(first).unwrap();
+            refresh(&here, ONE, first);
             assert!(!admits(&here, ONE, first) && admits(&there, ONE, second), "{stripe}");
-            there.turn(ONE).unwrap().note_refresh(second).unwrap();
+            refresh(&there, ONE, second);
             assert!(!admits(&here, ONE, first), "{stripe}");
             assert!(admits(&there, OTHER, begin(&here, OTHER)), "{stripe}");
         }
@@ -260,17 +280,52 @@ mod tests {
         let neighbour = KeyHash::from_bytes([[0; 14].as_slice(), &[1, 1]].concat().try_into().unwrap());
         assert_eq!(stripe_of(neighbour), stripe_of(ONE));
         let [here, there] = two();
-        let refresh = |digest| Ticket { is_refresh: true, ..begin(&there, digest) };
-        let (before, later) = (refresh(ONE), refresh(ONE));
-        there.turn(ONE).unwrap().note_refresh(later).unwrap();
+        let begun = |digest| Ticket { is_refresh: true, ..begin(&there, digest) };
+        let (before, later) = (begun(ONE), begun(ONE));
+        there.turn(ONE).unwrap().begin_refresh(later).unwrap();
+        assert_eq!(
+            judge(&here, ONE, before),
+            Verdict::InDoubt,
+            "its process may have been killed before it was stored"
+        );
+        refresh(&there, ONE, later);
         assert_eq!(judge(&here, ONE, before), Verdict::Outdated, "there is a later one of the same key");
-        let other = refresh(neighbour);
-        there.turn(neighbour).unwrap().note_refresh(other).unwrap();
+        refresh(&there, neighbour, begun(neighbour));
         assert_eq!(judge(&here, ONE, before), Verdict::InDoubt);
-        let before = refresh(ONE);
+        let before = begun(ONE);
         there.turn(neighbour).unwrap().raise().unwrap();
         assert_eq!(judge(&here, ONE, before), Verdict::InDoubt);
-        assert_eq!(judge(&here, ONE, refresh(ONE)), Verdict::Current);
+        assert_eq!(judge(&here, ONE, begun(ONE)), Verdict::Current);
+    }
+
+    #[test]
+    fn numbers_that_several_machines_share_do_not_depend_on_their_clocks() {
+        let [here, there] = of_two(true);
+        let begun = |order: &Order| Ticket { is_refresh: true, ..begin(order, ONE) };
+        there.turn(ONE).unwrap().write(Stripe { barrier: 5, refreshed: 0 }).unwrap();
+        let before = begun(&here);
+        assert_eq!(before.number, 6, "the clock of a machine that was started later would be below that of another");
+        there.turn(ONE).unwrap().raise().unwrap();
+        assert_eq!(judge(&here, ONE, before), Verdict::InDoubt);
+        let [first, second] = [begun(&here), begun(&there)];
+        assert_eq!(judge(&here, ONE, first), Verdict::Current);
+        refresh(&here, ONE, first);
+        assert_eq!(judge(&there, ONE, second), Verdict::InDoubt, "either may be the later one");
+        assert_eq!(judge(&there, ONE, begun(&there)), Verdict::Current);
+        assert_eq!(judge(&there, ONE, before), Verdict::Outdated);
+    }
+
+    #[test]
+    fn a_refresh_that_was_passed_by_does_not_lower_the_barrier() {
+        let [stopped, here] = two();
+        let [before, outdated] = [(); 2].map(|()| begin(&here, ONE));
+        let mut turn = stopped.turn(ONE).unwrap();
+        assert_eq!(turn.judge(Some(outdated)), Verdict::Current);
+        here.turn(ONE).unwrap().raise().unwrap();
+        turn.begin_refresh(outdated).unwrap();
+        assert!(turn.is_outdated().unwrap());
+        drop(turn);
+        assert!(!admits(&here, ONE, before) && !admits(&here, ONE, outdated));
     }
 
     #[test]
