@@ -1,9 +1,8 @@
 //! Compares `bcache` with its bare engine and, with the feature `peers`, with other databases.
 //!
-//! `cargo bench -p twat-cache-benches --bench disk --features peers` prints tables of `BENCHMARKS.md`. With `--
-//! --check`,
-//! it fails if a bound does not hold. With `-- --long`, it also measures a million entries. `-- --stores` and similar
-//! options choose parts. The bench writes to `$TWAT_BENCH_DIR`, or else to Cargo's target directory.
+//! `cargo bench -p twat-cache-benches --bench disk --features peers` prints tables of `BENCHMARKS.md`. With
+//! `-- --check`, it fails if a bound does not hold. With `-- --long`, it also measures a million entries. `-- --stores`
+//! and similar options choose parts. The bench writes to `$TWAT_BENCH_DIR`, or else to Cargo's target directory.
 
 #[path = "disk/databases.rs"]
 mod databases;

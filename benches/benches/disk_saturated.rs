@@ -1,8 +1,7 @@
 //! Long runs at the byte limit. They check that the limit holds, disk and memory stay bounded, and writes do not hang.
 //!
 //! `cargo bench -p twat-cache-benches --bench disk_saturated -- --long` takes about four minutes. Without `--long`,
-//! nothing
-//! is measured.
+//! nothing is measured.
 
 #[path = "disk/databases.rs"]
 #[expect(dead_code, reason = "the bench `disk` uses all of it")]

@@ -1,8 +1,7 @@
 //! Compares `fcache` with the same work by hand and, with the feature `peers`, with another cache of files.
 //!
-//! `cargo bench -p twat-cache-benches --bench file --features peers` prints tables of `BENCHMARKS.md`. With `--
-//! --check`,
-//! it fails if a bound does not hold. `-- --views` and similar options choose parts. The bench writes to
+//! `cargo bench -p twat-cache-benches --bench file --features peers` prints tables of `BENCHMARKS.md`. With
+//! `-- --check`, it fails if a bound does not hold. `-- --views` and similar options choose parts. The bench writes to
 //! `$TWAT_BENCH_DIR`, or else to Cargo's target directory.
 
 #[path = "file/by_hand.rs"]

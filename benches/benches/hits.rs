@@ -2,8 +2,7 @@
 //!
 //! `cargo bench -p twat-cache-benches --bench hits --features peers` prints the tables of `BENCHMARKS.md`. With
 //! `-- --check`, it fails if a bound does not hold. `--profile lto` adds link-time optimisation. `--features stats`
-//! counts
-//! hits.
+//! counts hits.
 
 #[cfg(feature = "peers")]
 #[path = "hits/peers.rs"]
@@ -46,8 +45,7 @@ fn main() -> ExitCode {
 }
 
 /// How many keys to store in a cache of this capacity: three quarters. The engine limits each shard by itself, and keys
-/// do
-/// not spread evenly. So a shard may be full long before the cache is.
+/// do not spread evenly. So a shard may be full long before the cache is.
 fn working_set(capacity: usize) -> usize {
     capacity / 4 * 3
 }

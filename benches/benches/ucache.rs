@@ -1,8 +1,7 @@
 //! Compares `ucache` with the caches that it consists of.
 //!
 //! `cargo bench -p twat-cache-benches --bench ucache` prints tables of `BENCHMARKS.md`. With `-- --check`, it fails if
-//! a
-//! bound does not hold.
+//! a bound does not hold.
 
 use std::hint::black_box;
 use std::process::ExitCode;

@@ -2,17 +2,14 @@
 //!
 //! On a shared machine, nanoseconds say little: one measurement may have the processor to itself, the next one may not.
 //! So a [`Race`] runs all contestants in turns of about a millisecond, round after round, and compares only the turns
-//! of
-//! one round. Its [`Outcome`] gives medians over all rounds: of the time, and of the ratio to another contestant. A
+//! of one round. Its [`Outcome`] gives medians over all rounds: of the time, and of the ratio to another contestant. A
 //! disturbed round is an outlier and does not change the median.
 //!
 //! A cache's addresses in memory and its hash seeds are random, too. So a run sets up everything several times and
-//! takes
-//! the median over all set-ups.
+//! takes the median over all set-ups.
 //!
 //! A median hides rare long operations, so [`Latencies`] reports the worst as well. [`usage`] asks the system for disk
-//! and
-//! memory use.
+//! and memory use.
 //!
 //! A [`Report`] prints the tables in Markdown and says whether each bound holds. [`Effort`] says how thoroughly to
 //! measure, as the command line asks. [`sample`] makes keys.
