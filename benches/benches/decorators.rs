@@ -1,7 +1,7 @@
-//! What a hit through an attribute costs, against the same through a wrapper, and beside `#[cached]` with the feature `peers`.
+//! Compares a hit through an attribute with one through a wrapper and, with the feature `peers`, with `#[cached]`.
 //!
-//! `cargo bench -p twat-cache-benches --bench decorators --features peers` prints tables of `BENCHMARKS.md`; with `-- --check`
-//! it fails if a bound does not hold.
+//! `cargo bench -p twat-cache-benches --bench decorators --features peers` prints tables of `BENCHMARKS.md`. With
+//! `-- --check`, it fails if a bound does not hold.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ const DECORATED: &str = "**`#[mcache]`**";
 const METHOD: &str = "**`#[mcache]`**, a method";
 #[cfg(feature = "peers")]
 const CACHED: &str = "`cached`, `#[cached]`";
-/// Three quarters of what fits, so that all of it is there.
+/// Three quarters of the capacity, so that no key is evicted.
 const KEYS: usize = 768;
 
 fn answer(number: u64) -> u64 {
@@ -45,7 +45,7 @@ impl Thing {
     }
 }
 
-/// The same functions, as the documentation of `cached` has it: text is owned before it is looked up.
+/// The same functions, as the documentation of `cached` writes them: it makes an owned text for each lookup.
 #[cfg(feature = "peers")]
 mod peers {
     use cached::macros::cached;
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// Every contestant finds all keys: they are called before.
+/// All lookups hit, because every key is called before the race.
 fn hits_by_number(report: &mut Report, effort: Effort) {
     let keys = &sample::shuffled(sample::numbers(KEYS));
     let mut race = Race::new(keys.len());
@@ -144,7 +144,7 @@ fn hits_by_pair(report: &mut Report, effort: Effort) {
     }
 }
 
-/// What becomes of it when somebody else is at it, too.
+/// Hits by one thread, and by two threads at the same time.
 fn hits_by_two_threads(report: &Report, effort: Effort) {
     let keys = &sample::numbers(KEYS).into_iter().map(|key| (sample::text(key, 24), 7_u32)).collect::<Vec<_>>();
     let mut race = Race::new(keys.len());

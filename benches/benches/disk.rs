@@ -1,8 +1,8 @@
-//! What a result on disk costs, against the bare engine, and beside other databases with the feature `peers`.
+//! Compares `bcache` with its bare engine and, with the feature `peers`, with other databases.
 //!
-//! `cargo bench -p twat-cache-benches --bench disk --features peers` prints tables of `BENCHMARKS.md`; with `-- --check`
-//! it fails if a bound does not hold, and with `-- --long` it also goes up to a million entries. `-- --stores` and the like
-//! choose parts. Files are made in Cargo's target directory, or in `$TWAT_BENCH_DIR`.
+//! `cargo bench -p twat-cache-benches --bench disk --features peers` prints tables of `BENCHMARKS.md`. With
+//! `-- --check`, it fails if a bound does not hold. With `-- --long`, it also measures a million entries. `-- --stores`
+//! and similar options choose parts. The bench writes to `$TWAT_BENCH_DIR`, or else to Cargo's target directory.
 
 #[path = "disk/databases.rs"]
 mod databases;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use databases::{Bare, ENTRIES, directory, long, settle, short, store};
+use databases::{Bare, ENTRIES, directory, long, short, store, wait_for_compaction};
 use tempfile::TempDir;
 use twat_cache_benches::{Effort, Latencies, Limit, Race, Report, Turn, Until, asked_for, over_windows, sample, usage};
 use twat_cache_disk::{DiskStore, KeyedStore, Memo, bcache};
@@ -27,7 +27,7 @@ const BARE_INSERT: &str = "`fjall`, `rkyv` and `insert`";
 const STORE: &str = "**`bcache`**, the store";
 const BCACHE: &str = "**`bcache`**";
 
-/// A part of the bench, by the option that asks for it alone.
+/// The option that chooses a part of the bench, and that part.
 type Part<'a> = (&'static str, &'a dyn Fn(&mut Report));
 
 fn main() -> ExitCode {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// Databases take long to fill: each is set up once.
+/// Each database is set up once only, because filling one takes long.
 fn effort() -> Effort {
     match Effort::from_args() {
         touch if touch.is_touch() => touch,
@@ -61,7 +61,7 @@ fn effort() -> Effort {
     }
 }
 
-/// The first gigabytes that are written to a fresh virtual disk take longer than all later ones.
+/// Writes some gigabytes before the bench: on a fresh virtual disk, the first ones take longer than all later ones.
 fn prime() {
     let dir = directory();
     let chunk = vec![1; 64 << 20];
@@ -84,7 +84,7 @@ fn answer(number: u64, length: usize) -> String {
 fn hits(report: &mut Report, effort: Effort, entries: usize, length: usize) {
     let stored = sample::numbers(entries);
     let keys = &sample::shuffled(stored.clone());
-    // No more than what a turn has time for; so a turn seldom finds what the one before has fetched.
+    // A window takes about one turn. So a turn seldom finds blocks that the turn before it has fetched.
     let window = entries.min(100);
     let [bare_dir, short_dir, dir] = [(); 3].map(|()| directory());
     let bare = Bare::filled(&bare_dir, long, &stored, length);
@@ -93,7 +93,7 @@ fn hits(report: &mut Report, effort: Effort, entries: usize, length: usize) {
     for key in &stored {
         memo.call(key);
     }
-    settle(memo.store());
+    wait_for_compaction(memo.store());
 
     #[cfg(feature = "peers")]
     let peers = peers::Peers::filled(&stored, length);
@@ -113,10 +113,10 @@ fn hits(report: &mut Report, effort: Effort, entries: usize, length: usize) {
     report.bound(what, outcome.ratio(BCACHE, BARE).median, Limit::AtMost(1.25));
 }
 
-/// How many of the entries are used over and over, where not all of them are.
+/// How many entries a bench uses repeatedly, if it does not use all.
 const HOT: usize = 1000;
 
-/// Whether a hit takes longer the more there is.
+/// Shows whether a hit takes longer when there are more entries.
 fn growth(report: &mut Report, effort: Effort) {
     let largest = if asked_for("--long") { 6 } else { 5 };
     let largest = if effort.is_touch() { 3 } else { largest };
@@ -128,7 +128,7 @@ fn growth(report: &mut Report, effort: Effort) {
             let dir = directory();
             let store = store(&dir);
             fill(&store, &stored);
-            settle(&store);
+            wait_for_compaction(&store);
             (sample::shuffled(stored), store, dir)
         })
         .collect();
@@ -158,7 +158,7 @@ fn hot_of(size: usize) -> String {
     format!("the same {HOT} of {size} entries")
 }
 
-/// What a miss pays for storing its result. All rows store what was never there.
+/// The cost of storing the result of a miss. All rows store new keys.
 fn stores(report: &mut Report, effort: Effort) {
     const BATCH: usize = 100;
     let dirs = [(); 4].map(|()| directory());
@@ -185,9 +185,9 @@ fn stores(report: &mut Report, effort: Effort) {
     report.bound(what, outcome.ratio(STORE, BARE_INSERT).median, Limit::AtMost(1.50));
 }
 
-/// A turn in which each lap stores a batch of numbers, none of which was there before. Making the values is not timed.
+/// A turn in which each lap stores a batch of new numbers. Making the values is not timed.
 fn over_new<'a>(batch: usize, mut visit: impl FnMut(u64, &String) + 'a) -> Turn<'a> {
-    // Far beyond the keys that the hits are about.
+    // Larger than the keys of all hits.
     let mut last = 1 << 32;
     Box::new(move |laps| {
         let mut time = Duration::ZERO;
@@ -205,7 +205,7 @@ fn over_new<'a>(batch: usize, mut visit: impl FnMut(u64, &String) + 'a) -> Turn<
     })
 }
 
-/// How much disk a small entry takes, when its process has ended and when the next one has opened it.
+/// The disk space of a small entry: after its process has closed the database, and after the next one has opened it.
 fn space(report: &mut Report, entries: usize) {
     let dir = directory();
     fill(&store(&dir), &sample::numbers(entries));
@@ -213,13 +213,13 @@ fn space(report: &mut Report, entries: usize) {
     let again = store(&dir);
     sleep(Duration::from_secs(1));
     let open = per_entry(&dir, entries);
-    settle(&again);
+    wait_for_compaction(&again);
     drop(again);
-    let settled = per_entry(&dir, entries);
+    let compacted = per_entry(&dir, entries);
     report.section(&format!("Disk for {entries} entries of 100 B"));
     let row = |what: &str, bytes: f64| [what.to_owned(), format!("{bytes:.0}")];
     let rows =
-        [row("closed", closed), row("opened again", open), row("written to tables as well, and closed", settled)];
+        [row("closed", closed), row("opened again", open), row("written to tables as well, and closed", compacted)];
     report.table(["", "B an entry"], rows);
     report.bound("disk of an entry of 100 B, closed, B", closed, Limit::AtMost(200.0));
     report.bound("disk of an entry of 100 B, opened again, B", open, Limit::AtMost(200.0));
@@ -231,7 +231,7 @@ fn per_entry(dir: &TempDir, entries: usize) -> f64 {
     bytes
 }
 
-/// How long the first use takes, when there is much.
+/// The duration of the first use of a large database.
 fn opening(report: &mut Report, entries: usize) {
     let dir = directory();
     fill(&store(&dir), &sample::numbers(entries));
@@ -264,7 +264,7 @@ fn opening(report: &mut Report, entries: usize) {
     report.bound(what, times[2].as_secs_f64() * 1e3, Limit::AtMost(400.0));
 }
 
-/// What the callers feel when much is computed at once.
+/// The latency of calls while many results are computed at once.
 fn burst(report: &mut Report, effort: Effort) {
     let (rounds, calls) = if effort.is_touch() { (1, 100) } else { (5, 5000) };
     let mut rows = Vec::new();

@@ -1,10 +1,10 @@
-//! Long runs at the byte limit: that it holds, that disk and memory stay bounded, and that writes do not hang.
+//! Long runs at the byte limit. They check that the limit holds, disk and memory stay bounded, and writes do not hang.
 //!
-//! `cargo bench -p twat-cache-benches --bench disk_saturated -- --long` takes some four minutes. Without `--long` nothing
-//! is measured.
+//! `cargo bench -p twat-cache-benches --bench disk_saturated -- --long` takes about four minutes. Without `--long`,
+//! nothing is measured.
 
 #[path = "disk/databases.rs"]
-#[expect(dead_code, reason = "the other bench uses all of it")]
+#[expect(dead_code, reason = "the bench `disk` uses all of it")]
 mod databases;
 
 use std::panic::resume_unwind;
@@ -19,7 +19,7 @@ use twat_cache_disk::bcache;
 
 const MIB: u64 = 1 << 20;
 
-/// What is stored, and how.
+/// The parameters of a run.
 struct Job {
     threads: usize,
     length: usize,
@@ -27,7 +27,7 @@ struct Job {
     until: Until,
 }
 
-/// What was seen from outside, while it ran.
+/// The highest disk use and the memory use during a run, seen from outside.
 #[derive(Default)]
 struct Seen {
     payload: u64,
@@ -60,7 +60,7 @@ fn run(report: &mut Report, job: &Job, bounded: bool) {
     let dir = directory();
     let memo = bcache("bench").dir(dir.path()).max_bytes(*limit).wrap(|key: &u64| sample::text(*key, *length));
     memo.call(&0);
-    // The key, the header, and what rkyv adds to a text of this length.
+    // The key, the header, and the bytes that rkyv adds to a text of this length.
     let entry_bytes = 24 + 16 + 8 + *length as u64;
     let payload = || memo.len().map_or(0, |len| len as u64) * entry_bytes;
     let (calls, done) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -72,7 +72,7 @@ fn run(report: &mut Report, job: &Job, bounded: bool) {
             }
             seen.disk = seen.disk.max(usage::disk(dir.path()));
             seen.memory.push(usage::memory());
-            // It looks at all entries, which is work.
+            // Counting all entries takes long, so most rounds do not.
             if round % 20 == 10 {
                 seen.payload = seen.payload.max(payload());
             }
@@ -115,7 +115,7 @@ fn run(report: &mut Report, job: &Job, bounded: bool) {
             format!("{:.2}", closing.as_secs_f64()),
         ]],
     );
-    // That it got here: a run in which nothing moves for long is ended by the watch.
+    // At this point the run did not hang: otherwise the watch would have ended the process.
     report.bound(format!("{title}: payload, of the limit"), ratio(payload, *limit), Limit::AtMost(1.10));
     report.bound(
         format!("{title}: last tenth, against the first"),
@@ -135,7 +135,7 @@ fn ratio(of: u64, to: u64) -> f64 {
     ratio
 }
 
-/// Ends the process if nothing moves: it hangs.
+/// Ends the process if no call returns for 20 s, because then writes hang.
 struct Watch<'a> {
     calls: &'a AtomicU64,
     last: u64,

@@ -1,8 +1,8 @@
-//! What a large result in a file costs, against the same by hand, and beside another cache with the feature `peers`.
+//! Compares `fcache` with the same work by hand and, with the feature `peers`, with another cache of files.
 //!
-//! `cargo bench -p twat-cache-benches --bench file --features peers` prints tables of `BENCHMARKS.md`; with `-- --check`
-//! it fails if a bound does not hold. `-- --views` and the like choose parts. Files are made in Cargo's target directory, or
-//! in `$TWAT_BENCH_DIR`.
+//! `cargo bench -p twat-cache-benches --bench file --features peers` prints tables of `BENCHMARKS.md`. With
+//! `-- --check`, it fails if a bound does not hold. `-- --views` and similar options choose parts. The bench writes to
+//! `$TWAT_BENCH_DIR`, or else to Cargo's target directory.
 
 #[path = "file/by_hand.rs"]
 mod by_hand;
@@ -24,7 +24,7 @@ use twat_cache_mem::mcache;
 
 const MIB: u64 = 1 << 20;
 
-/// A part of the bench, by the option that asks for it alone.
+/// The option that chooses a part of the bench, and that part.
 type Part<'a> = (&'static str, &'a dyn Fn(&mut Report));
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// The first gigabytes that are written to a fresh virtual disk take longer than all later ones.
+/// Writes some gigabytes before the bench: on a fresh virtual disk, the first ones take longer than all later ones.
 fn prime() {
     let dir = directory();
     let chunk = vec![1; 64 << 20];
@@ -66,12 +66,12 @@ fn store<V: RkyvValue>(dir: &TempDir) -> FileStore<V> {
     fcache("bench").dir(dir.path()).verify(Verify::Structure).open().expect("it is a directory of ours")
 }
 
-/// So many bytes of numbers.
+/// Numbers that take this many bytes.
 fn numbers(bytes: u64) -> Vec<f64> {
     (0..u32::try_from(bytes / 8).expect("below 32 GiB")).map(f64::from).collect()
 }
 
-/// Views of what is at hand.
+/// Views of entries that the store has already mapped.
 fn views(report: &mut Report, effort: Effort) {
     let sizes = if effort.is_touch() { [1, 2, 3] } else { [1, 128, 1024] };
     let dir = directory();
@@ -98,7 +98,7 @@ fn views(report: &mut Report, effort: Effort) {
     report.bound("a view, the slowest size against the fastest", most / least, Limit::AtMost(1.20));
 }
 
-/// A turn in which nothing happens for a while before each lap. Reading the clock twice is timed as well.
+/// A turn that waits 10 µs before each lap. The measured time includes reading the clock twice.
 fn spaced<'a>(mut work: impl FnMut() + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let mut time = Duration::ZERO;
@@ -119,7 +119,7 @@ fn view_of(mib: u64) -> String {
     format!("**`fcache`**, `view` of {mib} MiB")
 }
 
-/// A turn in which each lap does something with a store that has nothing at hand. Opening it is not timed.
+/// A turn in which each lap uses a newly opened store, which has no open entries. Opening it is not timed.
 fn with_fresh<'a, V: RkyvValue>(dir: &'a TempDir, verify: Verify, work: impl Fn(&FileStore<V>) + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let mut time = Duration::ZERO;
@@ -133,7 +133,7 @@ fn with_fresh<'a, V: RkyvValue>(dir: &'a TempDir, verify: Verify, work: impl Fn(
     })
 }
 
-/// The first view that a process takes of an entry.
+/// The first view of an entry in a process.
 fn first_views(report: &mut Report, effort: Effort) {
     let mib = if effort.is_touch() { 1 } else { 128 };
     let dir = directory();
@@ -188,7 +188,7 @@ const READ: &str = "`fs::read`";
 const AT_HAND: &str = "**`fcache`**, at hand";
 const NOT_AT_HAND: &str = "**`fcache`**, not at hand";
 
-/// Whether a hit takes longer the more there is.
+/// Shows whether a hit takes longer when there are more entries.
 fn growth(report: &mut Report, effort: Effort) {
     let sizes = if effort.is_touch() { [10, 20] } else { [1000, 100_000] };
     let filled = sizes.map(|size| {
@@ -243,7 +243,7 @@ fn get_all(store: &FileStore<String>, keys: &[u64]) {
     }
 }
 
-/// Stores of small values.
+/// Storing small values.
 fn small_stores(report: &mut Report, effort: Effort) {
     let [dir, hand_dir] = [(); 2].map(|()| directory());
     let store = store::<String>(&dir);
@@ -264,7 +264,7 @@ fn small_stores(report: &mut Report, effort: Effort) {
 
 const RENAME: &str = "`rkyv`, write and rename by hand";
 
-/// A turn in which each lap stores some numbers, none of which was there before. Making the values is not timed.
+/// A turn in which each lap stores some new numbers. Making the values is not timed.
 fn over_new<'a>(mut visit: impl FnMut(u64, &String) + 'a) -> Turn<'a> {
     let mut last = 1 << 32;
     Box::new(move |laps| {
@@ -283,7 +283,7 @@ fn over_new<'a>(mut visit: impl FnMut(u64, &String) + 'a) -> Turn<'a> {
     })
 }
 
-/// Stores of a large value.
+/// Storing a large value.
 fn large_stores(report: &mut Report, effort: Effort) {
     let mib = if effort.is_touch() { 1 } else { 128 };
     let value = numbers(mib * MIB);
@@ -304,7 +304,7 @@ fn large_stores(report: &mut Report, effort: Effort) {
 
 const WRITE: &str = "`rkyv::to_bytes` and `fs::write`";
 
-/// A turn of doing something, and undoing it untimed.
+/// A turn in which each lap does something, timed, and undoes it, untimed.
 fn timed<'a>(work: impl Fn() + 'a, undo: impl Fn() + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let mut time = Duration::ZERO;

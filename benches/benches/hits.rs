@@ -1,8 +1,8 @@
-//! What a result in memory costs, against the bare engine, and beside other libraries with the feature `peers`.
+//! Compares `mcache` with its bare engine and, with the feature `peers`, with other libraries.
 //!
-//! `cargo bench -p twat-cache-benches --bench hits --features peers` prints the tables of `BENCHMARKS.md`; with
-//! `-- --check` it fails if a bound does not hold. `--profile lto` does it with link-time optimisation, and
-//! `--features stats` with hits that are counted.
+//! `cargo bench -p twat-cache-benches --bench hits --features peers` prints the tables of `BENCHMARKS.md`. With
+//! `-- --check`, it fails if a bound does not hold. `--profile lto` adds link-time optimisation. `--features stats`
+//! counts hits.
 
 #[cfg(feature = "peers")]
 #[path = "hits/peers.rs"]
@@ -25,7 +25,7 @@ const BARE: &str = "`quick_cache::sync::Cache`";
 const AGAIN: &str = "the same again";
 const MCACHE: &str = "**`mcache`**";
 const DYNAMIC: &str = "**`mcache` as `Box<dyn KeyedStore>`**";
-/// How many times as long as the bare engine's a hit may take.
+/// The highest ratio of our time of a hit to the bare engine's.
 const HIT: f64 = if cfg!(feature = "stats") { 1.15 } else { 1.10 };
 const LRU_STORE: &str = "**`LruStore`**";
 
@@ -44,13 +44,13 @@ fn main() -> ExitCode {
     report.finish()
 }
 
-/// How many keys to keep in a cache of this capacity: three quarters. The engine bounds each of its shards by itself,
-/// and keys do not spread evenly, so a shard may be full long before the cache is.
+/// How many keys to store in a cache of this capacity: three quarters. The engine limits each shard by itself, and keys
+/// do not spread evenly. So a shard may be full long before the cache is.
 fn working_set(capacity: usize) -> usize {
     capacity / 4 * 3
 }
 
-/// The function. What it computes does not matter: a hit does not call it, and a miss should not be about it.
+/// The cached function. It is cheap, so that a miss measures the cache and not the function.
 fn answer(number: u64) -> u64 {
     number ^ 1
 }
@@ -59,13 +59,13 @@ fn answer_pair(text: &str, number: u32) -> u64 {
     text.len() as u64 ^ u64::from(number)
 }
 
-/// Fills a cache until it holds all its keys, which chance may prevent.
+/// Makes caches until one holds all its keys. By chance, a shard may be too full for all of them.
 fn complete<C>(fill: impl Fn() -> C, holds_all: impl Fn(&C) -> bool) -> C {
     let mut caches = (0..100).map(|_| fill());
     caches.find(holds_all).expect("it holds three quarters of its capacity")
 }
 
-/// The bare engine, holding all these keys.
+/// The bare engine with all these keys.
 fn bare(capacity: usize, keys: &[u64]) -> Cache<u64, u64> {
     let fill = || {
         let cache = Cache::new(capacity);
@@ -77,7 +77,7 @@ fn bare(capacity: usize, keys: &[u64]) -> Cache<u64, u64> {
     complete(fill, |cache| keys.iter().all(|key| cache.peek(key).is_some()))
 }
 
-/// A store holding all these keys.
+/// A store with all these keys.
 fn filled<S: KeyedStore<u64, Value = u64>>(keys: &[u64], store: impl Fn() -> S) -> S {
     let fill = || {
         let store = store();
@@ -130,7 +130,7 @@ fn hits_by_number(report: &mut Report, effort: Effort, capacity: usize) {
     }
 }
 
-/// Borrowed arguments, as one looks them up in the bare engine.
+/// Borrowed arguments, for a lookup in the bare engine.
 #[derive(Hash)]
 struct Pair<'a>(&'a str, &'a u32);
 
@@ -141,7 +141,7 @@ impl Equivalent<(String, u32)> for Pair<'_> {
     }
 }
 
-/// The same arguments, as a memo takes them.
+/// The same arguments, for a call of a memo.
 type Both<'a> = Call<(&'a str, &'a u32)>;
 
 fn bare_pairs(capacity: usize, keys: &[(String, u32)]) -> Cache<(String, u32), u64> {
@@ -208,7 +208,7 @@ fn hits_by_pair(report: &mut Report, effort: Effort, capacity: usize) {
     }
 }
 
-/// Enters a contestant twice: alone, and in two threads that share one cache.
+/// Adds a contestant twice: with one thread, and with two threads that share one cache.
 fn enter_twice<'a>(race: &mut Race<'a>, name: &str, set_up: impl Fn(usize) -> Turn<'a> + Copy + 'a) {
     for threads in [1, 2] {
         race.add(in_so_many(name, threads), move || set_up(threads));
@@ -219,7 +219,7 @@ fn in_so_many(name: &str, threads: usize) -> String {
     format!("{name} × {threads}")
 }
 
-/// Whether a second thread helps as much as it helps the bare engine.
+/// Shows whether a second thread raises the throughput as much as with the bare engine.
 fn hits_in_threads(report: &mut Report, effort: Effort, capacity: usize) {
     let stored = &sample::numbers(working_set(capacity));
     let keys = &sample::shuffled(stored.clone());
@@ -249,7 +249,7 @@ fn hits_in_threads(report: &mut Report, effort: Effort, capacity: usize) {
     let [bare_alone, bare_shared] = [1, 2].map(|threads| in_so_many(BARE, threads));
     let gain = |name: &str| {
         let [alone, shared] = [1, 2].map(|threads| in_so_many(name, threads));
-        // Two threads do twice the work in the time of one operation.
+        // Two threads do two operations in the time of one.
         let gain = 2.0 * outcome.ratio(&alone, &shared).median;
         (gain, outcome.ratio_of_ratios([&alone, &shared], [&bare_alone, &bare_shared]))
     };
@@ -275,7 +275,7 @@ fn hits_in_threads(report: &mut Report, effort: Effort, capacity: usize) {
     report.bound(what, outcome.ratio(&in_so_many(MCACHE, 2), &bare_shared).median, Limit::AtMost(limit));
 }
 
-/// Hits in other ways than by `call`, and hits that read the clock.
+/// Hits by methods other than `call`, and hits that read the clock.
 fn other_hits(report: &Report, effort: Effort, capacity: usize) {
     let stored = sample::numbers(working_set(capacity));
     let keys = &sample::shuffled(stored.clone());
@@ -315,7 +315,7 @@ fn other_hits(report: &Report, effort: Effort, capacity: usize) {
     report.race(&outcome);
 }
 
-/// What an executor does with a future that has nothing to wait for.
+/// Polls a future that is ready at once, as an executor does.
 fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
@@ -323,7 +323,7 @@ fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
     }
 }
 
-/// Calls with arguments that were never seen before, in caches that are full: each computes, stores and evicts.
+/// Calls with new arguments, in caches that are full: each call computes, stores and evicts.
 fn misses(report: &Report, effort: Effort, capacity: usize) {
     let laps = sample::numbers(capacity);
     let mut race = Race::new(laps.len());
@@ -355,9 +355,9 @@ fn misses(report: &Report, effort: Effort, capacity: usize) {
     report.race(&outcome);
 }
 
-/// A turn of visiting as many numbers, none of which was there before.
+/// A turn in which each lap visits new numbers, as many as `laps` has elements.
 fn over_new<'a>(laps: &'a [u64], mut visit: impl FnMut(u64) + 'a) -> Turn<'a> {
-    // Far beyond the keys that the hits are about.
+    // Larger than the keys of all hits.
     let mut new = 1 << 32;
     over(laps, move |_| {
         new += 1;

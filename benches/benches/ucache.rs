@@ -1,7 +1,7 @@
-//! What the best of all backends costs, against its parts.
+//! Compares `ucache` with the caches that it consists of.
 //!
-//! `cargo bench -p twat-cache-benches --bench ucache` prints tables of `BENCHMARKS.md`; with `-- --check` it fails if a bound
-//! does not hold.
+//! `cargo bench -p twat-cache-benches --bench ucache` prints tables of `BENCHMARKS.md`. With `-- --check`, it fails if
+//! a bound does not hold.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ const BACKENDS: [(Backend, &str); 3] = [
     (Backend::Disk, "**`ucache`**, in front of a database"),
     (Backend::File, "**`ucache`**, in front of files"),
 ];
-/// Three quarters of what fits into memory, so that all of it is there.
+/// Three quarters of the capacity in memory, so that no key is evicted.
 const KEYS: usize = 768;
 
 fn main() -> ExitCode {
@@ -109,7 +109,7 @@ fn hits_by_pair(report: &mut Report, effort: Effort) {
     }
 }
 
-/// Its memory has one shard, so that a single result may be as large as the limit.
+/// `ucache` has one shard in memory, so that a single result may be as large as the limit.
 fn hits_by_two_threads(report: &Report, effort: Effort) {
     let dir = directory();
     let keys = &sample::shuffled(sample::numbers(KEYS));
@@ -130,7 +130,7 @@ fn hits_by_two_threads(report: &Report, effort: Effort) {
     report.race(&outcome);
 }
 
-/// A call with arguments that never occurred: a look into everything, and a store in everything.
+/// Calls with new arguments: each looks into every tier and stores in every tier.
 fn misses_of_everything(report: &mut Report, effort: Effort, size: usize) {
     let dirs: [TempDir; 4] = std::array::from_fn(|_| directory());
     let [database, files, in_front_of_database, in_front_of_files] = dirs.each_ref().map(TempDir::path);
@@ -165,7 +165,7 @@ fn misses_of_everything(report: &mut Report, effort: Effort, size: usize) {
 const DATABASE_SUM: &str = "a miss of `mcache`, and one of `bcache`";
 const FILES_SUM: &str = "a miss of `mcache`, and one of `fcache`";
 
-/// A turn in which each lap calls with twenty numbers that never occurred.
+/// A turn in which each lap calls with twenty new numbers.
 fn over_new<'a, T>(mut visit: impl FnMut(u64) -> T + 'a) -> Turn<'a> {
     let mut last = 1 << 32;
     Box::new(move |laps| {

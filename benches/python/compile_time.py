@@ -1,6 +1,6 @@
-"""How much a hundred decorated functions add to a debug build, against the same functions without the attribute.
+"""Measures how much a hundred decorated functions add to a debug build, against functions without the attribute.
 
-Makes a crate of them in a temporary directory and builds it over and over; what it depends on is built once.
+It makes a crate of them in a temporary directory and builds it repeatedly. The dependencies are built once.
 """
 
 import pathlib

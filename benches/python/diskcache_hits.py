@@ -1,8 +1,8 @@
-"""What a hit and a store of Python's `diskcache` cost, for the tables of BENCHMARKS.md.
+"""Measures a hit and a store of Python's `diskcache`, for the tables of BENCHMARKS.md.
 
     python3 benches/python/diskcache_hits.py
 
-It makes itself a virtual environment in `target/python`, once. Where PyPI cannot be reached, it says so and ends well.
+The first run makes a virtual environment in `target/python`. Without access to PyPI, it says so and exits with 0.
 """
 
 import random
@@ -33,7 +33,7 @@ def measure(diskcache, length):
     keys = list(range(ENTRIES))
     letters = "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=2 * length))
     with tempfile.TemporaryDirectory(dir=ROOT / "target") as directory:
-        # Room for all, so that nothing is evicted.
+        # The limit is large enough that nothing is evicted.
         with diskcache.Cache(directory, size_limit=8 << 30) as cache:
             stores = timed(lambda key: cache.set(key, letters[key % length :][:length]), keys)
             random.shuffle(keys)

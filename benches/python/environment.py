@@ -1,4 +1,4 @@
-"""Runs a script where what it needs is installed: in a virtual environment in `target/python`, made once."""
+"""Runs a script in a virtual environment in `target/python`, which has the packages that the script needs."""
 
 import subprocess
 import sys
@@ -10,10 +10,10 @@ ENVIRONMENT = ROOT / "target" / "python"
 
 
 def run_in_environment(script, *requirements):
-    """Gives the exit code of the script. Where PyPI cannot be reached, says so; that is no failure."""
+    """Gives the exit code of the script. Without access to PyPI, it says so and gives 0."""
     python = ENVIRONMENT / "bin" / "python"
     if Path(sys.prefix) == ENVIRONMENT:
-        print(f"{requirements} are not there although they were installed")
+        print(f"{requirements} are installed, but cannot be imported")
         return 1
     try:
         if not python.exists():

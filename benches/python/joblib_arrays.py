@@ -1,8 +1,8 @@
-"""What a large array costs with Python's `joblib.Memory`, for the tables of BENCHMARKS.md.
+"""Measures storing and reading large arrays with Python's `joblib.Memory`, for the tables of BENCHMARKS.md.
 
     python3 benches/python/joblib_arrays.py
 
-It makes itself a virtual environment in `target/python`, once. Where PyPI cannot be reached, it says so and ends well.
+The first run makes a virtual environment in `target/python`. Without access to PyPI, it says so and exits with 0.
 """
 
 import statistics
@@ -36,7 +36,7 @@ def measure(joblib, numpy, mebibytes):
         memory = joblib.Memory(directory, mmap_mode="r", verbose=0)
         cached = memory.cache(array)
         length = mebibytes * (1 << 20) // 8
-        # What it computes is made before, so that the time is that of storing it.
+        # The time of computing the array is subtracted, so that the rest is the time of storing it.
         computing = statistics.median(timed(lambda: array(0, length), 9))
         stores = [time - computing for time in timed(iter(range(9)).__next__, 9, lambda seed: cached(seed, length))]
         hits = timed(lambda: cached(0, length)[-1], 200)
@@ -45,7 +45,7 @@ def measure(joblib, numpy, mebibytes):
 
 
 def timed(make, times, operate=None):
-    """Microseconds: of `make`, or of `operate` with what it makes."""
+    """Gives the microseconds of each `make()`, or of each `operate(make())` without the time of `make`."""
     taken = []
     for _ in range(times):
         made = make() if operate else None

@@ -3,39 +3,39 @@ use std::time::Duration;
 /// How thoroughly to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// How often everything is set up afresh.
+    /// How many times all contestants are set up.
     pub setups: usize,
-    /// How many rounds are run with each set-up.
+    /// How many rounds run with each set-up.
     pub rounds: usize,
-    /// About how long each contestant runs in a round.
+    /// Roughly how long each contestant runs in a round.
     pub turn: Duration,
 }
 
 impl Effort {
-    /// Enough for a ratio to be right within a few per cent on a quiet machine.
+    /// On a quiet machine, ratios are accurate to a few per cent.
     pub const FULL: Self = Self { setups: 15, rounds: 31, turn: Duration::from_millis(1) };
 
-    /// Everything runs once, to see that it does. The numbers mean nothing.
+    /// Everything runs once, to show that it works. The numbers mean nothing.
     pub const TOUCH: Self = Self { setups: 1, rounds: 1, turn: Duration::ZERO };
 
-    /// What the command line asks for: `cargo bench` measures, `cargo test --benches` only touches.
+    /// The effort that the command line asks for: `cargo bench` measures, `cargo test --benches` runs everything once.
     pub fn from_args() -> Self {
         if std::env::args().any(|arg| arg == "--bench") { Self::FULL } else { Self::TOUCH }
     }
 
-    /// As thorough, with turns that are longer by this factor.
+    /// The same number of rounds, with turns that are longer by this factor.
     #[must_use]
     pub fn with_turns(self, factor: u32) -> Self {
         Self { turn: self.turn * factor, ..self }
     }
 
-    /// Whether nothing is to be measured.
+    /// Whether everything only runs once and nothing is measured.
     pub fn is_touch(self) -> bool {
         self.turn.is_zero()
     }
 }
 
-/// Whether this option, such as `--long`, is on the command line.
+/// Whether the command line has this option, such as `--long`.
 pub fn asked_for(option: &str) -> bool {
     std::env::args().any(|arg| arg == option)
 }

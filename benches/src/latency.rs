@@ -2,16 +2,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long each of many operations took, in the memory of a few.
+/// A histogram of the durations of many operations, in little memory.
 #[derive(Debug)]
 pub struct Latencies {
-    /// How many took how long, see [`bucket`].
+    /// The number of operations in each [`bucket`].
     counts: Vec<AtomicU64>,
     worst: AtomicU64,
     tenths: [Tenth; 10],
 }
 
-/// A part of the operations, or of the time.
+/// A tenth of the operations, or of the time.
 #[derive(Debug)]
 struct Tenth {
     count: AtomicU64,
@@ -19,12 +19,12 @@ struct Tenth {
     end: AtomicU64,
 }
 
-/// When it is enough.
+/// When a measurement ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
-    /// After so many operations.
+    /// After this number of operations.
     Count(u64),
-    /// When the time is over.
+    /// After this time.
     Time(Duration),
 }
 
@@ -39,7 +39,7 @@ impl Until {
 }
 
 impl Latencies {
-    /// Lets so many threads do operation after operation, each with the next number.
+    /// Runs `operate` in `threads` threads until the end. Each call gets the next number.
     pub fn measure(threads: usize, until: Until, operate: impl Fn(u64) + Sync) -> Self {
         let tenth = || Tenth { count: 0.into(), begin: u64::MAX.into(), end: 0.into() };
         let measured = Self {
@@ -73,17 +73,17 @@ impl Latencies {
         tenth.end.fetch_max(end, Ordering::Relaxed);
     }
 
-    /// How many operations there were.
+    /// The number of operations.
     pub fn total(&self) -> u64 {
         self.tenths.iter().map(|tenth| tenth.count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The longest.
+    /// The longest duration.
     pub fn worst(&self) -> Duration {
         Duration::from_nanos(self.worst.load(Ordering::Relaxed))
     }
 
-    /// The time that all but one of so many do not exceed, within a few per cent: 2 is the median.
+    /// The duration that only one in `many` operations exceeds, accurate to a few per cent. With 2 it is the median.
     pub fn all_but_one_of(&self, many: u64) -> Duration {
         let mut above = self.total() / many;
         for (bucket, count) in self.counts.iter().enumerate().rev() {
@@ -96,14 +96,14 @@ impl Latencies {
         Duration::ZERO
     }
 
-    /// Operations in a second, in one of the tenths.
+    /// Operations per second in one of the tenths.
     pub fn rate(&self, tenth: usize) -> f64 {
         let Tenth { count, begin, end } = &self.tenths[tenth];
         let took = end.load(Ordering::Relaxed).saturating_sub(begin.load(Ordering::Relaxed));
         float(count.load(Ordering::Relaxed)) / Duration::from_nanos(took).as_secs_f64()
     }
 
-    /// Median, 99 %, 99.9 % and worst in microseconds, for a table.
+    /// The median, 99 %, 99.9 % and worst duration in microseconds, for a table.
     pub fn columns(&self) -> [String; 4] {
         let times = [self.all_but_one_of(2), self.all_but_one_of(100), self.all_but_one_of(1000), self.worst()];
         times.map(|time| time.as_micros().to_string())

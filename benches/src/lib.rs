@@ -1,18 +1,18 @@
 //! A small harness for benchmarks whose results are ratios.
 //!
-//! On a machine that other people use, nanoseconds say little: what is measured first may have had the processor to
-//! itself, what is measured next may not. So a [`Race`] lets all contestants run in turns of about a millisecond, round
-//! after round, and compares only what ran in the same round. Its [`Outcome`] gives the median over all rounds, of the
-//! time and of the ratio to another contestant; a disturbed round is an outlier and changes nothing.
+//! On a shared machine, nanoseconds say little: one measurement may have the processor to itself, the next one may not.
+//! So a [`Race`] runs all contestants in turns of about a millisecond, round after round, and compares only the turns
+//! of one round. Its [`Outcome`] gives medians over all rounds: of the time, and of the ratio to another contestant. A
+//! disturbed round is an outlier and does not change the median.
 //!
-//! Chance also decides where a cache lies in memory and how its hashes fall. So everything is set up several times
-//! within a run, and the median is taken over all set-ups.
+//! A cache's addresses in memory and its hash seeds are random, too. So a run sets up everything several times and
+//! takes the median over all set-ups.
 //!
-//! What is rare and long is no matter for a median: [`Latencies`] tells the worst as well. [`usage`] asks the system how
-//! much disk and memory something takes.
+//! A median hides rare long operations, so [`Latencies`] reports the worst as well. [`usage`] asks the system for disk
+//! and memory use.
 //!
-//! A [`Report`] prints the tables in Markdown and says of each bound whether it holds. [`Effort`] is how much of all
-//! this the command line asks for, and [`sample`] makes keys.
+//! A [`Report`] prints the tables in Markdown and says whether each bound holds. [`Effort`] says how thoroughly to
+//! measure, as the command line asks. [`sample`] makes keys.
 //!
 //! ```
 //! use std::hint::black_box;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::Effort;
 
-/// Does so many laps and says how long they took.
+/// Runs the given number of laps and returns their duration.
 pub type Turn<'a> = Box<dyn FnMut(u32) -> Duration + 'a>;
 
 /// Contestants that do the same work in different ways.
@@ -24,29 +24,29 @@ struct Contestant<'a> {
 }
 
 impl<'a> Race<'a> {
-    /// A race in which one lap is so many operations.
+    /// A race in which one lap does this number of operations.
     pub fn new(operations: usize) -> Self {
         Self { operations, contestants: Vec::new() }
     }
 
-    /// One more contestant. `set_up` prepares everything that is not to be measured; see [`over`] and [`in_threads`].
+    /// Adds a contestant. `set_up` prepares everything that is not measured; see [`over`] and [`in_threads`].
     pub fn add(&mut self, name: impl Into<String>, set_up: impl FnMut() -> Turn<'a> + 'a) {
         self.contestants.push(Contestant { name: name.into(), set_up: Box::new(set_up), times: Vec::new() });
     }
 
-    /// Runs it.
+    /// Runs the race.
     pub fn run(self, effort: Effort) -> Outcome {
         let Self { operations, mut contestants } = self;
         let operations = u32::try_from(operations).map_or(f64::from(u32::MAX), f64::from);
         for _ in 0..effort.setups {
             let mut turns: Vec<_> = contestants.iter_mut().map(|contestant| (contestant.set_up)()).collect();
-            // How many laps fit into a turn, for each; this warms everything up, too.
+            // Finds how many laps of each contestant fit into a turn. This also warms up the caches.
             let laps: Vec<_> = turns.iter_mut().map(|turn| laps_in(effort.turn, turn)).collect();
             for round in 0..effort.rounds {
                 for position in 0..turns.len() {
-                    // Another one starts each time, so that nobody always runs after the same neighbour.
+                    // Another contestant starts each round, because the one that ran before may slow down the next.
                     let index = (round + position) % turns.len();
-                    // What the others threw out of the processor's caches is not this one's fault.
+                    // The first lap is not measured: it refills the processor's caches after the other contestants.
                     turns[index](1);
                     let time = turns[index](laps[index]);
                     let each = time.as_secs_f64() * 1e9 / (f64::from(laps[index]) * operations);
@@ -66,7 +66,7 @@ fn laps_in(turn: Duration, run: &mut Turn) -> u32 {
     laps
 }
 
-/// A turn of visiting every key, lap after lap.
+/// A turn in which each lap visits every key.
 pub fn over<'a, K>(keys: &'a [K], mut visit: impl FnMut(&K) + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let start = Instant::now();
@@ -79,11 +79,11 @@ pub fn over<'a, K>(keys: &'a [K], mut visit: impl FnMut(&K) + 'a) -> Turn<'a> {
     })
 }
 
-/// A turn in which each lap visits the next so many keys, and after the last ones the first again.
+/// A turn in which each lap visits the next `window` keys. After the last key, the first one follows.
 ///
-/// For more keys than a turn has time for, when no lap should find what the last one has just fetched.
+/// It is for sets of keys that a turn has no time to visit in full. A lap then does not profit from the lap before it.
 pub fn over_windows<'a, K>(keys: &'a [K], window: usize, mut visit: impl FnMut(&K) + 'a) -> Turn<'a> {
-    // Each contestant begins elsewhere: two that share a cache of blocks must not fetch them for each other.
+    // Each contestant begins at another key: two of them may share a block cache, and must not fill it for each other.
     static CONTESTANTS: AtomicUsize = AtomicUsize::new(0);
     let start = CONTESTANTS.fetch_add(1, Ordering::Relaxed) * 7919 % 1000 * keys.len() / 1000;
     let mut next = keys.iter().cycle().skip(start);
@@ -98,15 +98,15 @@ pub fn over_windows<'a, K>(keys: &'a [K], window: usize, mut visit: impl FnMut(&
     })
 }
 
-/// A turn of visiting every key in each of so many threads at once, each starting at another one.
+/// A turn in which each lap visits every key in each of `threads` threads at once. Each thread starts at another key.
 ///
-/// Its time is the mean of theirs: what one operation takes as long as all of them run.
+/// The result is the mean of the threads' times.
 pub fn in_threads<'a, K: Sync>(threads: usize, keys: &'a [K], visit: impl Fn(&K) + Sync + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let arrived = AtomicUsize::new(0);
         let run = |thread: usize| {
             let (after, before) = (&keys[keys.len() * thread / threads..], &keys[..keys.len() * thread / threads]);
-            // Waking a thread takes longer than a short turn; those who spin start together.
+            // Waking a thread takes longer than a short turn, so the threads spin until all are ready.
             arrived.fetch_add(1, Ordering::SeqCst);
             while arrived.load(Ordering::SeqCst) < threads {
                 spin_loop();
@@ -139,7 +139,7 @@ pub fn in_threads<'a, K: Sync>(threads: usize, keys: &'a [K], visit: impl Fn(&K)
 pub struct Outcome(Vec<(String, Vec<f64>)>);
 
 impl Outcome {
-    /// The contestants, in the order in which they were added.
+    /// The names of the contestants, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
@@ -149,12 +149,12 @@ impl Outcome {
         Spread::of(self.times(name).to_vec())
     }
 
-    /// How many times as long an operation of `name` took as one of `base`, round by round.
+    /// The time of `name` divided by the time of `base`, for each round.
     pub fn ratio(&self, name: &str, base: &str) -> Spread {
         Spread::of(self.times(name).iter().zip(self.times(base)).map(|(time, base)| time / base).collect())
     }
 
-    /// How the ratio of `name` to `its_base` relates to that of `other` to `others_base`, round by round.
+    /// The ratio of `name` to `its_base`, divided by the ratio of `other` to `others_base`, for each round.
     pub fn ratio_of_ratios(&self, [name, its_base]: [&str; 2], [other, others_base]: [&str; 2]) -> Spread {
         let own = self.times(name).iter().zip(self.times(its_base));
         let others = self.times(other).iter().zip(self.times(others_base));
@@ -163,21 +163,21 @@ impl Outcome {
 
     /// # Panics
     ///
-    /// If nobody has this name: the bench is wrong.
+    /// If no contestant has this name, which is a mistake in the bench.
     fn times(&self, name: &str) -> &[f64] {
         let found = self.0.iter().find(|(of, _)| of == name);
-        &found.unwrap_or_else(|| panic!("nobody called {name:?} takes part")).1
+        &found.unwrap_or_else(|| panic!("no contestant is named {name:?}")).1
     }
 }
 
 /// A median, and the quartiles around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
-    /// A quarter is below.
+    /// A quarter of the values is below.
     pub low: f64,
-    /// Half is below, half above.
+    /// Half of the values is below.
     pub median: f64,
-    /// A quarter is above.
+    /// A quarter of the values is above.
     pub high: f64,
 }
 

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use crate::{Effort, Outcome, Spread};
 
-/// Prints what was measured as Markdown, and judges it.
+/// Prints the measurements as Markdown and checks the bounds.
 #[derive(Debug)]
 pub struct Report {
     effort: Effort,
@@ -17,12 +17,12 @@ struct Bound {
     limit: Limit,
 }
 
-/// What a ratio must not go beyond.
+/// The limit of a ratio.
 #[derive(Clone, Copy, Debug)]
 pub enum Limit {
-    /// No slower than so many times the base.
+    /// At most this many times the base.
     AtMost(f64),
-    /// No less than this part of the base.
+    /// At least this part of the base.
     AtLeast(f64),
 }
 
@@ -45,22 +45,22 @@ impl fmt::Display for Limit {
 }
 
 impl Report {
-    /// A report of what will be measured with this effort.
+    /// A report of measurements with this effort.
     pub fn new(effort: Effort) -> Self {
         Self { effort, bounds: Vec::new() }
     }
 
-    /// Begins a section.
+    /// Prints the heading of a section.
     pub fn section(&self, title: &str) {
         println!("## {title}\n");
     }
 
-    /// A paragraph.
+    /// Prints a paragraph.
     pub fn note(&self, text: &str) {
         println!("{text}\n");
     }
 
-    /// A table of any kind.
+    /// Prints a table.
     pub fn table<const COLUMNS: usize>(
         &self,
         heads: [&str; COLUMNS],
@@ -74,7 +74,7 @@ impl Report {
         println!();
     }
 
-    /// The table of a race: the time of each contestant, and its ratio to the first.
+    /// Prints the table of a race: each contestant's time and its ratio to the first contestant.
     pub fn race(&self, outcome: &Outcome) {
         let Some(base) = outcome.names().next() else { return };
         let rows = outcome.names().map(|name| {
@@ -85,15 +85,15 @@ impl Report {
         self.table(["", "ns", "ratio", "quartiles"], rows);
     }
 
-    /// Something that must hold.
+    /// Adds a bound that must hold.
     pub fn bound(&mut self, what: impl Into<String>, measured: f64, limit: Limit) {
         self.bounds.push(Bound { what: what.into(), measured, limit });
     }
 
-    /// The table of all bounds. With `--check` on the command line, the exit code says whether they hold.
+    /// Prints the table of all bounds. With `--check` on the command line, the exit code says whether they hold.
     pub fn finish(self) -> ExitCode {
         if self.effort.is_touch() {
-            self.note("Everything runs. Nothing was measured long enough to judge it; `cargo bench` does that.");
+            self.note("Everything runs. These numbers mean nothing; `cargo bench` measures.");
             return ExitCode::SUCCESS;
         }
         self.section("Bounds");

@@ -1,19 +1,19 @@
-//! Keys: scattered, all different, the same in every run.
+//! Keys for benches: they look random, all differ, and every run has the same ones.
 
-/// So many numbers in no order.
+/// `count` numbers in random order.
 pub fn numbers(count: usize) -> Vec<u64> {
     (0..).map(scatter).take(count).collect()
 }
 
-/// So many pairs of a short text and a number, in no order.
+/// `count` pairs of a short text and a number, in random order.
 pub fn pairs(count: usize) -> Vec<(String, u32)> {
     (0..).zip(numbers(count)).map(|(place, number)| (format!("article/{number:016x}"), place % 7)).collect()
 }
 
-/// The same keys in another order, so that they are not visited in the order in which they were stored.
+/// The same keys in another order. So a bench does not visit keys in the order in which it stored them.
 pub fn shuffled<T>(mut keys: Vec<T>) -> Vec<T> {
     let mut state = 1;
-    // Fisher and Yates.
+    // The Fisher-Yates shuffle.
     for last in (1..keys.len()).rev() {
         state = scatter(state);
         let bound = last as u64 + 1;
@@ -30,13 +30,13 @@ pub fn scatter(index: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// A text of so many letters that is another for every number, and does not compress.
+/// A text of `length` letters. It differs for every number and does not compress.
 pub fn text(number: u64, length: usize) -> String {
     let mut text = String::with_capacity(length + 16);
     let mut part = number;
     while text.len() < length {
         part = scatter(part);
-        // Six bits a letter.
+        // Each letter uses six bits.
         text.extend((0..10).map(|place| char::from(LETTERS[usize::try_from(part >> (6 * place) & 63).unwrap_or(0)])));
     }
     text.truncate(length);

@@ -1,11 +1,12 @@
-//! What something takes of the machine.
+//! Disk and memory use.
 
 use std::fs;
 use std::path::Path;
 
-/// The bytes that a directory takes on disk with all that is in it: blocks, not lengths, for a file may have holes.
+/// The bytes that a directory and everything below it take on disk. Blocks count, not lengths, because files may have
+/// holes.
 ///
-/// What vanishes meanwhile counts nothing.
+/// Files that vanish meanwhile are not counted.
 pub fn disk(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
@@ -18,7 +19,7 @@ pub fn disk(dir: &Path) -> u64 {
 
 #[cfg(unix)]
 fn blocks(metadata: &fs::Metadata) -> u64 {
-    // The unit is 512 bytes, whatever the file system's own.
+    // The unit is always 512 bytes, whatever the block size of the file system.
     std::os::unix::fs::MetadataExt::blocks(metadata) * 512
 }
 
@@ -27,7 +28,7 @@ fn blocks(metadata: &fs::Metadata) -> u64 {
     metadata.len()
 }
 
-/// The bytes of memory that this process has resident; 0 where the system does not tell, which is all but Linux.
+/// The resident memory of this process in bytes. Except on Linux, it is 0.
 pub fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

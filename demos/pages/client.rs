@@ -1,4 +1,4 @@
-//! As much of HTTP as it takes to ask the server in `server.rs` for a page.
+//! A minimal HTTP client for the server in `server.rs`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The body of what is at this path; an error if the answer is anything but `200`.
+/// Fetches the body of this path. Any status but `200` is an error.
 pub(crate) async fn get(site: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(site).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {site}\r\nConnection: close\r\n\r\n");
@@ -25,7 +25,7 @@ fn body(answer: &str, path: &str) -> io::Result<String> {
         let kind = if status.starts_with("404") { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
         return Err(io::Error::new(kind, format!("{path}: {status}")));
     }
-    // Half a page would be remembered as if it were all of it.
+    // A body that was cut short must not be cached.
     let length = lines.find_map(|line| line.strip_prefix("Content-Length: ")).and_then(|length| length.parse().ok());
     if length == Some(body.len()) { Ok(body.to_owned()) } else { Err(cut_short()) }
 }

@@ -1,10 +1,10 @@
-//! What is remembered of a page.
+//! The part of a page that is cached.
 
 use std::io;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-/// The derives of `rkyv` are what lets it outlive the program, and `Clone` is what a hit in memory takes.
+/// A page stored on disk needs the derives of `rkyv`. A hit in memory needs `Clone`.
 #[derive(Archive, Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Page {
     pub(crate) title: String,
@@ -13,7 +13,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Enough for the pages of `server.rs`, and no more: real ones are for a real parser.
+    /// Parses the pages of `server.rs`. Real pages need a real parser.
     pub(crate) fn parse(html: &str) -> io::Result<Self> {
         let title = html.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
         let (title, body) =

@@ -1,13 +1,13 @@
-//! An async function, remembered by an attribute: pages of a site, each fetched and parsed once.
+//! An async function that an attribute caches: it fetches and parses each page of a site once.
 //!
 //! ```text
 //! cargo run --release --example pages -- [--fresh]
 //! ```
 //!
-//! The site is a small server that the program starts itself, and that counts what is asked of it. A hundred tasks ask
-//! for the same page at once; then all pages are visited, link by link, and visited again; then one is asked for that
-//! is not there. A table says how many requests it took. Run it twice: the second run finds all pages on disk, although
-//! its server has another port. `--fresh` forgets them first.
+//! The program starts a small server of its own, which counts requests. First, a hundred tasks ask for the same page at
+//! once. Then the program follows all links, and visits all pages again. Last, it asks for a page that does not exist.
+//! A table shows the number of requests of each step. Run it twice: the second run finds all pages on disk, although
+//! its server has another port. `--fresh` clears the cache first.
 
 mod client;
 mod html;
@@ -29,17 +29,17 @@ use crate::html::Page;
 use crate::report::Report;
 use crate::server::Server;
 
-/// The page at this path, fetched and parsed; or as it was, when this or an earlier run of the program did so.
+/// Fetches and parses the page at this path, or returns the result of an earlier call, also from an earlier run.
 ///
-/// The address is skipped: the same path is the same page, whatever port the server has today. Whoever changes what
-/// becomes of a page, here or in `Page::parse`, raises the version, and what was stored before is not seen any more.
+/// The address is not part of the key, because the port changes with each run and the pages do not. If you change this
+/// function or `Page::parse`, raise the version: then older results are not used any more.
 #[ucache(name = "pages", version = 1, skip(site))]
 async fn page(site: SocketAddr, path: &str) -> io::Result<Page> {
     let body = client::get(site, path).await?;
     Page::parse(&body)
 }
 
-/// So many tasks ask for the same page at once: one of them fetches it, the others wait for that.
+/// A hundred tasks ask for the same page at once. One of them fetches it, and the others wait for its result.
 async fn stampede(site: SocketAddr) -> io::Result<()> {
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
@@ -51,7 +51,7 @@ async fn stampede(site: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// Follows all links from the first page on, a task for each; gives the paths.
+/// Follows all links from the first page on, with a task for each link, and returns the paths.
 async fn crawl(site: SocketAddr) -> io::Result<BTreeSet<String>> {
     let visit = |path: String| async move { page(site, &path).await };
     let mut found = BTreeSet::from(["/".to_owned()]);
@@ -67,7 +67,7 @@ async fn crawl(site: SocketAddr) -> io::Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// The same pages once more, one after the other.
+/// Visits the same pages again, one after the other.
 async fn revisit(site: SocketAddr, paths: &BTreeSet<String>) -> io::Result<()> {
     for path in paths {
         page(site, path).await?;
@@ -75,13 +75,13 @@ async fn revisit(site: SocketAddr, paths: &BTreeSet<String>) -> io::Result<()> {
     Ok(())
 }
 
-/// An error is returned as it is, and not remembered: it may be gone the next time. Gives the last one.
+/// Asks twice for a page that does not exist, and returns the second error. An error is returned, but not cached.
 async fn miss(site: SocketAddr) -> Option<io::Error> {
     let _first = page(site, "/nowhere").await;
     page(site, "/nowhere").await.err()
 }
 
-/// The job, and what it took.
+/// Runs all steps and reports them.
 async fn run(fresh: bool) -> Result<Report, Box<dyn error::Error>> {
     if fresh {
         page::clear()?;
@@ -106,7 +106,7 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let written = run(fresh).await.and_then(|report| {
-        // After the job: what serves is chosen when it is first used.
+        // This comes after the job, because the first use of the cache chooses the backend.
         Ok(writeln!(io::stdout(), "{report}\nserved from {}", page::memo().describe())?)
     });
     match written {

@@ -1,4 +1,4 @@
-//! What each step took, as a table.
+//! The table of all steps.
 
 use std::time::{Duration, Instant};
 use std::{fmt, io};
@@ -7,10 +7,10 @@ use crate::page;
 use crate::server::Server;
 
 pub(crate) struct Report {
-    /// How many pages were remembered when it began.
+    /// How many pages were cached at the start.
     pub(crate) remembered: usize,
     pub(crate) steps: Vec<Step>,
-    /// What came of asking for a page that is not there.
+    /// The error for a page that does not exist.
     pub(crate) error: Option<io::Error>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Step {
     pub(crate) hits: u64,
     pub(crate) misses: u64,
     pub(crate) computations: u64,
-    /// Misses that another's computation served.
+    /// Misses that got the result of another call's computation.
     pub(crate) waits: u64,
     pub(crate) time: Duration,
 }
@@ -30,7 +30,7 @@ impl Report {
         Self { remembered, steps: Vec::new(), error: None }
     }
 
-    /// Does the work, and notes what it took.
+    /// Does the work and measures it.
     pub(crate) async fn step<T>(&mut self, name: &'static str, server: &Server, work: impl Future<Output = T>) -> T {
         let (requests, before, begun) = (server.requests(), page::memo().stats(), Instant::now());
         let result = work.await;
@@ -49,7 +49,7 @@ impl Report {
 }
 
 impl Step {
-    /// The time of a hit, of a step that had nothing else: with what its tasks take.
+    /// The time of a hit, if the step had only hits. It includes the time of the tasks.
     fn per_hit(&self) -> Option<Duration> {
         let hits = u32::try_from(self.hits).ok()?;
         if self.misses > 0 { None } else { self.time.checked_div(hits) }
@@ -74,7 +74,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// As `Debug` of a duration has it, in the unit that fits; there are no fractions of a nanosecond.
+/// Formats a duration as `Debug` does, with one digit after the point, but no fractions of nanoseconds.
 fn human(time: Duration) -> String {
     let digits = usize::from(time >= Duration::from_micros(1));
     format!("{time:.digits$?}")

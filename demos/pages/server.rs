@@ -1,4 +1,4 @@
-//! A site of a few pages on this machine, which takes its time, and counts.
+//! A slow site of a few pages on this machine, which counts requests.
 
 use std::fmt::Write as _;
 use std::io;
@@ -11,19 +11,19 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// How many pages there are.
+/// The number of pages.
 pub(crate) const PAGES: usize = 60;
-/// How long each takes, so that those who ask at once overlap.
+/// The duration of a request. It lets simultaneous requests overlap.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// It runs for as long as the runtime in which it was started.
+/// A server that runs as long as the runtime in which it was started.
 pub(crate) struct Server {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
 }
 
 impl Server {
-    /// On a port that is free.
+    /// Starts the server on a free port.
     pub(crate) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let (address, requests) = (listener.local_addr()?, Arc::new(AtomicUsize::new(0)));
@@ -31,7 +31,7 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::Relaxed);
-                // One that hangs up is none of the others' business.
+                // An error of one connection does not affect the others.
                 tokio::spawn(answer(stream));
             }
         });
@@ -42,7 +42,7 @@ impl Server {
         self.address
     }
 
-    /// How many requests there were.
+    /// The number of requests until now.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
@@ -51,7 +51,7 @@ impl Server {
 async fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut lines = BufReader::new(&mut stream).lines();
     let request = lines.next_line().await?.unwrap_or_default();
-    // The rest of the head; one that is closed before all of it is read could take the answer with it.
+    // Reads the rest of the head: if a connection is closed with unread input, the client may lose the answer.
     while lines.next_line().await?.is_some_and(|line| !line.is_empty()) {}
     sleep(DELAY).await;
     let (status, body) = match request.split(' ').nth(1).and_then(html) {
@@ -64,13 +64,13 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// A tree, of which each page links to the first one and to the two below it.
+/// The pages are a tree. Each page links to the first page and to the two pages below it.
 fn html(path: &str) -> Option<String> {
     let number =
         if path == "/" { 1 } else { path.strip_prefix('/')?.parse().ok().filter(|n| (2..=PAGES).contains(n))? };
     let mut html = format!("<!doctype html><title>Page {number}</title><ul><li><a href=\"/\">Page 1</a>");
     for below in [2 * number, 2 * number + 1].into_iter().filter(|below| *below <= PAGES) {
-        // To write into a string cannot fail.
+        // Writing into a string cannot fail.
         let _ = write!(html, "<li><a href=\"/{below}\">Page {below}</a>");
     }
     Some(html + "</ul>")

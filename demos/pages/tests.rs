@@ -1,4 +1,4 @@
-//! Each run is a process of its own, as it is for a user: what a static has in memory would serve the next one.
+//! Each run is a separate process, as for a user. In one process, the second run would find the pages in memory.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use twat_cache_core::testing::child::{Child, Task};
 use crate::run;
 use crate::server::PAGES;
 
-/// The figures of each step of a run over this directory.
+/// Runs the program with this cache directory and returns the numbers of each step.
 fn figures(dir: &Path, fresh: bool) -> Vec<String> {
     let mut child = Child::start_with("tests::a_second_run_makes_no_request", dir, |binary| {
         let mut command = Command::new(binary);
@@ -20,7 +20,7 @@ fn figures(dir: &Path, fresh: bool) -> Vec<String> {
     child.finish()
 }
 
-/// What the other process does.
+/// The test that the child process runs.
 #[tokio::main]
 async fn work(mut task: Task) {
     let fresh = task.order().as_deref() == Some("fresh");
@@ -33,7 +33,7 @@ async fn work(mut task: Task) {
     task.say(report.error.unwrap());
 }
 
-/// What `figures` are to be, if this many pages are remembered.
+/// The expected `figures`, if this many pages are cached at the start.
 fn expected(remembered: usize) -> Vec<String> {
     let all = PAGES;
     let (first, others) = if remembered == 0 { (1, all - 1) } else { (0, 0) };
@@ -42,7 +42,7 @@ fn expected(remembered: usize) -> Vec<String> {
         format!("stampede: 100 calls, {first} requests, {first} computations"),
         format!("crawl: {all} calls, {others} requests, {others} computations"),
         format!("again: {all} calls, 0 requests, 0 computations"),
-        // Both calls ask, in every run.
+        // In every run, both calls send a request.
         "missing: 2 calls, 2 requests, 2 computations".to_owned(),
         "/nowhere: 404 Not Found".to_owned(),
     ]

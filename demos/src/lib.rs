@@ -1,2 +1,2 @@
-//! Larger programs that show what twat-cache is for: they are the examples of this package.
+//! The examples of this package are larger programs that show the uses of twat-cache.
 #![forbid(unsafe_code)]

@@ -16,11 +16,11 @@ Usage: tour [--backend BACKEND] [DIR]
               what ucache keeps results in behind memory: auto (the default), memory, disk or file.
   -h, --help  prints this";
 
-/// What was asked for.
+/// A parsed command line.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
-    /// Work below this directory, or below the default one.
+    /// Runs the job on this directory, or on the default one.
     Work {
         dir: Option<PathBuf>,
         backend: Backend,
@@ -37,7 +37,7 @@ impl Command {
             if argument.is_empty() {
                 return Err("a directory needs a name".into());
             }
-            // A directory may have any name, and any bytes in it; `--` lets it begin with a dash.
+            // The name of a directory may have any bytes. After `--`, it may begin with a dash.
             if options && argument.as_encoded_bytes().starts_with(b"-") {
                 match argument.to_str() {
                     Some("-h" | "--help") => return Ok(Self::Help),

@@ -4,10 +4,10 @@
 //! cargo run --release --example tour -- [--backend BACKEND] [DIR]
 //! ```
 //!
-//! Every file gets a `MinHash` signature, which takes a while, and the signature is remembered under the file's path,
-//! size and modification time. The job runs twice with each wrapper; a table says what was computed, what was
-//! remembered, and how long a hit takes. What lasts longer than the program makes the next run of it find everything
-//! computed. The wrappers are in `wrappers.rs`, which is the file to read.
+//! Every file gets a `MinHash` signature, which is slow to compute. The key of a cached signature is the file's path,
+//! size and modification time. The job runs twice with each wrapper. A table shows the numbers of computations and
+//! hits, and the time of a hit. Signatures on disk outlive the program, so the next run computes nothing for them. Read
+//! `wrappers.rs` first.
 
 mod command;
 mod matrix;
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The job, twice with each wrapper, and what came of it.
+/// Runs the job twice with each wrapper and prints the report.
 fn tour(found: &Sources, backend: Backend, out: &mut impl Write) -> Result<(), Stop> {
     writeln!(out, "{found}\n")?;
 
@@ -70,14 +70,14 @@ fn tour(found: &Sources, backend: Backend, out: &mut impl Write) -> Result<(), S
         if first.signed.is_empty() {
             return Err(Stop::Because(format!("none of the files below {} can be read", found.root.display())));
         }
-        // What cannot be read is not remembered either, so it would be tried, and reported, once more.
+        // Errors are not cached. So the second pass leaves out unreadable files, which the first has reported.
         readable = first.signed.iter().map(|(source, _)| (*source).clone()).collect();
         let second = run_pass(&wrapper, 2, &readable);
         table.rows.extend([first.figures, second.figures]);
         signed = first.signed;
         served.push(format!("{}: {}", wrapper.name, (wrapper.describe)()));
     }
-    // The signatures of all of them as one result, which is not copied to be looked at.
+    // Computes the signatures of all files as one large result, which a view reads without a copy.
     let maker = matrix::maker(None);
     let mut matrix = None;
     for number in [1, 2] {
@@ -111,7 +111,7 @@ fn tour(found: &Sources, backend: Backend, out: &mut impl Write) -> Result<(), S
 
 /// Why the job ends early.
 enum Stop {
-    /// Whoever read our output, `head` say, has seen enough; that is no failure.
+    /// The reader of our output, such as `head`, has closed the pipe. That is not an error.
     ClosedPipe,
     Because(String),
 }

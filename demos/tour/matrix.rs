@@ -1,4 +1,4 @@
-//! All signatures as one large result: a row of numbers for each file, computed once, and read where it lies.
+//! All signatures as one large result, which a view reads without a copy. It has a row of numbers for each file.
 
 use std::fmt;
 use std::io;
@@ -14,12 +14,12 @@ use crate::passes::Figures;
 use crate::signature::{COMPUTATIONS, METHOD, ORDERS, sign};
 use crate::sources::Source;
 
-/// The rows of all files, one after the other. The numbers are in a file, of which nothing is copied.
+/// The rows of all files, one after the other. The numbers stay in the mapped file.
 pub(crate) struct Matrix(View<Vec<u32>>);
 
 type Maker = fn(&[Source]) -> io::Result<Vec<u32>>;
 
-/// What makes matrices, and remembers them in files: in `dir`, or else where they are by default.
+/// A function that makes matrices and caches them in files, in `dir` or else in the default directory.
 pub(crate) fn maker(dir: Option<&Path>) -> Memo<FileFallback<Vec<u32>>, Maker> {
     let cache = fcache("signature matrix").version(METHOD);
     let cache = if let Some(dir) = dir { cache.dir(dir) } else { cache };
@@ -31,13 +31,13 @@ fn make(sources: &[Source]) -> io::Result<Vec<u32>> {
     let mut matrix = Vec::with_capacity(sources.len() * ORDERS);
     for source in sources {
         let row = Vec::from(sign(&source.path)?);
-        // A text that is too short for a signature has none.
+        // A text that is too short for a signature gets a row of `u32::MAX`.
         matrix.extend(row.into_iter().chain(std::iter::repeat(u32::MAX)).take(ORDERS));
     }
     Ok(matrix)
 }
 
-/// One pass: the matrix of these files, and what it took.
+/// Computes or views the matrix of these files, and measures it.
 pub(crate) fn run_pass(
     maker: &Memo<FileFallback<Vec<u32>>, Maker>,
     number: usize,
@@ -52,7 +52,7 @@ pub(crate) fn run_pass(
 }
 
 impl Matrix {
-    /// The estimated similarity of two files, from 0 to 1, as [`Signature::similarity`](crate::signature::Signature) has it.
+    /// The estimated similarity of two files, from 0 to 1. See [`Signature::similarity`](crate::signature::Signature).
     pub(crate) fn similarity(&self, left: usize, right: usize) -> f64 {
         let row = |index: usize| self.0.iter().skip(index * ORDERS).take(ORDERS);
         let equal = row(left).zip(row(right)).filter(|(left, right)| left == right).count();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_matrix_holds_what_the_signatures_say() {
-        // Does not run `sign`, whose counter another test looks at.
+        // This test does not run `sign`, because another test checks its counter.
         let matrix: Vec<u32> = [[1; ORDERS], [1; ORDERS], [2; ORDERS]].concat();
         let matrix = Matrix(View::new(&matrix).unwrap());
         assert!(matrix.similarity(0, 1) > 0.99 && matrix.similarity(0, 2) < 0.01);

@@ -1,22 +1,22 @@
 //! The most similar pairs among many signatures, without comparing all with all.
 //!
-//! Locality-sensitive hashing by bands (Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3): cut every
-//! signature into 32 bands of 4 positions; only those that agree in a whole band are compared. Texts of similarity s
-//! are, with a chance of 1 - (1 - s⁴)³²: 99.98 % at 0.7, 23 % at 0.3.
+//! It uses locality-sensitive hashing by bands (Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", chapter 3).
+//! Every signature consists of 32 bands of 4 positions. Two signatures are compared only if they have a band in common.
+//! With similarity s, the probability of that is 1 - (1 - s⁴)³²: 99.98 % at 0.7, 23 % at 0.3.
 
 use std::collections::HashMap;
 
 use crate::signature::Signature;
 
-/// Positions in a band.
+/// The number of positions in a band.
 const ROWS: usize = 4;
-/// Pairs to report.
+/// The number of pairs to report.
 const MOST: usize = 10;
-/// A signature is compared with so many others of a bucket at most. Generated code may fill a bucket with thousands that
-/// all agree in it; the best pairs meet in other bands as well.
+/// A signature is compared with at most this many others of a bucket, because generated code may fill a bucket with
+/// thousands. The most similar pairs also share other buckets.
 const NEIGHBOURS: usize = 32;
 
-/// What was found.
+/// The result of the search.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Pairs {
     /// How many pairs have equal signatures.
@@ -25,7 +25,7 @@ pub(crate) struct Pairs {
     pub(crate) similar: Vec<Pair>,
 }
 
-/// Two signatures by their place in the input.
+/// Two signatures, by their index in the input.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pair {
     pub(crate) left: usize,
@@ -35,7 +35,8 @@ pub(crate) struct Pair {
 
 impl Pairs {
     pub(crate) fn among<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Self {
-        // Equal ones are counted, and one of each goes on, so that a thousand copies of a file are not a million pairs.
+        // Only one of several equal signatures is compared with others. So a thousand copies of a file are not a
+        // million pairs.
         let mut copies: HashMap<&Signature, usize> = HashMap::new();
         let mut distinct = Vec::new();
         for (index, signature) in signatures.enumerate().filter(|(_, signature)| !signature.is_empty()) {
@@ -62,7 +63,7 @@ impl Pairs {
 
 type Indexed<'a> = (usize, &'a Signature);
 
-/// Those that agree in a band, for every band.
+/// Groups the signatures that have a band in common, for every band.
 fn buckets<'a>(signatures: &[Indexed<'a>]) -> impl Iterator<Item = Vec<Indexed<'a>>> {
     let mut buckets: HashMap<(usize, &[u32]), Vec<Indexed<'a>>> = HashMap::new();
     for (index, signature) in signatures {
@@ -73,7 +74,7 @@ fn buckets<'a>(signatures: &[Indexed<'a>]) -> impl Iterator<Item = Vec<Indexed<'
     buckets.into_values().filter(|bucket| bucket.len() > 1)
 }
 
-/// The best pairs, each once however many bands it was found in; in one order, whatever order they were found in.
+/// The best pairs, without duplicates. Their order does not depend on the order in which they were found.
 fn keep_best(pairs: &mut Vec<Pair>) {
     pairs.sort_by(|one, other| {
         let by_similarity = other.similarity.total_cmp(&one.similarity);
@@ -87,7 +88,7 @@ fn keep_best(pairs: &mut Vec<Pair>) {
 mod tests {
     use super::*;
 
-    /// Of a text of 200 lines, so many of which are unlike those of any other.
+    /// The signature of a text of 200 lines, of which the first `changed` differ from all other texts.
     fn signature(changed: usize) -> Signature {
         let line =
             |line| if line < changed { format!("new_{line}_{changed};") } else { format!("old_{line}({line});") };

@@ -9,7 +9,7 @@ use crate::signature::{COMPUTATIONS, Signature};
 use crate::sources::Source;
 use crate::wrappers::Wrapper;
 
-/// What came of one pass.
+/// The result of one pass.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     /// The files that could be read.
@@ -17,7 +17,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) figures: Figures,
 }
 
-/// What it took.
+/// The measurements of a pass.
 #[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) wrapper: &'static str,
@@ -33,17 +33,17 @@ impl Figures {
         self.calls - self.computations
     }
 
-    /// The time of a hit, of a pass that did nothing else.
+    /// The time of a hit, if the pass had only hits.
     pub(crate) fn per_hit(&self) -> Option<Duration> {
         let calls = u32::try_from(self.calls).ok()?;
         if self.computations > 0 { None } else { self.time.checked_div(calls) }
     }
 }
 
-/// Reading the clock takes longer than a hit, and so does moving the bar: both are done once for so many files.
+/// Reading the clock and moving the bar take longer than a hit. So both are done once for this many files.
 const BATCH: usize = 64;
 
-/// Signs all `sources` by way of `wrapper`; those that cannot be read are reported and left out.
+/// Signs all `sources` with `wrapper`. Unreadable files are reported and left out.
 pub(crate) fn run_pass<'a>(wrapper: &Wrapper, number: usize, sources: &'a [Source]) -> Pass<'a> {
     let bar = progress::bar(format!("{}, pass {number}", wrapper.name), sources.len());
     let computations = COMPUTATIONS.load(Ordering::Relaxed);
@@ -51,7 +51,7 @@ pub(crate) fn run_pass<'a>(wrapper: &Wrapper, number: usize, sources: &'a [Sourc
     let mut time = Duration::ZERO;
     let mut results = Vec::with_capacity(BATCH);
     for batch in sources.chunks(BATCH) {
-        // Nothing but calls in here; what becomes of the results is not the cache's time.
+        // The measured time contains only the calls, not the use of their results.
         let begun = Instant::now();
         results.extend(batch.iter().map(|source| (wrapper.sign)(source)));
         time += begun.elapsed();
@@ -79,7 +79,7 @@ mod tests {
     use crate::sources::Sources;
     use crate::wrappers::wrappers;
 
-    // The only test that runs `sign`, whose counter is everybody's.
+    // No other test may run `sign`, because its counter is global.
     #[test]
     fn a_file_is_computed_once_and_again_when_it_has_changed_and_an_unreadable_one_left_out() {
         let dir = tempfile::tempdir().unwrap();
@@ -96,11 +96,11 @@ mod tests {
         for wrapper in wrappers(found.files.len(), Backend::Auto, Some(cache.path())) {
             let first = run_pass(&wrapper, 1, &found.files);
             assert_eq!((first.signed.len(), first.figures.computations, first.figures.hits()), (2, 3, 0));
-            // An error is not remembered.
+            // An error is not cached.
             let second = run_pass(&wrapper, 2, &found.files);
             assert_eq!((second.signed.len(), second.figures.computations, second.figures.hits()), (2, 1, 2));
             assert!(second.figures.per_hit().is_none());
-            // `b.rs` has another size now.
+            // The size of `b.rs` has changed.
             let third = run_pass(&wrapper, 3, &later.files);
             assert_eq!((third.signed.len(), third.figures.computations, third.figures.hits()), (2, 1, 1));
             let fourth = run_pass(&wrapper, 4, &later.files);

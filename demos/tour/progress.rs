@@ -1,8 +1,8 @@
-//! What is shown while the job runs: on a terminal only, and on stderr, so that the report can be piped.
+//! Progress bars, on stderr and only on a terminal. So the report can be piped.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Counts files while nobody knows how many there will be.
+/// Counts files while their total is unknown.
 pub(crate) fn counter() -> ProgressBar {
     ProgressBar::new_spinner().with_style(style("{spinner} looking for Rust sources: {pos}"))
 }
@@ -14,7 +14,7 @@ pub(crate) fn bar(title: String, files: usize) -> ProgressBar {
         .with_prefix(title)
 }
 
-/// Tells that something is left out, without breaking the bar's line.
+/// Prints why a file is left out, without breaking the line of the bar.
 pub(crate) fn skipped(bar: &ProgressBar, why: &str) {
     bar.suspend(|| eprintln!("tour: skipped {why}"));
 }

@@ -1,13 +1,13 @@
-//! A text as a set of shingles: all runs of a few tokens in it, each as a hash.
+//! A text as a set of shingles: the hashes of all runs of a few tokens.
 //!
-//! The idea is from A. Broder, "On the resemblance and containment of documents" (1997): two texts are as similar as
-//! their sets of shingles are, that is, the share of shingles they have in common among all that either has. Tokens
-//! rather than characters make the layout irrelevant; five of them are enough to be particular to a piece of code.
+//! The idea is from A. Broder, "On the resemblance and containment of documents" (1997). The similarity of two texts is
+//! the number of shingles that both have, divided by the number that at least one has. Shingles of tokens, not
+//! characters, do not depend on the layout. Five tokens are enough to characterise a piece of code.
 
-/// Tokens in a shingle.
+/// The number of tokens in a shingle.
 const WIDTH: usize = 5;
 
-/// The hashes of all shingles of `text`, in order. There are none in a text of fewer than five tokens.
+/// The hashes of all shingles of `text`, in order. A text of fewer than five tokens has none.
 pub(crate) fn shingles(text: &[u8]) -> impl Iterator<Item = u64> {
     let mut window = [0; WIDTH];
     let whole = move |(index, token)| {
@@ -19,8 +19,8 @@ pub(crate) fn shingles(text: &[u8]) -> impl Iterator<Item = u64> {
     tokens(text).map(hash).enumerate().filter_map(whole)
 }
 
-/// Runs of what names and numbers are made of, and single other characters. Any bytes will do: those outside ASCII
-/// count as letters, so a text in no known encoding has tokens too.
+/// A token is a run of letters, digits and underscores, or any other single character. Bytes outside ASCII count as
+/// letters, so the encoding of a text does not matter.
 fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
     let mut rest = text;
@@ -33,19 +33,19 @@ fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// FNV-1a. The standard library's hasher would change signatures from one compiler to the next, and those that were
-/// kept on disk with them.
+/// FNV-1a. The standard library's hasher may change with the compiler, and then signatures on disk would not match new
+/// ones.
 fn hash(token: &[u8]) -> u64 {
     token.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// One hash of several, which depends on their order.
+/// Combines several hashes into one, which depends on their order.
 fn shingle(tokens: &[u64; WIDTH]) -> u64 {
     mix(tokens.iter().fold(0, |hash: u64, token| (hash.rotate_left(5) ^ token).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
 }
 
-/// Spreads what tells two numbers apart over all 64 bits, without ever making two numbers one: the last step of
-/// `SplitMix64` (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+/// Mixes all 64 bits of a number. Different inputs give different outputs. It is the last step of `SplitMix64` (Steele,
+/// Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 pub(crate) const fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,9 +1,9 @@
-//! `MinHash`: a sketch of a text, from which its similarity to others can be estimated without looking at it again.
+//! `MinHash`: a signature of a text, from which its similarity to other texts can be estimated without the text.
 //!
-//! Order all possible shingles at random. The chance that two texts have the same smallest shingle is then exactly
-//! their similarity (Broder 1997, see `shingles.rs`). A signature holds that smallest shingle for each of 128
-//! different orders, so the share of equal positions in two signatures estimates the similarity, with a standard error
-//! of 0.044 at most.
+//! Order all possible shingles at random. The probability that two texts have the same smallest shingle is exactly
+//! their similarity (Broder 1997, see `shingles.rs`). A signature holds the smallest shingle in each of 128 different
+//! orders. The share of equal positions in two signatures estimates the similarity, with a standard error of at most
+//! 0.044.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +11,11 @@ use std::{fs, io};
 
 use crate::shingles::{mix, shingles};
 
-/// How often [`sign`] has run. It counts itself, so no cache can flatter the report.
+/// How many times [`sign`] has run. The function counts its runs itself, so the report does not rely on a cache's
+/// counters.
 pub(crate) static COMPUTATIONS: AtomicUsize = AtomicUsize::new(0);
 
-/// The slow function: reads a file and signs what is in it.
+/// The slow function: reads a file and computes its signature.
 pub(crate) fn sign(path: &Path) -> io::Result<Signature> {
     COMPUTATIONS.fetch_add(1, Ordering::Relaxed);
     Ok(Signature::of(&fs::read(path)?))
@@ -23,7 +24,7 @@ pub(crate) fn sign(path: &Path) -> io::Result<Signature> {
 /// How many numbers a signature has.
 pub(crate) const ORDERS: usize = 128;
 
-/// What a signature depends on, other than the file: to be changed with the code of this module and of `shingles.rs`.
+/// The version of the algorithm. Change it when you change the code of this module or of `shingles.rs`.
 pub(crate) const METHOD: (u32, usize) = (1, ORDERS);
 
 /// A text's smallest shingle in each of 128 orders, or nothing if the text is too short to have a shingle.
@@ -38,19 +39,19 @@ impl Signature {
             any = true;
             for ((smallest, factor), summand) in smallest.iter_mut().zip(&FACTORS).zip(&SUMMANDS) {
                 let place = shingle.wrapping_mul(*factor).wrapping_add(*summand);
-                // The upper half of a product is the better mixed one, and enough.
+                // The upper half of a product is mixed better, and 32 bits are enough.
                 *smallest = (*smallest).min((place >> 32) as u32);
             }
         }
         Self(if any { smallest.to_vec() } else { Vec::new() })
     }
 
-    /// Whether the text was too short for anything to be said about it.
+    /// Whether the text was too short to have a shingle.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The positions in groups of `rows`.
+    /// The numbers of the signature in groups of `rows`.
     pub(crate) fn bands(&self, rows: usize) -> impl Iterator<Item = &[u32]> {
         self.0.chunks_exact(rows)
     }
@@ -77,14 +78,13 @@ impl From<Vec<u32>> for Signature {
     }
 }
 
-// Hashing every shingle 128 times over would be slow. Instead its one 64-bit hash x takes its place in order i at
-// aᵢx + bᵢ (mod 2⁶⁴), which for odd aᵢ is a permutation, after the linear ones in Broder, Charikar, Frieze, Mitzenmacher,
-// "Min-wise independent permutations" (1998). It is one multiplication and one addition, and the compiler does several
-// orders at once.
+// Hashing every shingle 128 times would be slow. So each shingle has one 64-bit hash x, and its position in order i is
+// aᵢx + bᵢ (mod 2⁶⁴). For odd aᵢ this is a permutation. Broder, Charikar, Frieze, Mitzenmacher, "Min-wise independent
+// permutations" (1998), use such linear permutations. The compiler vectorises the multiplication and the addition.
 static FACTORS: [u64; ORDERS] = constants(1, 1);
 static SUMMANDS: [u64; ORDERS] = constants(1 << 32, 0);
 
-/// Arbitrary numbers, the same in every run; `bits` are set in all of them.
+/// Arbitrary numbers, which are the same in every run. All of them have `bits` set.
 const fn constants(seed: u64, bits: u64) -> [u64; ORDERS] {
     let mut numbers = [0; ORDERS];
     let mut index = 0;
@@ -99,7 +99,7 @@ const fn constants(seed: u64, bits: u64) -> [u64; ORDERS] {
 mod tests {
     use super::*;
 
-    /// A text of `count` lines, none like another.
+    /// A text of `count` different lines.
     fn text(name: &str, count: usize) -> String {
         (0..count).map(|line| format!("{name}_{line}({name}_{line});\n")).collect::<Vec<_>>().concat()
     }

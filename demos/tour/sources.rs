@@ -1,4 +1,4 @@
-//! The files to work on.
+//! The files that the job reads.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::progress;
 
-/// A file, as far as one can tell without reading it. These three are what its signature is remembered under.
+/// A file, without its contents. These three fields are the key of its signature.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
@@ -25,25 +25,25 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Those below `dir`, or else below the default directory; at least one.
+    /// Finds the sources below `dir`, or else below the default directory. It is an error if there are none.
     pub(crate) fn find(dir: Option<&Path>) -> Result<Self, String> {
         if let Some(dir) = dir {
             return Self::below(dir);
         }
-        // A machine that builds from a vendored copy or without dependencies has no registry; it does have this.
+        // A machine that builds from vendored sources has no registry. It always has this directory.
         let workspace = || Self::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         registry().and_then(|registry| Self::below(&registry).ok()).map_or_else(workspace, Ok)
     }
 
     fn below(dir: &Path) -> Result<Self, String> {
-        // One spelling for every file, wherever we are started: its path will be what it is remembered under.
+        // The path of a file is part of its key. So it must not depend on the working directory.
         let root = dir.canonicalize().map_err(|error| format!("cannot look at {}: {error}", dir.display()))?;
         if !root.is_dir() {
             return Err(format!("{} is not a directory", dir.display()));
         }
         let counter = progress::counter();
         let mut files = Vec::new();
-        // Sorted, so that the same tree always gives the same report.
+        // The order is fixed, so that the same tree always gives the same report.
         for entry in WalkDir::new(&root).follow_links(false).sort_by_file_name() {
             match entry.and_then(source).transpose() {
                 Some(Ok(source)) => {
@@ -61,25 +61,25 @@ impl Sources {
         Ok(Self { root, files })
     }
 
-    /// A file's path as seen from the root.
+    /// The path of a file relative to the root.
     pub(crate) fn relative<'a>(&self, source: &'a Source) -> &'a Path {
         source.path.strip_prefix(&self.root).unwrap_or(&source.path)
     }
 }
 
-/// Where cargo unpacks the sources of dependencies.
+/// The directory into which cargo unpacks the sources of dependencies.
 fn registry() -> Option<PathBuf> {
     let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")))?;
     Some(cargo.join("registry").join("src"))
 }
 
-/// The source that this entry is, if it is one.
+/// Makes a source of this directory entry, if it is one.
 fn source(entry: DirEntry) -> walkdir::Result<Option<Source>> {
     if !entry.file_type().is_file() || entry.path().extension().is_none_or(|extension| extension != "rs") {
         return Ok(None);
     }
     let metadata = entry.metadata()?;
-    // The few systems that keep no modification time still have the size to tell versions of a file apart.
+    // A few systems have no modification times. On them, only the size distinguishes versions of a file.
     let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     Ok(Some(Source { size: metadata.len(), modified, path: entry.into_path() }))
 }

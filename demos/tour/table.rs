@@ -1,4 +1,4 @@
-//! The table of what every pass took.
+//! The table of all passes.
 
 use std::fmt;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// As `Debug` of a duration has it, in the unit that fits; there are no fractions of a nanosecond.
+/// Formats a duration as `Debug` does, with one digit after the point, but no fractions of nanoseconds.
 fn human(time: Duration) -> String {
     let digits = usize::from(time >= Duration::from_micros(1));
     format!("{time:.digits$?}")

@@ -1,5 +1,5 @@
-//! The memoised function, once for each wrapper of the library. This is what the tour is about; the rest of it is there
-//! to have something worth remembering.
+//! The memoised function, once for each wrapper of the library. This is the main part of the tour; the other modules
+//! only provide a job that is worth caching.
 
 use std::io;
 use std::path::Path;
@@ -11,24 +11,23 @@ use twat_cache::{Backend, Call, bcache, mcache, ucache};
 use crate::signature::{METHOD, Signature, sign};
 use crate::sources::Source;
 
-/// A memoised [`sign`], and the name of what remembers.
+/// A memoised [`sign`], and the name of its wrapper.
 pub(crate) struct Wrapper {
     pub(crate) name: &'static str,
     pub(crate) sign: Box<Sign>,
-    /// What serves, and where.
+    /// Describes the backend in use.
     pub(crate) describe: Box<dyn Fn() -> String>,
 }
 
 type Sign = dyn Fn(&Source) -> io::Result<Arc<Signature>>;
 
-/// All of them, each with room for so many files. Those that outlive the program do so in `dir`, or else where they are
-/// by default.
+/// All wrappers, each with room for `files` files. Those that store on disk use `dir`, or else the default directory.
 pub(crate) fn wrappers(files: usize, backend: Backend, dir: Option<&Path>) -> Vec<Wrapper> {
     vec![memory(files), disk(dir), anywhere(files, backend, dir)]
 }
 
-/// What a signature is remembered under: the file's path, size and modification time, which stand for what is in it. As
-/// with `make`, a file that changes within one tick of the file system's clock, and keeps its size, goes unnoticed.
+/// The key of a signature: the file's path, size and modification time, instead of its contents. As with `make`, a
+/// change is missed if it keeps the size and happens within one tick of the file system's clock.
 type Key<'a> = Call<(&'a Path, &'a u64, &'a SystemTime)>;
 
 impl Source {
@@ -37,9 +36,10 @@ impl Source {
     }
 }
 
-/// In memory, where a hit clones the value: so it is shared.
+/// Caches in memory. A hit clones the value, so the value is an `Arc`.
 fn memory(files: usize) -> Wrapper {
-    // Some room to spare: a cache that is nearly full may drop an entry, and this job comes back to all of them.
+    // The capacity is larger than needed, because a nearly full cache may evict an entry, and this job uses all of them
+    // again.
     let cache = mcache().max_entries(files.saturating_mul(2));
     let memo = Arc::new(cache.try_wrap(|Call((path, ..)): &Key<'_>| sign(path).map(Arc::new)));
     let described = memo.clone();
@@ -50,9 +50,9 @@ fn memory(files: usize) -> Wrapper {
     }
 }
 
-/// In a database: what one run of the program has computed, the next one finds.
+/// Caches in a database. The next run of the program finds these results.
 fn disk(dir: Option<&Path>) -> Wrapper {
-    // A signature made in another way is another result.
+    // Another version of the algorithm gives other results.
     let cache = bcache("signatures").version(METHOD);
     let cache = if let Some(dir) = dir { cache.dir(dir) } else { cache };
     let memo = Arc::new(cache.try_wrap(|Call((path, ..)): &Key<'_>| sign(path).map(Vec::from)));
@@ -64,7 +64,7 @@ fn disk(dir: Option<&Path>) -> Wrapper {
     }
 }
 
-/// Wherever is best: in memory, and behind it in a database, say.
+/// Caches in memory and in the best available backend, for example a database.
 fn anywhere(files: usize, backend: Backend, dir: Option<&Path>) -> Wrapper {
     let cache = ucache("signatures, anywhere").version(METHOD).max_entries(files.saturating_mul(2)).backend(backend);
     let cache = if let Some(dir) = dir { cache.dir(dir) } else { cache };

@@ -1,4 +1,4 @@
-//! What `Memo` does with a store that other processes use, too, and with one that lends views.
+//! What `Memo` does with a store that other processes also use, and with a store that has views.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use twat_cache_core::testing::{Counter, within};
 use twat_cache_core::{Claim, Error, Fallback, KeyedStore, LruStore, Memo, Store, Tiered, ViewStore};
 
-/// Stands for a store on disk and, with the second handle, for the process that computes in it just now.
+/// Simulates a store on disk. The second handle simulates another process that is computing.
 struct Shared {
     results: LruStore<String>,
     is_busy: AtomicBool,
@@ -66,7 +66,7 @@ impl KeyedStore<u64> for Handle {
         let mut right = move || {
             asked += 1;
             if shared.is_busy.load(Ordering::SeqCst) && asked == 3 {
-                // The other process has come to an end.
+                // The other process has ended.
                 shared.results.insert(&key, &"theirs".to_owned()).unwrap();
                 shared.is_busy.store(false, Ordering::SeqCst);
             }
@@ -76,7 +76,7 @@ impl KeyedStore<u64> for Handle {
     }
 }
 
-/// Views are copies here, which say that they are views.
+/// Its views are copies that report themselves as views.
 impl ViewStore<u64> for Handle {
     type View = (String, &'static str);
 
@@ -147,7 +147,7 @@ fn a_view_shows_the_entry_or_the_result_if_it_was_not_stored() {
     assert_eq!(memo.try_view(&0), Err("none"));
     assert_eq!(computed.get(), 3);
 
-    // Nothing is kept, by this memo's store, of what is too much for it.
+    // The store of this memo does not store what exceeds its limit.
     let nothing = Handle(Arc::new(Shared { results: LruStore::new(0), ..Arc::into_inner(Shared::new().0).unwrap() }));
     let memo = Memo::new(&nothing, |key: &u64| key.to_string());
     assert_eq!(memo.view(&1), ("1".to_owned(), "made"));

@@ -63,7 +63,7 @@ mod tiered {
 
     #[test]
     fn an_entry_that_was_removed_from_the_back_never_reappears_in_front() {
-        // One thread moves entries to the front as fast as it can, another removes them: none may come back.
+        // One thread backfills entries into the front, another removes them. No removed entry may come back.
         let tiers = Tiered::new(LruStore::new(1), memory());
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -125,7 +125,7 @@ mod fallback {
 
     #[test]
     fn an_entry_that_becomes_stale_while_the_primary_is_cleared_stays_hidden() {
-        /// Does something when it has been cleared, before that returns.
+        /// Runs a hook after it is cleared, before `clear` returns.
         struct Slow(Faulty<LruStore<u64>>, std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
         impl Store for Slow {
             type Value = u64;
@@ -270,7 +270,7 @@ fn a_store_without_ttls_stores_nothing_that_expires() {
     use std::sync::Mutex;
     use twat_cache_core::Error;
 
-    /// Implements what must be implemented, and no more.
+    /// Implements only the required methods.
     struct Least(Mutex<HashMap<u64, u64>>);
     impl Store for Least {
         type Value = u64;

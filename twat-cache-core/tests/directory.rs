@@ -1,4 +1,4 @@
-//! When a directory is taken over as a cache directory, and how it is marked then.
+//! Which directories become cache directories, and how they are marked.
 #![cfg(all(unix, feature = "persist"))]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! A logger is the program's own code, and there is one for the process.
+//! A logger is the user's code, and a process has only one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

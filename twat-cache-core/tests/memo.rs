@@ -1,4 +1,4 @@
-//! What `Memo` promises whatever its store does, and what its futures are.
+//! What `Memo` guarantees with any store, and the properties of its futures.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
@@ -127,7 +127,7 @@ fn a_value_whose_clone_panics_or_calls_the_memo_loses_no_result() {
         fn clone(&self) -> Self {
             match CLONED.fetch_add(1, Ordering::SeqCst) {
                 0 => panic!("cannot be cloned"),
-                // The same key, from within its being stored.
+                // Calls with the same key while the store stores it.
                 1 => MEMO.call(&2),
                 _ => Self,
             }
@@ -158,7 +158,7 @@ fn a_wait_for_a_computation_that_needs_the_waiter_ends() {
             let held = callers_lock.lock();
             scope.spawn(|| memo.call(&1));
             led.wait();
-            // The other needs our lock; we wait for it, and without a cache would not have.
+            // The other call needs our lock, and we wait for that call. Without a cache, we would not wait.
             assert_eq!(memo.call(&1), 1);
             drop(held);
         });

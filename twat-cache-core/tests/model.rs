@@ -1,4 +1,4 @@
-//! Flights under a model checker, which explores thousands of schedules of the same few threads.
+//! Single-flight under a model checker, which explores thousands of schedules of a few threads.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p twat-cache-core --test model --release --target-dir target/shuttle`
 //!
@@ -61,7 +61,7 @@ fn explore(test: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::check_pct(test, SCHEDULES, 3);
 }
 
-/// Makes a mistake, which a test must find.
+/// Contains a mistake, which a test must find.
 fn must_find(mistake: &'static str, test: impl Fn() + Send + Sync + Clone + 'static) {
     mutate(mistake);
     let found = catch_unwind(AssertUnwindSafe(|| explore(test)));
@@ -77,7 +77,7 @@ fn spawn_all<T: Send + 'static>(count: usize, body: impl Fn() -> T + Clone + Sen
 /// What a computation returns: a number that the test changes.
 type World = Arc<AtomicUsize>;
 
-/// A call of key 1 in a thread of its own, beside the thread that does `change` to the memo in a new world.
+/// Calls key 1 in one thread, while another thread changes the world and then does `change` to the memo.
 fn beside_a_call(change: fn(&Memo<Map, Box<dyn Fn(&u64) -> u64 + Send + Sync>>)) {
     let world = World::default();
     let seen = world.clone();
@@ -130,7 +130,7 @@ fn functions_that_call_each_other_do_not_deadlock() {
         memos: [Memo<Map, Function>; 2],
     }
     explore(|| {
-        // Each asks the other for the same key, until it has been asked three times.
+        // Each computation calls the other memo with the same key, up to three times.
         let asked = Arc::new(AtomicUsize::new(0));
         let pair = Arc::new_cyclic(|pair: &std::sync::Weak<Pair>| {
             let function = |other: usize| -> Function {
@@ -188,7 +188,7 @@ fn tasks_share_one_computation_and_survive_its_cancellation() {
                 future::spawn(async move { memo.call_async(&1).await })
             })
             .collect();
-        // Whichever task leads: if this one does, the others go on without it.
+        // Any task may be the leader. If this one is, the others continue without it.
         tasks[0].abort();
         for task in tasks.into_iter().skip(1) {
             assert_eq!(future::block_on(task).unwrap(), 1);
@@ -221,7 +221,7 @@ enum Change {
     Refresh,
 }
 
-/// Every thread changes the world, makes the memo forget, and calls: it must not be given a world from before that.
+/// Every thread changes the world, clears the memo, and calls: the result must not be from an earlier world.
 fn nothing_older_is_given<S>(store: fn() -> S, changes: &'static [Change])
 where
     S: KeyedStore<u64, Value = u64> + 'static,
@@ -274,7 +274,7 @@ fn tiers_return_no_stale_value() {
     explore(|| nothing_older_is_given(tiers, &[Refresh, Forget, Refresh]));
 }
 
-/// A lookup beside a change, and another after it.
+/// A lookup during a change, and another after it.
 fn a_lookup_beside_a_change_leaves_nothing_old_in_front() {
     let tiers = Arc::new(tiers());
     tiers.back().insert(&1, &10).unwrap();
@@ -291,7 +291,7 @@ fn a_lookup_beside_a_change_leaves_nothing_old_in_front() {
     assert!(seen.is_none_or(|value| value == 11), "{seen:?}");
     reader.join().unwrap();
     writer.join().unwrap();
-    // Whatever came last: the front has what the back has, or nothing.
+    // After any order of events, the front has the value of the back, or none.
     let front = tiers.front().get(&1).unwrap();
     assert!(front.is_none() || front == tiers.back().get(&1).unwrap());
 }

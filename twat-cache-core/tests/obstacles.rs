@@ -1,4 +1,4 @@
-//! Things that are where a file or directory of the cache should be: they are moved aside and not changed.
+//! Foreign files and directories at paths of the cache: they are moved aside and not changed.
 #![cfg(all(unix, feature = "persist"))]
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! What a process may not do: write long files.
+//! A process with a limit on the length of files.
 #![cfg(all(target_os = "linux", feature = "persist"))]
 
 use twat_cache_core::Trust;
@@ -13,7 +13,7 @@ fn child_with_short_files() {
     task.say(most_file_bytes());
     task.say(fits(4096).is_ok());
     task.say(fits(4097).unwrap_err());
-    // That the mark does not fit is no reason to be killed.
+    // If the mark does not fit, the process must not be killed.
     assert!(run("prlimit", &[&"--fsize=0", &"--pid", &std::process::id().to_string()]));
     prepare_root(&task.dir.join("cache"), Trust::Owner).unwrap();
     task.say("alive");

@@ -1,4 +1,4 @@
-//! What a memo has done is counted exactly, and it says what serves.
+//! The statistics of a memo are exact, and a memo describes its store.
 
 use twat_cache_core::testing::Faulty;
 use twat_cache_core::{ErrorKind, Fallback, LruStore, Memo, Store as _, Tiered};
@@ -156,7 +156,7 @@ mod counts {
         }
         thread_local!(static LAST: Last = const { Last });
         MEMO.call(&1);
-        // Whichever of the two thread-locals is dropped first.
+        // The order in which the two thread-locals are dropped does not matter.
         thread::spawn(|| LAST.with(|_| MEMO.call(&1))).join().unwrap();
         thread::spawn(|| (MEMO.call(&1), LAST.with(|_| ()))).join().unwrap();
         assert_eq!(MEMO.stats().hits, 4);
@@ -170,7 +170,7 @@ mod counts {
         assert_eq!(memo.stats().store_errors, 1);
         memo.store().fail_all(ErrorKind::Io);
         memo.call(&1);
-        // Two looks, storing, and removing what is older.
+        // Two lookups, a store, and the removal of an older entry.
         assert_eq!(memo.stats().store_errors, 5);
         let memo = Memo::new(Fallback::new(Faulty::new(LruStore::new(100)), LruStore::new(100)), |n: &u64| *n);
         memo.store().primary().fail_writes(ErrorKind::Io);

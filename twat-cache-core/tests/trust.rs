@@ -68,7 +68,7 @@ fn nothing_is_made_in_a_directory_that_others_can_write_to_unless_it_is_sticky()
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     set_mode(dir.path(), 0o1777);
     prepare_root(&cache, Trust::Owner).unwrap();
-    // It is not used either if it was there before.
+    // An existing directory of this kind is not used either.
     set_mode(dir.path(), 0o777);
     assert_refused(prepare_root(&cache, Trust::Owner), &cache, &[&path, "others can write to"]);
 }

@@ -1,4 +1,4 @@
-//! Code of the user's that runs inside a memo: it may panic, wait, or use the same memo.
+//! User code that runs inside a memo may panic, wait, or use the same memo.
 
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -77,7 +77,7 @@ fn a_result_that_is_forgotten_while_it_is_stored_is_not_there() {
     assert!(MEMO.peek(&1).unwrap().is_none());
 }
 
-/// Cannot be copied once this is true.
+/// Panics when it is cloned, once this is true.
 struct Fragile(Arc<AtomicBool>);
 
 impl Clone for Fragile {

@@ -26,7 +26,7 @@ fn all_waits_for_computations_that_need_the_waiter_take_twice_the_patience_toget
                 let leader = scope.spawn(|| {
                     memo.call_with(&key, || {
                         leading.wait();
-                        // Only the waiter can let it go on.
+                        // Only the waiter can let the leader continue.
                         drop(lock.lock().unwrap());
                         key
                     })
@@ -37,7 +37,7 @@ fn all_waits_for_computations_that_need_the_waiter_take_twice_the_patience_toget
                 assert_eq!(leader.join().unwrap(), key);
             });
         }
-        // Twenty waits of a second each, if it did not lose patience.
+        // Without a limit on waiting, these would be twenty waits of a second each.
         assert!(begun.elapsed() < 10 * SECOND, "{:?}", begun.elapsed());
     });
 }
@@ -63,7 +63,7 @@ fn a_computation_that_was_blocked_by_a_waiter_does_not_raise_the_patience() {
                     });
                 }
                 inside.wait();
-                // Both stand still as long as this waits for one of them.
+                // Both are blocked while this thread waits for one of them.
                 memo.call_with(&(2 * round), || 2 * round);
                 drop(held);
             });
@@ -75,7 +75,7 @@ fn a_computation_that_was_blocked_by_a_waiter_does_not_raise_the_patience() {
 #[test]
 fn callers_of_several_keys_lose_patience_together() {
     within(LIMIT, || {
-        // All keys' leaders wait for all callers to be through.
+        // The leaders of all keys wait until all callers are through.
         let (through, leading) = (OnceLock::new(), Barrier::new(11));
         let memo = Memo::new(LruStore::new(100), ()).patience(2 * SECOND);
         let begun = Instant::now();
@@ -125,7 +125,7 @@ fn without_patience_no_caller_waits() {
     within(LIMIT, || {
         let together = Barrier::new(4);
         let memo = Memo::new(LruStore::new(10), |n: &u64| {
-            // If one waited for the others, they would wait here for it.
+            // If one call waited for the others, all would wait here for each other.
             together.wait();
             *n
         })
@@ -297,7 +297,7 @@ fn a_value_that_cannot_be_copied_is_computed_again() {
         Touchy(&PANICS)
     });
     memo.call(&1);
-    // At the first look, and at the second.
+    // At the first lookup, and at the second.
     PANICS.store(2, Ordering::SeqCst);
     assert!(catch_unwind(AssertUnwindSafe(|| memo.call(&1))).is_ok());
     assert_eq!(computed.get(), 2);

@@ -1,4 +1,4 @@
-//! The disk store does what every store must do, with either codec, alone and with the memory that steps in for it.
+//! The disk store passes the conformance suite: with both codecs, alone and with its fallback in memory.
 
 use twat_cache_core::testing::{ENTRY_BYTES, Setup, rooted};
 use twat_cache_core::{conformance, conformance_of_keys};

@@ -39,7 +39,7 @@ fn whole() -> Files {
     Files::read(dir.path())
 }
 
-/// Asks for everything twice.
+/// Calls every key twice.
 fn use_all(dir: &Path) -> Use {
     let warnings = warnings_from_now(dir);
     let (memo, computed) = memo(dir);
@@ -54,7 +54,7 @@ fn damage() -> Damage {
     Damage::begin(whole(), KEYS, use_all)
 }
 
-/// All places of a short file, some of a long one.
+/// All positions of a short file, and some of a long one.
 fn places(content: &Content, random: &mut Random) -> Vec<usize> {
     let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 10)).unwrap();
     let len = content.len();
@@ -89,7 +89,7 @@ fn a_flipped_byte_does_no_harm() {
     damage().each(|random, _, content| flips(content, places(content, random), random));
 }
 
-/// Byte by byte: the engine asserts what is in it, under a lock that its own `Drop` needs.
+/// Damages every byte: the engine checks this file by assertions, under a lock that its own `Drop` needs.
 #[test]
 fn a_flipped_byte_in_the_list_of_tables_does_no_harm() {
     let keyspace = Path::new("bcache/keyspaces/1");
@@ -128,7 +128,7 @@ fn unknown_files_and_directories_beside_those_of_the_database_do_no_harm() {
     );
 }
 
-/// A block that cannot be read cannot be compacted either, and the engine gives up when it tries.
+/// A block that cannot be read cannot be compacted either. When the engine tries, it fails and closes.
 #[test]
 fn a_damaged_table_is_removed() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Whatever keeps the store from its database, `remove` and `clear` are `Ok` only if no removed entry comes back.
+//! If the store cannot use its database, `remove` and `clear` are `Ok` only if no removed entry comes back.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
@@ -18,12 +18,12 @@ fn fill(dir: &Path) {
     (0..KEYS).for_each(|key| store.insert(&key, &key.to_string()).unwrap());
 }
 
-/// Removes the first key, then all; says which of that succeeded.
+/// Removes the first key, then all keys. Returns which of the two succeeded.
 fn forget(store: &DiskStore<String>) -> [bool; 2] {
     [store.remove(&0_u64).is_ok(), store.clear().is_ok()]
 }
 
-/// Whether what was forgotten is gone for the next that opens it.
+/// Whether the removed entries are gone for the next process that opens the database.
 fn assert_forgotten(dir: &Path, [removed, cleared]: [bool; 2], what: &str) {
     let store = store(dir);
     let found = (0..KEYS).filter(|key| store.get(key).unwrap().is_some()).count();
@@ -47,7 +47,7 @@ fn without_file_handles_forgetting_either_succeeds_or_is_an_error() {
     for limit in 4..32 {
         fill(dir.path());
         let said = Child::after(&format!("ulimit -n {limit}"), "child_that_forgets", dir.path()).finish();
-        // With too few, the test harness itself does not start.
+        // With fewer files, the test harness itself does not start.
         let [removed, cleared] = &*said else { continue };
         let forgotten = [removed == "true", cleared == "true"];
         assert_forgotten(dir.path(), forgotten, &format!("{limit} handles"));

@@ -1,5 +1,5 @@
-//! A process that is forked without becoming another program has neither the engine's threads nor those that hold its locks:
-//! its calls compute, and its parent's database is not touched.
+//! A forked process that does not `exec` has neither the engine's threads nor the threads that hold its locks. Its
+//! calls compute, and its parent's database is not changed.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
@@ -78,7 +78,7 @@ fn a_store_that_a_forked_child_drops_stays_open_in_its_parent() {
     assert_eq!([1, 2_u64].map(|key| store.get(&key).unwrap().unwrap()), ["one", "two"]);
 }
 
-/// In a child as in its parent, a memo computes, whatever becomes of the store.
+/// In a child and in its parent, a memo computes, even if its store fails.
 #[test]
 fn a_memo_in_a_forked_child_computes() {
     let dir = tempfile::tempdir().unwrap();

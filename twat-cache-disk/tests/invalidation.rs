@@ -28,7 +28,7 @@ fn slow(dir: &Path, name: &str) -> (Words, Receiver<()>, Sender<&'static str>) {
     (memo(dir, name, function), begun, result)
 }
 
-/// What is there after a computation of key 1 through one memo, during which `meanwhile` was done to another.
+/// The stored value after one memo computes key 1 and, during that, `meanwhile` is done to another memo.
 fn after(meanwhile: impl FnOnce(&Words, &Path)) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let (slow, begun, result) = slow(dir.path(), "words");
@@ -93,7 +93,7 @@ fn of_two_refreshes_the_result_of_the_later_one_stays() {
     assert_eq!(first.peek(&1).unwrap().as_deref(), Some("second"));
 }
 
-/// The order of events outlives the engine, which is closed when it fails.
+/// The order of events is still known after the engine fails and is closed.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_result_that_was_invalidated_before_the_database_was_opened_again_is_not_stored() {

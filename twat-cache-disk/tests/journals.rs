@@ -1,4 +1,4 @@
-//! A database that was killed while it had several journals opens again, whatever has happened to any of them.
+//! A killed process leaves several journals. The database opens again, even if any of them is damaged.
 #![cfg(unix)]
 
 mod common;
@@ -51,7 +51,7 @@ fn killed() -> (Files, u64) {
     panic!("there never was a second journal");
 }
 
-/// Asks for some of everything, and again after reopening.
+/// Calls some keys of each kind, and again after reopening.
 fn survives(what: String, files: &Files, stored: u64, damage: impl FnOnce(&Path)) {
     let dir = volatile_dir();
     files.write(dir.path());

@@ -1,4 +1,4 @@
-//! Killed at any moment, the database opens again, and whatever is still in it is whole and right.
+//! A process may be killed at any time: the database opens again, and all entries in it are complete and correct.
 #![cfg(unix)]
 
 mod common;
@@ -16,7 +16,7 @@ use twat_cache_disk::{DiskStore, KeyedStore as _, Store as _, bcache};
 
 const LIMIT: u64 = 256 << 10;
 
-/// As long as its key says, up to 8 KB, and full of it.
+/// A vector full of its key. Its length depends on the key and is at most 8 KB.
 fn value(key: u64) -> String {
     text(key, usize::try_from(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54).unwrap())
 }
@@ -42,7 +42,7 @@ fn child_that_stores() {
     });
 }
 
-/// What is beside the database, and how full it is.
+/// The names beside the database, and its size.
 fn inspect(dir: &Path, keys: std::ops::Range<u64>) {
     let store = open(dir);
     let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! The limit on bytes: exact, from one run to the next, and the disk space of what is evicted, cleared or expired.
+//! The limit on bytes is exact, across runs, and the disk space of evicted, cleared and expired entries is freed.
 
 use std::path::Path;
 use std::time::Duration;

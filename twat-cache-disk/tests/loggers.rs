@@ -1,4 +1,4 @@
-//! A logger that calls the very memo that it hears about.
+//! A logger that calls the memo whose warnings it gets.
 
 mod common;
 
@@ -18,7 +18,7 @@ fn a_logger_may_call_the_memo_that_warns() {
     );
 }
 
-/// Calls a memo whenever anything is logged.
+/// Calls a memo at each log line.
 struct Caller(OnceLock<Numbers>);
 
 impl log::Log for Caller {

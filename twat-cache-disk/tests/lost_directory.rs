@@ -1,4 +1,4 @@
-//! The directory of an open database is removed or moved away: that is noticed, and the database is made again.
+//! The directory of an open database is removed or moved away. The store notices it and makes a new database.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -32,7 +32,7 @@ fn a_directory_that_is_removed_is_noticed_and_made_again() {
         call_all(&memo, 10..20);
         drop(memo);
         assert_eq!(computed_anew(&cache, 10..20), 0);
-        // Where the rest is there and one file is not, that is damage.
+        // A missing file is damage, if the other files are there.
         let warnings = warnings(&cache);
         // The engine may notice it first: it writes in the background, and gives up.
         let noticed = ["removed while it was open", "takes no more writes"];
@@ -76,7 +76,7 @@ fn a_database_that_takes_the_place_of_one_that_was_moved_away_is_used() {
     call_all(&memo, 0..10);
     fs::rename(&cache, dir.path().join("moved")).unwrap();
     assert_eq!(Child::start("child_that_makes_a_database", &cache).finish(), ["10"]);
-    // What was in the one that was moved away is not in this one.
+    // The entries of the moved database are not in the new one.
     until_stored_there(&memo, || memo.store().primary().get(&2_u64).is_ok_and(|found| found.is_none()));
     let before = computed.get();
     call_all(&memo, 20..30);

@@ -1,5 +1,5 @@
-//! Things that are where the database's own files and directories should be: no call waits for them, they are moved aside and
-//! not changed, and the cache works.
+//! Foreign files and directories at paths of the database: no call waits for them, they are moved aside and not
+//! changed, and the cache works.
 #![cfg(unix)]
 
 mod common;
@@ -89,7 +89,7 @@ fn an_obstacle_in_place_of_a_file_of_the_database_is_moved_aside_with_it() {
     let others = Others::beside();
     let [whole, cache] = ["whole", "cache"].map(|name| others.path().join(name));
     runs(&whole);
-    // Two marks beside it are for other programs.
+    // The two marks beside the database are for other programs.
     for file in Files::read(&whole).paths().into_iter().filter(|file| file.starts_with("bcache")) {
         for (what, make) in OBSTACLES {
             Files::read(&whole).write(&cache);

@@ -1,4 +1,4 @@
-//! What one process has stored, the next one finds, and no other cache.
+//! The next process finds what a process has stored, and other caches do not.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn child_that_asks_for_everything() {
     task.say(computed.get());
 }
 
-/// What a new process finds, and what it computes.
+/// The entries that a new process finds, and the results that it computes.
 fn in_another_process(dir: &Path) -> (usize, usize) {
     let said = Child::start("child_that_asks_for_everything", dir).finish();
     let [found, computed] = &*said else { panic!("{said:?}") };
@@ -169,7 +169,7 @@ fn a_database_can_be_opened_while_its_last_user_closes_it() {
     assert_eq!(warnings(dir.path()), [""; 0]);
 }
 
-/// Between its fork and its own program, a child has all that was open in its parent, locks too.
+/// Between `fork` and `exec`, a child has all open files of its parent, including locks.
 #[cfg(unix)]
 #[test]
 fn processes_that_are_being_started_do_not_keep_a_database_locked() {

@@ -1,4 +1,4 @@
-//! What a process may not do: open files, start threads, or write long files. Memory serves, and the entries on disk stay.
+//! Processes with limits on open files, threads or the length of files. Memory serves, and the entries on disk stay.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -15,7 +15,7 @@ use twat_cache_core::testing::system::run;
 use twat_cache_core::testing::{assert_one_warning, record_logs, volatile_dir, warnings};
 use twat_cache_disk::{KeyedStore as _, bcache};
 
-/// Says how many results it has computed, and what it was warned of.
+/// Reports the number of computations, and the warnings.
 #[test]
 fn child_that_calls() {
     let Some(task) = Task::given() else { return };
@@ -34,7 +34,7 @@ fn with_too_many_open_files_memory_serves_and_the_entries_stay() {
     drop(memo);
     for limit in 4..24 {
         let said = Child::after(&format!("ulimit -n {limit}"), "child_that_calls", dir.path()).finish();
-        // With too few, the test harness itself does not start.
+        // With fewer files, the test harness itself does not start.
         let Some((computed, warnings)) = said.split_first() else { continue };
         assert!(computed.parse::<usize>().unwrap() <= 40, "{limit} handles: {computed} computed");
         assert!(warnings.len() <= 1, "{limit} handles: {warnings:#?}");

@@ -35,7 +35,7 @@ fn beside_another_process_memory_serves_for_the_life_of_the_memo() {
     call_all(&memo, 0..30);
     assert!(memo.store().has_switched());
     assert_eq!(computed.get(), 30);
-    // Another memo is another matter, as soon as opening is tried again.
+    // Another memo can open the database, as soon as it tries again.
     until("the database can be opened", || open().is_ok());
     assert_eq!(computed_anew(dir.path(), 0..10), 0, "the other process has stored these");
 }
@@ -58,12 +58,12 @@ fn a_database_that_another_process_uses_is_never_moved_aside() {
     }
 }
 
-/// One of the two has the database, and the other cannot forget what is in it.
+/// One of the two processes has the database, so the other cannot remove its entries.
 fn is_told<T>(forgotten: Result<T, Error>) {
     assert!(forgotten.map_or_else(|error| error.kind() == ErrorKind::Locked, |_| true));
 }
 
-/// Four threads do anything to the hot keys until the time is up.
+/// Four threads do random operations on a few keys until the time is up.
 fn work(dir: &Path, seed: u64) {
     let computed = Counter::new();
     // Up to 64 KB, of another length each time.
@@ -97,14 +97,14 @@ fn two_processes_of_four_threads_get_right_values() {
     assert!(!was_moved_aside(dir.path()));
 }
 
-/// Each opens what the one before has left, or serves from memory.
+/// Each process opens the database that the one before has left, or serves from memory.
 #[test]
 fn short_lived_processes_hand_the_database_on() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..8 {
         let children = [(); 3].map(|()| Child::with("child_of_a_round", dir.path(), [("ROUND", &round)]));
         let computed = children.map(|child| child.finish()[0].parse::<usize>().unwrap());
-        // The one that had the database had the results of the rounds before.
+        // The process with the database also had the results of earlier rounds.
         assert!(computed.iter().any(|computed| *computed <= 20), "round {round}: {computed:?}");
     }
     assert!(!was_moved_aside(dir.path()));

@@ -12,7 +12,7 @@ use twat_cache_core::testing::system::Frozen;
 use twat_cache_core::testing::{assert_one_warning, persistent, until, warnings};
 use twat_cache_disk::bcache;
 
-/// Calls in this directory are computed once, one warning contains these parts, and `open` fails.
+/// In this directory, each call is computed once, one warning contains these parts, and `open` fails.
 fn serves_from_memory(dir: &Path, parts: &[&str]) {
     let (memo, computed) = memo(dir);
     (0..2).for_each(|_| call_all(&memo, 0..20));
@@ -67,7 +67,7 @@ fn an_engine_that_gives_up_is_replaced() {
     let (memo, computed) = memo(dir.path());
     call_all(&memo, 0..10);
     {
-        // It writes to the journal, but cannot make tables; it notices in the background.
+        // The engine can write to the journal, but cannot make tables. It notices that in the background.
         let Some(_frozen) = Frozen::freeze(&dir.path().join("bcache/keyspaces")) else { return };
         memo.store().keyspace().unwrap().rotate_memtable().unwrap();
         let mut keys = (10..20).cycle();

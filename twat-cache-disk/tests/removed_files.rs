@@ -16,7 +16,7 @@ use twat_cache_core::testing::files::Files;
 use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings_from_now};
 use twat_cache_disk::{DiskStore, KeyedStore as _, bcache};
 
-/// Some that are stored at once, and some for later.
+/// Keys that are stored at once, and keys for later.
 const KEYS: u64 = 30;
 const ALL: u64 = KEYS + 5;
 
@@ -28,13 +28,13 @@ fn value(key: u64, version: u64) -> String {
     format!("{key} in version {version}")
 }
 
-/// Which version of a key is stored last, if it is not forgotten.
+/// The last stored version of a key, if it is not removed.
 fn last(key: u64) -> Option<u64> {
     let version = (1..=3).rev().find(|version| is_stored_in(key, *version))?;
     (!is_forgotten_in(key, version)).then_some(version)
 }
 
-/// Of all keys there is a first version, of most of them a second one, and so on.
+/// All keys have a first version, most have a second one, and so on.
 fn is_stored_in(key: u64, version: u64) -> bool {
     key < KEYS - (version - 1) * 10
 }
@@ -43,7 +43,7 @@ fn is_forgotten_in(key: u64, version: u64) -> bool {
     key % 10 == 9 - version
 }
 
-/// Stores a version, over the last, and forgets some.
+/// Stores a version in place of the last one, and removes some keys.
 fn store(store: &DiskStore<String>, version: u64) {
     (0..KEYS).filter(|key| is_stored_in(*key, version)).for_each(|key| {
         insert(store, key, &value(key, version));
@@ -65,7 +65,7 @@ fn insert(store: &DiskStore<String>, key: u64, value: &String) {
     stored.unwrap();
 }
 
-/// Of two tables and a journal each has a version.
+/// Two tables and a journal have one version each.
 fn small(dir: &Path) -> DiskStore<String> {
     let versions = open(dir);
     for version in 1..=3 {
@@ -77,7 +77,7 @@ fn small(dir: &Path) -> DiskStore<String> {
     versions
 }
 
-/// Two journals, or more, have a version each, and a table has one.
+/// At least two journals have one version each, and a table has one.
 fn large(dir: &Path) -> DiskStore<String> {
     let versions = open(dir);
     let keyspace = versions.keyspace().unwrap();
@@ -113,7 +113,7 @@ fn killed(what: &str) -> (tempfile::TempDir, u64) {
     (dir, journals)
 }
 
-/// What all keys give now, how many of the stored ones were computed, and what was warned of.
+/// The values of all keys, how many stored ones were computed again, and the warnings.
 fn round(dir: &Path) -> (BTreeMap<u64, String>, usize, Vec<String>) {
     let warnings = warnings_from_now(dir);
     let lost = Counter::new();
@@ -128,7 +128,7 @@ fn round(dir: &Path) -> (BTreeMap<u64, String>, usize, Vec<String>) {
     (found, lost.get(), warnings())
 }
 
-/// Makes it again without these files, and looks twice.
+/// Makes the database again, removes these files, and calls all keys twice.
 fn remove(files: &Files, gone: &[&Path]) -> Result<(), String> {
     let dir = volatile_dir();
     for (path, content) in files.0.iter().filter(|(path, _)| !gone.contains(&path.as_path())) {

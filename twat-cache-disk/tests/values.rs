@@ -1,4 +1,4 @@
-//! Values of all kinds come back as they were, and those that a codec could change are not stored.
+//! Values of all kinds come back unchanged. Values that a codec could change are not stored.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

@@ -1,5 +1,5 @@
-//! Two stores of one directory, as two processes have: neither ever gives out a value that the other has replaced, whatever
-//! happens in between.
+//! Two stores of one directory, as in two processes: neither returns a value that the other has replaced, in any order
+//! of events.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ fn open(dir: &Path) -> FileStore<u64> {
     fcache("shared").dir(dir).open().unwrap()
 }
 
-/// The same key as its number, during whose hashing something happens.
+/// The key of this number, which runs a hook while it is hashed.
 struct Eventful<'a>(u64, &'a dyn Fn());
 
 impl Hash for Eventful<'_> {
@@ -44,7 +44,7 @@ fn an_entry_that_is_stored_while_the_counters_are_lost_is_seen() {
     one.insert(&1_u64, &10).unwrap();
     let lose = || {
         fs::remove_file(one.path().join("meta")).unwrap();
-        // It makes new ones, and has the old value at hand.
+        // It makes new counters, and still has the old value in memory.
         assert_eq!(other.get(&1_u64).unwrap(), Some(10));
     };
     one.insert(&Eventful(1, &lose), &20).unwrap();
@@ -66,7 +66,7 @@ fn a_new_file_with_the_same_time_and_number_is_not_taken_for_the_old_one() {
         assert_eq!(other.get(&1_u64).unwrap(), Some(value));
         let path = one.path_of(&1_u64).unwrap();
         let time = fs::metadata(&path).unwrap().modified().unwrap();
-        // Where files are numbered anew, it is the same number soon.
+        // Some file systems reuse inode numbers soon.
         assert!(one.remove(&1_u64).unwrap());
         one.insert(&1_u64, &(value + 100)).unwrap();
         File::open(&path).unwrap().set_modified(time).unwrap();
@@ -109,7 +109,7 @@ fn a_cache_that_is_moved_away_and_copied_back_is_a_new_one() {
     Files::read(&away).write(one.path());
     let other = open(dir.path());
     other.insert(&1_u64, &20).unwrap();
-    // For ten milliseconds it may look where it is.
+    // A store may use its open files for ten milliseconds without a check.
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(one.get(&1_u64).unwrap(), Some(20));
     other.clear().unwrap();

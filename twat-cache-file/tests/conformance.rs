@@ -1,5 +1,5 @@
-//! The file store does what every store must do, mapped or copied, alone and with the memory that steps in for it; and so
-//! does that memory.
+//! The file store passes the conformance suite: mapped or copied, alone and with its fallback in memory. The fallback
+//! passes it, too.
 
 use tempfile::TempDir;
 use twat_cache_core::testing::{ENTRY_BYTES, Setup, rooted};

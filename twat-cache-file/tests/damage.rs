@@ -38,14 +38,14 @@ fn directory(files: &Files) -> PathBuf {
     files.find(|path| path.ends_with("meta")).parent().unwrap().to_owned()
 }
 
-/// All places in a small entry, and in the secret and counters of the cache; some in the other files.
+/// All positions in a small entry and in the secret and counters of the cache, and some in the other files.
 fn places(small_entry: &Path, path: &Path, content: &Content, random: &mut Random) -> Vec<usize> {
     let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 4)).unwrap();
     let len = content.len();
     if path == small_entry || len <= some {
         (0..len).collect()
     } else if path.ends_with("meta") {
-        // Behind them there are many stripes.
+        // The many stripes follow.
         (0..64).chain((0..16).map(|_| random.index(len))).collect()
     } else {
         // The header is where most can go wrong, and a small part of a large file.
@@ -133,7 +133,7 @@ fn a_file_of_a_later_format_does_no_harm() {
     });
 }
 
-/// An entry whose header is right about everything but the value.
+/// An entry whose header is correct, but whose value is damaged.
 fn forged(content: &Content, random: &mut Random) -> Deed {
     let mut forged = content.all();
     // The root, which leads to the rest.
@@ -155,7 +155,7 @@ fn a_value_that_was_never_valid_does_no_harm() {
             let dir = volatile_dir();
             files.write(dir.path());
             forged.unwrap().write(&dir.path().join(path));
-            // What it says may be another value: all that can be asked is that nothing breaks.
+            // The bytes may be another valid value. So the test can only check that nothing crashes.
             failures.note(format_args!("{} {what}", path.display()), || {
                 let (memo, _) = memo(dir.path());
                 for key in 0..KEYS {

@@ -79,7 +79,7 @@ fn set_len(path: &Path, len: impl Fn(u64) -> u64) {
     file.set_len(len(before.len())).unwrap();
 }
 
-/// What is asked for first after the damage; gives how many more may be computed for it.
+/// The first operation after the damage. Returns how many more computations it may cause.
 type Step = (&'static str, fn(&Numbers, u64) -> usize);
 
 const STEPS: &[Step] = &[
@@ -92,7 +92,7 @@ const STEPS: &[Step] = &[
         0
     }),
     ("peek", |memo, key| {
-        // It may have been lost; what fails is not to be asked here.
+        // The entry may be lost, and this test does not check failures.
         assert!(memo.peek(&key).is_ok_and(|found| found.is_none_or(|found| found == value(key))));
         0
     }),
@@ -135,7 +135,7 @@ fn child_whose_file_is_damaged() {
     let (act, file) = (task.value("ACT"), task.value("FILE"));
     let damage = ACTS.iter().find(|(name, _)| *name == act).unwrap().1;
     for (step, ask) in STEPS {
-        // Where it fails, this is the last that is heard.
+        // If the process crashes, this is its last output.
         task.say(step);
         let dir = task.dir.join(step);
         let (memo, computed) = memo(&dir);
@@ -146,7 +146,7 @@ fn child_whose_file_is_damaged() {
             _ => (0, memo.store().path().join("meta")),
         };
         let is_of_counters = path.ends_with("meta");
-        // Counters that are lost while they are in use take nothing with them: what they stand for is known.
+        // If the counters are lost while they are in use, nothing else is lost, because the store remembers them.
         let lost = match &*act {
             "removed with its directory" => entries_below(path.parent().unwrap()).0,
             _ => usize::from(!is_of_counters),
@@ -185,7 +185,7 @@ fn survives_in_use(file: &str) {
         let child = Child::with("child_whose_file_is_damaged", dir.path(), [("ACT", act), ("FILE", &file)]);
         (*act, dir, child)
     };
-    // Some at a time, which is faster.
+    // Several at a time, which is faster.
     for acts in ACTS.chunks(4) {
         let children: Vec<_> = acts.iter().map(start).collect();
         for (act, _dir, mut child) in children {
@@ -214,7 +214,7 @@ fn the_counters_may_be_damaged_while_they_are_in_use() {
     survives_in_use("the counters");
 }
 
-/// With one system call between two looks.
+/// With one system call between two checks.
 #[test]
 fn child_whose_file_is_cut_at_once() {
     let Some(task) = Task::given() else { return };
@@ -245,7 +245,7 @@ fn a_file_that_is_cut_short_between_two_calls_is_noticed_by_the_second() {
     assert!(ended.is_ok(), "failed at number {}, {:?}", said.len(), said.last());
 }
 
-/// Files are removed and replaced, but none is written into, while four threads call.
+/// Four threads call while files are removed and replaced, but not overwritten.
 #[test]
 fn child_whose_files_are_replaced() {
     let Some(task) = Task::given() else { return };
@@ -278,7 +278,7 @@ fn child_whose_files_are_replaced() {
     task.say("done");
 }
 
-/// Anything but to write into a file; it may be gone by now.
+/// Any damage except overwriting a file. The file may be gone already.
 fn spoil(path: &Path, random: &mut Random) {
     let with = path.with_extension("new");
     let _ = match random.below(6) {

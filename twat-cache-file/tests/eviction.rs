@@ -35,8 +35,8 @@ fn no_more_than_a_tenth_is_evicted_while_several_stores_insert() {
             .map(|part| scope.spawn(move || insert_all(&open(), part * 1_000_000..part * 1_000_000 + 3000)));
         let watching = scope.spawn(|| {
             let store = open();
-            // A listing misses entries that are stored behind it meanwhile, some dozens on a busy machine. So the larger of two
-            // counts.
+            // A listing misses entries that are stored meanwhile, some dozens on a busy machine. So the larger of two
+            // listings counts.
             let lens = std::iter::repeat_with(|| store.len().unwrap().max(store.len().unwrap()));
             lens.take_while(|_| !done.load(Ordering::Relaxed)).min()
         });
@@ -45,7 +45,7 @@ fn no_more_than_a_tenth_is_evicted_while_several_stores_insert() {
         }
         done.store(true, Ordering::Relaxed);
         let fewest = watching.join().unwrap().unwrap();
-        // 1800 by the tenth of room, and what is just being replaced or looked at.
+        // The tenth of free room makes it 1800, minus entries that are being replaced or read.
         assert!(fewest >= 1750, "{fewest} of 2000 were left");
     });
 }
@@ -58,7 +58,7 @@ fn the_limit_holds_beside_a_directory_that_cannot_be_listed() {
     // A link that leads to itself: not even root can list it.
     let part = store.path().join("7f");
     std::os::unix::fs::symlink(&part, &part).unwrap();
-    // No entry of these belongs there, and puts it right.
+    // None of these entries belongs into that directory, so storing them does not repair it.
     let keys: Vec<u64> = (0..500).filter(|key: &u64| store.path_of(key).unwrap().parent() != Some(&*part)).collect();
     insert_all(&store, keys.iter().copied());
     let kept = hits(&store, keys);
@@ -71,7 +71,7 @@ fn an_entry_that_was_already_removed_is_forgotten_by_all_stores() {
     let [ours, theirs] = [0, 1].map(|_| FILES.limited(dir.path(), 50));
     insert_all(&ours, [1]);
     assert_eq!(hits(&theirs, [1]), 1);
-    // As by another process that evicts, and has not yet said so.
+    // As another process does that evicts, before it updates the counters.
     std::fs::remove_file(ours.path_of(&1_u64).unwrap()).unwrap();
     assert!(!ours.remove(&1_u64).unwrap());
     assert_eq!(hits(&theirs, [1]), 0);

@@ -1,5 +1,5 @@
-//! A process that is forked without becoming another program, while other threads are at work: it neither hangs nor touches
-//! what its parent has.
+//! A process that forks without `exec` while other threads call: the child neither hangs nor changes its parent's
+//! entries.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
 use std::path::Path;
@@ -21,7 +21,7 @@ fn value(key: u64) -> Vec<u64> {
     vec![key; if key.is_multiple_of(8) { 20_000 } else { 10 }]
 }
 
-/// Forks over and over while other threads do anything.
+/// Forks repeatedly while other threads do random operations.
 #[test]
 fn child_that_forks() {
     let Some(task) = Task::given() else { return };
@@ -64,7 +64,7 @@ fn child_that_forks() {
                         assert_eq!(fallback.get(&key).unwrap(), Some(value(key)));
                         assert_eq!(&fallback.view(&key).unwrap().unwrap()[..], &value(key)[..]);
                     }
-                    // Its own memory forgets, and its parent's files do not.
+                    // The child's own memory is cleared, and its parent's files are not.
                     assert!(fallback.remove(&1000_u64).is_err() && fallback.get(&1000_u64).unwrap().is_none());
                     assert!(fallback.clear().is_err() && fallback.get(&7_u64).unwrap().is_none());
                     true
@@ -75,7 +75,7 @@ fn child_that_forks() {
         succeeded
     });
     task.say(succeeded);
-    // Nothing of what they did has come here.
+    // The children have not changed this process.
     store.insert(&7_u64, &value(7)).unwrap();
     assert_eq!(fallback.get(&7_u64).unwrap(), Some(value(7)));
     assert!(!fallback.has_switched());
@@ -95,7 +95,7 @@ fn child_that_forks_with_a_claim() {
     let ticket = here.begin(&1_u64);
     let (mut claim, mut store) = (Some(claim), Some(here));
     let is_done = in_fork(|| {
-        // As by a function that forks, and returns in both processes.
+        // As a function does that forks and returns in both processes.
         assert!(store.as_ref().unwrap().insert_begun(&1_u64, &value(1), ticket).is_err());
         drop(claim.take());
         drop(store.take());

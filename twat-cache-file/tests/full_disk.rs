@@ -65,7 +65,7 @@ fn a_disk_that_is_full_from_the_start_is_used_when_there_is_room() {
     call_all(&memo, 20..30);
     assert_eq!(on_disk(&memo, 20..30), 10);
     assert!(memo.view(&24).is_mapped());
-    // The directory is marked, if late.
+    // The directory is marked later.
     assert!(fs::read_to_string(cache.join("CACHEDIR.TAG")).unwrap().starts_with("Signature"));
     assert_eq!(fs::read_to_string(cache.join(".gitignore")).unwrap(), "*\n");
 }

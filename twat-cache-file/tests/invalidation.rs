@@ -13,7 +13,7 @@ use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::{volatile_dir, within};
 use twat_cache_file::{FileFallback, FileStore, KeyedStore as _, Memo, fcache};
 
-/// Computes as it is told: says that it has begun, and gives the next order as the result.
+/// A computation that reports its start, and returns the next order as its result.
 #[test]
 fn child_that_computes_what_it_is_told() {
     let Some(mut task) = Task::given() else { return };
@@ -41,7 +41,7 @@ fn begun(dir: &Path, order: &str) -> Child {
     child
 }
 
-/// Which gets what it has computed, whether that is kept or not. A view may show what is newer.
+/// It gets its own result, stored or not. A view may show a newer one.
 fn end(mut child: Child, value: &str) {
     child.tell(value);
     let said = child.finish();
@@ -59,7 +59,7 @@ fn memo(dir: &Path) -> Texts {
     fcache("told").dir(dir).wrap(new as fn(&u64) -> String)
 }
 
-/// Something that a caller does, after which no call may return what was computed before.
+/// An operation after which no call may return a result that was computed before.
 type Change = (&'static str, fn(&Texts), Option<&'static str>);
 
 const CHANGES: [Change; 3] = [

@@ -1,4 +1,4 @@
-//! Killed at any moment, the cache opens again, and whatever is still in it is whole and right.
+//! A process may be killed at any time: the cache opens again, and all entries in it are complete and correct.
 #![cfg(unix)]
 
 mod common;
@@ -46,7 +46,7 @@ fn child_that_stores() {
     });
 }
 
-/// Opens what was left, and looks at all of it.
+/// Opens the cache that was left, and reads all entries.
 fn inspect(dir: &Path, keys: Range<u64>) {
     let store = open(dir);
     let left =
@@ -90,7 +90,7 @@ fn child_that_begins() {
     task.say("begun");
     let store = open(&task.dir);
     (0..10_u64).for_each(|key| store.insert(&key, &value(key)).unwrap());
-    // The parent listens to nothing more: the time of the kill is what is random here.
+    // The parent reads no more output. Only the time of the kill is random.
     std::thread::park();
 }
 
@@ -120,7 +120,7 @@ fn files_that_a_killed_process_has_left_are_removed_and_those_in_use_stay() {
         fs::write(path, THEIRS).unwrap();
     }
     for path in left {
-        // As by a process that is storing.
+        // As a process does that is storing.
         let file = File::create(&path).unwrap();
         file.lock().unwrap();
         open(dir.path());

@@ -1,4 +1,4 @@
-//! The limit on bytes: exact, from one run to the next, for several processes, and which entries stay under it.
+//! The limit on bytes is exact: across runs and with several processes. It also decides which entries stay.
 
 mod common;
 
@@ -47,7 +47,7 @@ fn a_value_as_large_as_the_limit_is_stored_and_a_larger_one_evicts_nothing() {
 
 #[test]
 fn a_value_over_the_limit_leaves_nothing_on_disk() {
-    // 300 are more than is collected before it is written.
+    // 300 changes are more than a process collects before it writes them.
     for entries in [10, 300] {
         let dir = volatile_dir();
         let store = FILES.limited(dir.path(), entries);
@@ -91,7 +91,7 @@ fn the_limit_holds_for_several_processes_and_threads_together() {
         }
         let held = bytes(&store);
         assert!(held <= 220 * ENTRY, "{} of 200", held / ENTRY);
-        // The next process to store evicts what these did not see of each other.
+        // These processes do not see all of each other's entries. The next process that stores evicts the rest.
         insert_all(&store, [9999]);
         let held = bytes(&store);
         assert!((170 * ENTRY..=200 * ENTRY).contains(&held), "{} of 200", held / ENTRY);
@@ -108,7 +108,7 @@ fn replacing_an_entry_over_and_over_evicts_no_other() {
     FILES.replacing_an_entry_over_and_over_evicts_no_other(101);
 }
 
-/// Whether ten entries that are used every now and then are still there after ten times the limit has passed.
+/// Whether ten entries that are used now and then survive, while ten times the limit is stored.
 fn stays(store: &FileStore<String>, mut use_them: impl FnMut()) {
     insert_all(store, 0..10);
     for n in 1000..3000 {
@@ -160,7 +160,7 @@ fn entries_that_another_process_uses_stay() {
 #[test]
 fn entries_that_are_mapped_and_used_stay() {
     let dir = volatile_dir();
-    // 134 KB each, of which 30 find room.
+    // 134 KB each, so 30 fit.
     let value = |key: u64| vec![key; 16_800];
     let store = fcache("large").dir(dir.path()).max_bytes(30 * 135_000).open::<Vec<u64>>().unwrap();
     (0..3_u64).for_each(|key| store.insert(&key, &value(key)).unwrap());

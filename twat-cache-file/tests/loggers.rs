@@ -1,4 +1,4 @@
-//! A logger that calls the very memo that it hears about.
+//! A logger that calls the memo whose warnings it gets.
 
 mod common;
 

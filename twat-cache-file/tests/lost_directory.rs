@@ -1,4 +1,4 @@
-//! The directory of a cache in use is removed or moved away: it is made again, and what was in it is computed once more.
+//! The directory of a cache in use is removed or moved away. It is made again, and its results are computed again.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -35,7 +35,7 @@ fn a_directory_that_is_moved_away_takes_its_entries_with_it() {
     call_all(&memo, 0..20);
     fs::rename(&cache, &away).unwrap();
     call_all(&memo, 0..20);
-    // What it stores where the directory was is for all others, too.
+    // All processes find what it stores in the new directory.
     let (other, computed) = common::memo(&cache);
     call_all(&memo, 0..20);
     call_all(&other, 0..20);

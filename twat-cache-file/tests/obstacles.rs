@@ -1,5 +1,5 @@
-//! Things that are where the cache's own files and directories should be: no call waits for them, no link is followed, they are
-//! moved aside and not changed, and the cache works.
+//! Foreign files and directories at paths of the cache: no call waits for them, no link is followed, they are moved
+//! aside and not changed, and the cache works.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -32,7 +32,7 @@ fn an_obstacle_in_place_of_the_directory_of_a_name_is_moved_aside() {
         let (number, files) = (inode(&ours), Files::read(&away).0.len());
         let (memo, computed) = common::memo(dir.path());
         common::call_all(&memo, 0..20);
-        // The one that had it open notices that by itself.
+        // A store that has the file open notices the change by itself.
         common::call_all(&before, 0..20);
         assert_eq!((computed.get(), on_disk(&memo, 0..20)), (20, 20), "{what}");
         assert_eq!(inode(&ours.with_extension("in-the-way")), number, "{what}");
@@ -117,7 +117,7 @@ fn content(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     }
 }
 
-/// Stores so much that older entries are evicted, for which there is a lock.
+/// Stores until older entries are evicted, which takes a lock.
 fn evict(dir: &Path) {
     let cache = fcache("numbers").dir(dir).version("another").max_bytes(500 << 10);
     let store = cache.open::<Vec<u64>>().unwrap();

@@ -1,4 +1,4 @@
-//! What one process has stored, the next one finds, and no other cache.
+//! The next process finds what a process has stored, and other caches do not.
 
 mod common;
 
@@ -30,7 +30,7 @@ fn child_that_asks_for_everything() {
     task.say(warnings(&task.dir).len());
 }
 
-/// What a new process finds, and what it computes. Of the values, five are large.
+/// The entries that a new process finds, and the results that it computes. Five values are large.
 fn in_another_process(dir: &Path) -> [usize; 4] {
     let said = Child::start("child_that_asks_for_everything", dir).finish();
     let said: Vec<usize> = said.iter().map(|number| number.parse().unwrap()).collect();
@@ -98,7 +98,7 @@ fn any_string_is_a_name() {
     let path = |name: &String| fcache(name).dir(&cache).open::<String>().unwrap().path().to_owned();
     let paths: BTreeSet<_> = all.iter().map(path).collect();
     assert!(paths.len() == all.len() && paths.iter().all(|path| path.parent() == Some(&cache)), "{paths:#?}");
-    // Each is a name on any file system, even one that cannot tell capitals from small letters.
+    // Each name is valid and distinct on any file system, even one that ignores case.
     let listed: BTreeSet<_> = names(&cache).iter().map(|name| name.to_ascii_lowercase()).collect();
     assert_eq!(listed.len(), all.len() + 2, "{listed:#?}");
     assert!(listed.iter().all(|name| name.len() < 100 && name.is_ascii()), "{listed:#?}");
@@ -133,13 +133,13 @@ fn expired_entries_leave_the_disk_whichever_run_has_stored_them() {
     let store = open();
     (0..300_u64).for_each(|key| store.insert(&key, &key).unwrap());
     assert_eq!(entries_below(store.path()).0, 300);
-    // By the run that has stored them: some with each that is stored.
+    // The run that stored them removes some at each store.
     hand.advance(ttl);
     (1000..1100_u64).for_each(|key| store.insert(&key, &key).unwrap());
     assert_eq!(entries_below(store.path()).0, 100);
     assert_eq!(store.len().unwrap(), 100);
     drop(store);
-    // By the next run: it takes some more, for it has to find them.
+    // The next run needs some more stores, because it must find them first.
     hand.advance(ttl);
     let store = open();
     (2000..2700_u64).for_each(|key| store.insert(&key, &key).unwrap());
@@ -165,7 +165,7 @@ fn before_the_first_call_no_directory_is_made() {
 fn child_without_a_directory() {
     let Some(task) = Task::given() else { return };
     let memo = fcache("name").wrap(|n: &u8| *n);
-    // The program goes elsewhere before it first calls.
+    // The program changes its working directory before its first call.
     std::env::set_current_dir("/").unwrap();
     memo.call(&1);
     task.say(memo.store().path().parent().unwrap().display());
@@ -197,7 +197,7 @@ fn a_new_directory_is_private_and_marked_and_one_in_use_stays_as_it_is() {
     use twat_cache_core::testing::persistent::a_new_directory_is_private_and_marked_and_one_in_use_is_left_alone;
 
     a_new_directory_is_private_and_marked_and_one_in_use_is_left_alone(|cache| {
-        // Whatever is granted to files by default.
+        // The modes do not depend on the umask.
         Child::after("umask 0", "child_that_asks_for_everything", cache).finish();
         let store = fcache("numbers").dir(cache).open::<Vec<u64>>().unwrap();
         let [path, entry] = [store.path().to_owned(), store.path_of(&8_u64).unwrap()];

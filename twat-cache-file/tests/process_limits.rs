@@ -1,4 +1,4 @@
-//! What a process may not do: open files, or write long ones. The values are right, and the entries on disk stay.
+//! Processes with limits on open files or on the length of files. The values are right, and the entries on disk stay.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -10,7 +10,7 @@ use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::warnings;
 use twat_cache_file::{Error, KeyedStore as _, Store as _, fcache};
 
-/// Says how many results it has computed, and what it was warned of.
+/// Reports the number of computations, and the warnings.
 #[test]
 fn child_that_calls() {
     let Some(task) = Task::given() else { return };
@@ -26,7 +26,7 @@ fn with_too_many_open_files_the_values_are_right_and_the_entries_stay() {
     call_all(&memo(dir.path()).0, 0..20);
     for handles in 4..16 {
         let said = Child::after(&format!("ulimit -n {handles}"), "child_that_calls", dir.path()).finish();
-        // With too few, the test harness itself does not start.
+        // With fewer files, the test harness itself does not start.
         let Some((computed, warnings)) = said.split_first() else { continue };
         assert!(computed.parse::<usize>().unwrap() <= 40, "{handles} handles: {computed} computed");
         assert!(warnings.len() <= 1, "{handles} handles: {warnings:#?}");
@@ -76,7 +76,7 @@ fn a_value_that_is_longer_than_a_file_may_be_is_kept_in_memory_and_no_process_is
         assert_eq!(first[0], "20");
         assert!(first[1].contains("ulimit -f"), "{first:#?}");
         assert!(first[2].contains("ulimit -f") && first[2].contains("going on without it"), "{first:#?}");
-        // What is longer was not stored, and what fits was, if the counters did.
+        // Longer values are not stored. Values that fit are stored, if the counters fit, too.
         let kept = on_disk(&memo(dir.path()).0, 0..20);
         assert_eq!(kept, if blocks < 40 { 0 } else { 17 }, "{blocks}");
         // A process that finds entries there is not killed either.

@@ -1,4 +1,4 @@
-//! Several processes at work in one directory: they only ever see right values, and whatever one does, the others see.
+//! Several processes use one directory: they see only correct values, and each sees the changes of the others.
 #![cfg(unix)]
 
 mod common;
@@ -17,7 +17,7 @@ use twat_cache_core::testing::owners::set_mode;
 use twat_cache_core::testing::{Counter, Random, in_four_threads, is_text_of, text, volatile_dir, within};
 use twat_cache_file::{Access, FileBuilder, FileFallback, Memo, fcache};
 
-/// Four threads do anything to the hot keys until the time is up.
+/// Four threads do random operations on a few keys until the time is up.
 fn work(dir: &Path, seed: u64, max_bytes: u64) {
     let computed = Counter::new();
     let function = |key: &u64| {
@@ -90,7 +90,7 @@ fn signed(builder: FileBuilder) -> Signed {
     }))
 }
 
-/// Does as it is told, and gives the signature of what it has read.
+/// Follows orders, and reports the signature of the value that it has read.
 fn obey(memo: &Signed, order: &str) -> String {
     let (verb, key) = order.split_once(' ').unwrap();
     let key = key.parse().unwrap();
@@ -123,7 +123,7 @@ fn child_that_obeys() {
     }
 }
 
-/// Gives an order, and what is said to it.
+/// Sends an order, and returns the answer.
 type Orders<'a> = &'a dyn Fn(&str) -> String;
 
 /// Two processes, each of which is asked for things: this one, and another. `before` is run before each that changes
@@ -149,7 +149,7 @@ fn see_each_other(kind: &'static str, before: impl Fn(&Path) + Send + 'static) {
                 (|verb: &str| one(&format!("{verb} {key}")), |verb: &str| other(&format!("{verb} {key}")));
             let first = one("call");
             assert_eq!(other("call"), first);
-            // How the other looks at it next.
+            // How the other process reads next.
             for next in ["call", "view", "peek"] {
                 before(path);
                 let second = one("refresh");

@@ -79,7 +79,7 @@ fn a_directory_that_was_read_only_at_first_is_used_in_full_when_it_is_writable()
         call_all(&first, 1..8);
     }
     call_all(&second, 0..10);
-    // What one forgets, the other no longer has.
+    // An entry that one store removes is gone for the other.
     for key in [1_u64, 8] {
         assert!(first.forget(&key).unwrap());
         assert!(second.peek(&key).unwrap().is_none(), "{key} is still there");

@@ -1,5 +1,5 @@
-//! Several processes that want the same result at once: one of them computes it, and whatever becomes of that one, the others
-//! go on.
+//! Several processes need the same result at once. One of them computes it. If that one fails or ends, the others
+//! continue.
 #![cfg(unix)]
 
 mod common;
@@ -23,7 +23,7 @@ use twat_cache_file::{FileBuilder, fcache};
 
 /// No test here may take longer.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Less than a caller waits that knows nothing of a computation.
+/// Less than the wait of a caller that knows no computation time.
 const SOON: Duration = Duration::from_secs(8);
 
 /// Beside the gates.
@@ -69,7 +69,7 @@ fn finish_all(children: Vec<Child>) {
     }
 }
 
-/// Calls and views what it is told to; says how many results it has computed so far.
+/// Calls and views the keys that it is told, and reports the number of computations so far.
 #[test]
 fn child_that_calls() {
     let Some(mut task) = Task::given() else { return };
@@ -118,7 +118,7 @@ fn child_that_calls_async() {
     }
 }
 
-/// The first of the keys also meets a directory that all make at once.
+/// For the first key, all processes also make the directory at once.
 fn eight_compute_once(test: &'static str) {
     let dir = tempfile::tempdir().unwrap();
     within(LIMIT, move || {
@@ -143,7 +143,7 @@ fn eight_processes_of_three_tasks_compute_a_cold_key_once() {
     eight_compute_once("child_that_calls_async");
 }
 
-/// Says when it computes, and goes on when it is told to.
+/// Reports that it computes, and continues when it is told to.
 #[test]
 fn child_that_computes_until_it_is_told() {
     let Some(mut task) = Task::given() else { return };
@@ -161,7 +161,7 @@ fn child_that_computes_until_it_is_told() {
     task.lock().unwrap().say("done");
 }
 
-/// One that computes this key, and its process's number.
+/// A process that computes this key, and its process id.
 fn leader(dir: &Path, key: u64) -> (Child, u64) {
     let mut leader = start("child_that_computes_until_it_is_told", dir);
     leader.tell(key);
@@ -169,7 +169,7 @@ fn leader(dir: &Path, key: u64) -> (Child, u64) {
     (leader, id)
 }
 
-/// Some that want the same, and may compute it.
+/// Processes that need the same key, and may compute it.
 fn followers(dir: &Path, key: u64) -> Vec<Child> {
     let tests = ["child_that_calls", "child_that_calls_async", "child_that_calls"];
     let mut followers: Vec<_> = tests.iter().map(|test| start(test, dir)).collect();
@@ -277,7 +277,7 @@ impl<D: Fallible + ?Sized> DeserializeWith<Archived<u64>, u64, D> for ByTwo {
 #[derive(Archive, Serialize, Deserialize)]
 struct Slow(#[rkyv(with = ByTwo)] u64);
 
-/// To read a result takes as long as it is large, so one must not wait until the other has read it.
+/// Reading a large result takes long, so a thread must not wait until another has read it.
 #[test]
 #[cfg(target_os = "linux")]
 fn all_waiters_read_a_result_at_the_same_time() {
@@ -286,7 +286,7 @@ fn all_waiters_read_a_result_at_the_same_time() {
         let (begun, is_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let (begun, may_go_on) = (Mutex::new(begun), Mutex::new(may_go_on));
-        // Each has locks of its own, as if it was another process.
+        // Each store has its own locks, as in another process.
         let memos = [(); 3].map(|()| {
             fcache("slow").dir(dir.path()).wrap(|key: &u64| {
                 begun.lock().unwrap().send(()).unwrap();
@@ -295,7 +295,7 @@ fn all_waiters_read_a_result_at_the_same_time() {
             })
         });
         let asking = Barrier::new(3);
-        // Nothing tells that a thread waits: if it does not yet, that round is only easier.
+        // The test cannot see whether a thread waits already. If it does not, that round is only easier.
         for key in 0..20 {
             let call = |memo: usize| assert_eq!(memos[memo].call(&key).0, key);
             thread::scope(|scope| {
@@ -322,7 +322,7 @@ fn a_process_that_takes_long_is_waited_for() {
     within(LIMIT, move || {
         let (mut leader, _) = leader(dir.path(), 2);
         let mut followers = followers(dir.path(), 2);
-        // It is time that is tested here: longer than a process that is stopped would be waited for.
+        // This test needs a time longer than the wait for a stopped process.
         thread::sleep(Duration::from_millis(1500));
         leader.tell("go on");
         assert_eq!(leader.hear().as_deref(), Some("done"));
@@ -355,7 +355,7 @@ fn processes_on_different_keys_do_not_block_each_other() {
     });
 }
 
-/// A claim is worth nothing if the file of claims cannot be opened, and only the cache itself can replace it.
+/// Without the file of leases, there are no leases. Only the cache itself can replace an obstacle there.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_obstacle_in_place_of_the_claims_does_not_keep_a_cold_key_from_being_computed_once() {

@@ -41,7 +41,7 @@ fn a_directory_that_others_can_change_is_not_used_and_one_warning_names_it() {
             assert!(strict.remove(&1_u64).is_err() && strict.clear().is_err() && strict.len().is_err());
             assert!(memo.forget(&1).is_err(), "what is there is still there");
             assert_eq!(Files::read(dir.path()).paths(), before, "something was written");
-            // As soon as it is as it should be, it is used.
+            // The directory is used as soon as its mode is right.
             take_back(opened);
             set_mode(opened, 0o700);
             assert_eq!(use_all(dir.path()).computed, 0);

@@ -21,7 +21,7 @@ fn open(seed: u64, dir: &Path, twin: &Twin, function: &(impl Fn(&u64) -> String 
     [builder, other].map(|builder| -> Text { builder.wrap(Box::new(function.clone())) })
 }
 
-/// Nothing in it is provably private then: neither entries nor counters are mapped.
+/// With this mode, no file is provably private, so neither entries nor counters are mapped.
 #[cfg(unix)]
 fn open_to_group(memos: &[Text; 2]) {
     memos[0].peek(&0).unwrap();

@@ -172,7 +172,7 @@ fn a_value_that_cannot_be_archived_is_returned_and_computed_every_time() {
             assert_eq!(computed.get(), n);
         }
         assert!(TRIED.load(Ordering::Relaxed) > 0);
-        // There is nothing to be viewed; that is said, and leaves nothing behind.
+        // The view fails with an error, and leaves no files behind.
         assert!(catch_unwind(AssertUnwindSafe(|| memo.view(&1))).is_err());
         assert_eq!(memo.call(&1), value);
         assert!(memo.len().is_ok_and(|len| len == 0));

@@ -203,7 +203,7 @@ fn an_entry_that_another_user_could_change_is_not_mapped_and_its_value_is_right(
         }
         assert_eq!(computed.get(), usize::from(is_replaced), "{what}");
         assert_eq!(warnings(dir.path()).len(), usize::from(is_replaced), "{what}");
-        // One that has it mapped gives that up as soon as the file is not what it was, which it looks at every few microseconds.
+        // A store drops its mapping as soon as the file has changed. It checks that every few microseconds.
         if mode(&entry) != 0o400 {
             std::thread::sleep(std::time::Duration::from_micros(20));
             assert!(!held.view(&8).is_mapped(), "{what}");

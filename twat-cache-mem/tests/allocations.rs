@@ -1,4 +1,4 @@
-//! A hit allocates nothing, whatever its arguments are.
+//! A hit allocates nothing, with any arguments.
 
 use std::path::Path;
 
@@ -24,6 +24,6 @@ fn a_hit_allocates_nothing() {
     let several = mcache().wrap(|Call((s, n)): &Call<(&str, &u32)>| s.len() as u64 + u64::from(**n));
     assert_eq!(allocations(|| several.call(&Call(("a string of some length", &7)))), 0);
 
-    // The counter does count.
+    // The counter works.
     assert!(allocations(|| String::from("x")) >= 100);
 }

@@ -1,4 +1,4 @@
-//! The memory store does what every store must do.
+//! The memory store passes the conformance suite.
 
 use twat_cache_core::testing::Setup;
 use twat_cache_core::{conformance, conformance_of_keys};
@@ -22,7 +22,7 @@ mod weighed {
     use super::*;
 
     fn open(setup: &Setup) -> MemStore<u64, String> {
-        // As many entries as it is meant to hold, when each weighs the same.
+        // The limit in entries, if all entries have the same weight.
         builder(setup).weigher(setup.max_entries as u64 * 3, |_: &u64, _: &String| 3).open()
     }
     conformance!(open);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use twat_cache_core::testing::{block_on, poll_once, until};
 use twat_cache_mem::{MemStore, Memo, mcache};
 
-/// Stays in its `Clone`, with a shard locked, until the gate is opened.
+/// Its `clone` blocks, with a shard locked, until the gate opens.
 struct Slow(u64);
 
 static IS_SLOW: AtomicBool = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! A store for n entries has room for n, whatever they are, and never holds more than a tenth above.
+//! A store for n entries holds any n entries, and never more than a tenth above n.
 //!
 //! With `TWAT_CACHE_LONG_TESTS` set, the same for larger stores and more sets of keys.
 
@@ -12,7 +12,7 @@ fn is_long() -> bool {
     std::env::var_os("TWAT_CACHE_LONG_TESTS").is_some()
 }
 
-/// How many sets of keys to try with this many entries each: so that it takes a second or two.
+/// How many sets of keys to try with this many entries each. It keeps the test at one or two seconds.
 fn sets(entries: usize) -> Range<u64> {
     0..(if is_long() { 30_000_000 } else { 20_000 } / entries as u64).clamp(1, 2000)
 }
@@ -108,7 +108,7 @@ fn the_limit_holds_while_several_threads_store() {
             let (store, most) = (&store, &most);
             scope.spawn(move || {
                 for key in keys(set, 5000) {
-                    // Not stored if a lock is not to be had in time, on a very busy machine.
+                    // On a very busy machine, an entry is not stored if its lock is not free in time.
                     let _ = store.insert(&key, &key);
                     most.fetch_max(store.len().unwrap(), Ordering::Relaxed);
                 }

@@ -137,7 +137,7 @@ fn a_store_without_a_ttl_stores_an_entry_with_one() {
     hand.advance(MINUTE);
     assert_eq!(store.get(&2).unwrap(), None);
     assert_eq!(store.get_with_ttl(&3).unwrap(), Some(Found { value: 3, ttl: None }));
-    // What was there before is lost, and not shown when it is cleared, or ever.
+    // The older entries are lost, and never shown again, not even when the store is cleared.
     assert_eq!((store.get(&1).unwrap(), store.len().unwrap()), (None, 1));
     store.clear().unwrap();
     assert_eq!((store.get(&3).unwrap(), store.len().unwrap()), (None, 0));

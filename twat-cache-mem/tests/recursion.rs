@@ -1,4 +1,4 @@
-//! How much of the stack a remembering function that calls itself takes. CI runs this with `--release`, too.
+//! The stack space that a cached recursive function takes. CI also runs this with `--release`.
 
 use std::sync::LazyLock;
 use std::thread;
@@ -17,7 +17,7 @@ static SUM: LazyLock<Sum> = LazyLock::new(|| {
 
 #[test]
 fn a_call_within_a_call_takes_little_of_the_stack() {
-    // Some are the thread's own, and the store's.
+    // Some bytes belong to the thread and to the store.
     let stack = LEVEL * usize::try_from(LEVELS).unwrap() + (64 << 10);
     let thread = thread::Builder::new().stack_size(stack).spawn(|| SUM.call(&LEVELS)).unwrap();
     assert_eq!(thread.join().unwrap(), LEVELS * (LEVELS + 1) / 2);

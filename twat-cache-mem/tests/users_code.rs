@@ -1,4 +1,4 @@
-//! Code of the user's that runs inside a store, in an `Eq`, `Hash`, `Clone` or `Drop`, may use the same memo and may panic.
+//! User code that runs inside a store, in `Eq`, `Hash`, `Clone` or `Drop`, may use the same memo and may panic.
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
@@ -13,7 +13,7 @@ use twat_cache_mem::{ErrorKind, KeyedStore, MemStore, Memo, Store, mcache};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What the code at a place does the next time that this thread runs it.
+/// What the code at a hook does the next time that this thread runs it.
 type Act = Box<dyn FnOnce()>;
 
 thread_local! {
@@ -81,7 +81,7 @@ impl Drop for Value {
 
 type Shop = Memo<MemStore<Key, Value>, fn(&Key) -> Value>;
 
-/// A memo in one shard, in which every call meets every other one.
+/// A memo with one shard, so that all calls use the same lock.
 fn shop() -> &'static Shop {
     let value: fn(&Key) -> Value = |key| Value(key.0);
     Box::leak(Box::new(Memo::new(mcache().max_entries(10).open(), value)))
@@ -106,7 +106,7 @@ fn meanwhile(place: Place, outer: fn(&'static Shop)) {
         at(place, move || inner(shop));
         outer(shop);
         assert!(has_happened(), "nothing ran {place:?}");
-        // Nothing stays locked, and nothing is mixed up.
+        // No lock stays held, and all values belong to their keys.
         for key in 0..20 {
             assert_eq!(shop.call(&Key(key)), Value(key));
         }
@@ -155,7 +155,7 @@ fn values_are_dropped_without_a_lock_held() {
     within(LIMIT, || {
         let shop = shop();
         shop.call(&Key(1));
-        // An error would say that a lock was waited for in vain.
+        // An error would mean that a wait for a lock timed out.
         at(Place::Drop, || assert!(!shop.forget(&Key(2)).unwrap()));
         shop.clear().unwrap();
         assert!(has_happened());
@@ -249,7 +249,7 @@ fn a_hash_that_panics_while_a_table_grows_does_no_harm() {
     let store = mcache().max_entries(100).open();
     let mut failed = 0;
     for key in 0..100 {
-        // The new key is hashed twice; what comes then are those that move.
+        // The new key is hashed twice. All later hashes are of keys that move.
         at(Place::Hash, || at(Place::Hash, || at(Place::Hash, panics)));
         let stored = store.insert(&Key(key), &Value(key));
         assert_eq!(stored.is_err(), has_happened());
@@ -270,7 +270,7 @@ fn a_memo_may_be_used_after_a_panic_if_its_function_may() {
     assert_eq!(catch_unwind(|| square.call(&3)).unwrap(), 9);
 }
 
-/// Stays in its `Clone` until it is let go, once.
+/// Its `clone` blocks once, until the test releases it.
 #[derive(Debug, PartialEq)]
 struct Slow(u64);
 

@@ -1,4 +1,4 @@
-//! What can be wrapped, by value, by reference and async, without naming types.
+//! Functions that can be wrapped without naming types: by value, by reference and async.
 
 #![allow(clippy::type_complexity, reason = "types as users have to write them")]
 

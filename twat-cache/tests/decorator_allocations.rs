@@ -1,4 +1,4 @@
-//! A hit of a decorated function allocates nothing, whatever its arguments are.
+//! A hit of a decorated function allocates nothing, with any arguments.
 
 use std::path::Path;
 
@@ -76,6 +76,6 @@ fn a_hit_allocates_nothing_for_borrowed_arguments() {
     assert_eq!(allocations(|| of_document(&document)), 0);
     assert_eq!(allocations(|| futures_lite::future::block_on(eventually("text"))), 0);
 
-    // The counter does count.
+    // The counter works.
     assert!(allocations(|| String::from("x")) >= 100);
 }

@@ -1,4 +1,4 @@
-//! Whatever serves behind it, the unified store does what every store must do.
+//! The unified store passes the conformance suite with every backend.
 
 #![cfg(feature = "ucache")]
 

@@ -1,4 +1,4 @@
-//! What the attributes refuse, and that they say what to do instead.
+//! What the attributes refuse, and the advice in their errors.
 //!
 //! How the compiler shows an error changes from one version to the next, so this runs with one of them only: the one that
 //! the `.stderr` files were made with. `TRYBUILD=overwrite cargo test --all-features --test ui` makes them anew.

@@ -1,4 +1,4 @@
-//! Other databases, used as their documentation says, with the settings that suit a cache: nothing waits for the disk.
+//! Other databases, used as their documentation says, with settings that suit a cache: no write waits for the disk.
 
 use std::hint::black_box;
 
@@ -17,7 +17,7 @@ const SQLITE: &str = "`rusqlite`";
 
 const TABLE: TableDefinition<u64, &str> = TableDefinition::new("bench");
 
-/// How many are written in one transaction, where there are transactions and a table is only filled.
+/// How many entries one transaction writes while a table is filled.
 const FILL: usize = 1000;
 
 pub(crate) struct Peers {
@@ -42,7 +42,7 @@ impl Peers {
             )
             .expect("it is a new database");
         let peers = Self { cached, redb, sqlite, length, _dirs: dirs };
-        // An empty table, for reads to find.
+        // Makes an empty table, because reading a missing table fails.
         peers.insert_redb(&[]);
         for keys in keys.chunks(FILL) {
             let values: Vec<_> = keys.iter().map(|key| (*key, sample::text(*key, length))).collect();
@@ -59,7 +59,7 @@ impl Peers {
         peers
     }
 
-    /// Enters them into a race of hits.
+    /// Adds the databases to a race of hits.
     pub(crate) fn enter<'a>(&'a self, race: &mut Race<'a>, keys: &'a [u64], window: usize) {
         race.add(CACHED, move || {
             over_windows(keys, window, |key| {
@@ -86,7 +86,7 @@ impl Peers {
         });
     }
 
-    /// Enters them into a race of stores, each in a transaction of its own.
+    /// Adds the databases to a race of stores. Each store is a transaction of its own.
     pub(crate) fn enter_stores<'a>(&'a self, race: &mut Race<'a>, batch: usize) {
         assert_eq!(self.length, 100, "a fair race");
         race.add(CACHED, move || over_new(batch, |number, value| self.insert_cached(number, value)));
@@ -100,7 +100,7 @@ impl Peers {
 
     fn insert_redb(&self, values: &[(u64, String)]) {
         let mut writing = self.redb.begin_write().expect("it is open");
-        // The first one makes the table, and is to last.
+        // The first transaction makes the table, which must be durable.
         if !values.is_empty() {
             writing.set_durability(Durability::None).expect("there are no savepoints");
         }

@@ -1,4 +1,4 @@
-//! What one would write without a cache.
+//! The same work by hand, without a cache.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -9,19 +9,19 @@ use rkyv::rancor;
 use rkyv::vec::ArchivedVec;
 use tempfile::TempDir;
 
-/// A new directory on the disk that is measured.
+/// Makes a directory on the disk that is measured.
 pub(crate) fn directory() -> TempDir {
-    let place = std::env::var_os("TWAT_BENCH_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
-    fs::create_dir_all(&place).and_then(|()| TempDir::new_in(&place)).expect("the target directory is writable")
+    let parent = std::env::var_os("TWAT_BENCH_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+    fs::create_dir_all(&parent).and_then(|()| TempDir::new_in(&parent)).expect("the target directory is writable")
 }
 
 /// Opens, maps and validates the entry in a file, and reads its last number.
 #[expect(unsafe_code, reason = "that is how it is done by hand")]
 pub(crate) fn last_number(path: &Path) -> f64 {
     let file = File::open(path).expect("it is there");
-    // SAFETY: nobody changes it while the bench runs.
+    // SAFETY: no process changes the file while the bench runs.
     let map = unsafe { Mmap::map(&file) }.expect("there is room for it");
-    // Behind the header.
+    // The value begins after the header.
     let numbers = rkyv::access::<ArchivedVec<rkyv::rend::f64_le>, rancor::Error>(&map[64..]).expect("it is whole");
     numbers[numbers.len() - 1].to_native()
 }
@@ -32,7 +32,7 @@ pub(crate) fn store_whole(path: &Path, value: &Vec<f64>) {
     fs::write(path, &bytes).expect("there is room");
 }
 
-/// Small values, each written to a new file that is then renamed.
+/// Stores small values: each is written to a new file, which is then renamed.
 pub(crate) struct Files(PathBuf);
 
 impl Files {

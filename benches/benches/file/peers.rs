@@ -1,4 +1,4 @@
-//! Another cache of files, used as its documentation says.
+//! Another cache of files, used as its documentation says: `cacache`.
 
 use tempfile::TempDir;
 use twat_cache_benches::sample;

@@ -1,4 +1,4 @@
-//! Other libraries, used as their documentation says: memoising attributes where there are any, else a lookup.
+//! Other libraries, used as their documentation says: by their attribute if they have one, and else by a lookup.
 
 use std::hash::Hash;
 use std::hint::black_box;
@@ -16,7 +16,8 @@ const CONCURRENT_CACHED: &str = "`cached`, `#[concurrent_cached(max_size)]`";
 const MOKA: &str = "`moka::sync::Cache`";
 const LRU: &str = "`Mutex<lru::LruCache>`";
 
-/// Functions with the attributes of `cached`, for one capacity. There they are literals, and the caches are statics.
+/// Functions with the attributes of `cached`, for one capacity. In these attributes a capacity is a literal, and each
+/// cache is a static.
 macro_rules! memoised {
     ($capacity:tt) => {
         use cached::macros::{cached, concurrent_cached};
@@ -54,7 +55,7 @@ mod large {
     memoised!(10_000);
 }
 
-/// How often a memoised function was run.
+/// How many times memoised functions have run.
 static RUNS: AtomicUsize = AtomicUsize::new(0);
 
 fn computed(value: u64) -> u64 {
@@ -62,7 +63,7 @@ fn computed(value: u64) -> u64 {
     value
 }
 
-/// Calls a memoised function with all these keys, and makes sure that all are remembered.
+/// Calls a memoised function with all these keys, and checks that all results are cached.
 fn fill<K>(keys: &[K], function: impl Fn(&K) -> u64) {
     let call_all = || keys.iter().for_each(|key| _ = function(key));
     call_all();
@@ -71,7 +72,7 @@ fn fill<K>(keys: &[K], function: impl Fn(&K) -> u64) {
     assert_eq!(RUNS.load(Ordering::Relaxed), runs, "a shard is full; by chance, if it does not happen again");
 }
 
-/// Enters the functions made by `cached` for this capacity into a race.
+/// Adds the functions made by `cached` for this capacity to a race.
 macro_rules! by_capacity {
     ($capacity:expr, $enter:ident($($argument:expr),*), $function:ident) => {
         match $capacity {
@@ -88,7 +89,7 @@ fn moka<K: Hash + Eq + Clone + Send + Sync + 'static>(capacity: usize, keys: &[K
         for (key, value) in keys.iter().zip(0..) {
             cache.insert(key.clone(), value);
         }
-        // It keeps its books later, and decides only then what to evict.
+        // moka updates its policy later, and evicts only then.
         cache.run_pending_tasks();
         cache
     };
@@ -135,7 +136,7 @@ pub(crate) fn by_number<'a>(race: &mut Race<'a>, capacity: usize, stored: &'a [u
     });
 }
 
-/// Hits with a text and a number, both borrowed, as the key. Only moka can look it up without owning it.
+/// Hits with a borrowed text and a number as the key. Only moka can look up a borrowed key.
 pub(crate) fn by_pair<'a>(
     race: &mut Race<'a>,
     capacity: usize,
@@ -166,7 +167,7 @@ pub(crate) fn by_pair<'a>(
     });
 }
 
-/// Hits by one thread, and by two.
+/// Hits by one thread, and by two threads.
 pub(crate) fn in_two_threads<'a>(race: &mut Race<'a>, capacity: usize, stored: &'a [u64], keys: &'a [u64]) {
     fn enter<'a>(
         race: &mut Race<'a>,
@@ -192,7 +193,7 @@ pub(crate) fn in_two_threads<'a>(race: &mut Race<'a>, capacity: usize, stored: &
     });
 }
 
-/// Calls with arguments that were never seen before.
+/// Calls with new arguments.
 pub(crate) fn misses<'a>(race: &mut Race<'a>, capacity: usize, laps: &'a [u64]) {
     fn enter<'a>(race: &mut Race<'a>, name: &str, laps: &'a [u64], function: impl Fn(u64) -> u64 + Copy + 'a) {
         race.add(name, move || over_new(laps, move |key| _ = black_box(function(key))));

@@ -1,4 +1,4 @@
-//! A small cache with values of many lengths, for tests that damage it or get in its way.
+//! A small cache with values of many lengths, for tests that damage it or put obstacles in its directory.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -32,7 +32,7 @@ pub fn assert_right(memo: &Numbers, key: u64) {
     assert!(memo.view(&key)[..] == *value(key), "a wrong view for {key}");
 }
 
-/// Asks for everything twice.
+/// Calls every key twice.
 pub fn use_all(dir: &Path) -> Use {
     let warnings = warnings_from_now(dir);
     let (memo, computed) = memo(dir);

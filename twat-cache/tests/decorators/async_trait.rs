@@ -1,4 +1,4 @@
-//! Methods of an `impl` under `#[async_trait]`, which makes functions of them that give a boxed future.
+//! Methods of an `impl` under `#[async_trait]`, which turns them into functions that return a boxed future.
 
 use std::future::ready;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Async functions and methods, on any executor, their futures `Send` if those of their bodies are.
+//! Async functions and methods, on any executor. Their futures are `Send` if the futures of their bodies are.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Other attributes on a decorated function keep their meaning, and the code that is written warns of nothing.
+//! Other attributes on a decorated function keep their meaning, and the generated code causes no warnings.
 
 #![deny(warnings, missing_docs, clippy::pedantic, reason = "as the most careful of users")]
 

@@ -166,7 +166,7 @@ fn memo_and_store_lead_to_the_engine() {
     assert_eq!(engine::memo().stats().computations, 1);
 }
 
-/// Named as a crate, which is meant all the same.
+/// This function has the name of a crate. `log::Level` still means the crate.
 #[mcache]
 fn log(text: &str, or: Option<log::Level>) -> Result<log::Level, log::ParseLevelError> {
     let parse = |text: &str| -> Result<log::Level, _> { text.parse::<log::Level>() };

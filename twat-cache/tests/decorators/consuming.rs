@@ -1,4 +1,4 @@
-//! A body may consume whatever it takes by value, though the key is made of it.
+//! A body may consume an argument that it takes by value, although the key is made from it.
 
 use std::path::Path;
 

@@ -126,7 +126,7 @@ fn arguments_may_be_patterns_and_are_part_of_the_key() {
     assert_eq!(patterns((1, 2), [3, 4, 5], point, &6, 7, 8), 1 + 2 + 3 + 1 + 2 + 6 + 9);
     assert_eq!(patterns((1, 2), [3, 4, 5], point, &6, 7, 8), 24);
     assert_eq!(COMPUTED[7].get(), 1);
-    // Also those that the body does not look at.
+    // Also arguments that the body does not use.
     patterns((1, 2), [3, 4, 0], point, &6, 7, 8);
     patterns((1, 2), [3, 4, 5], point, &6, 0, 8);
     assert_eq!(COMPUTED[7].get(), 3);
@@ -167,7 +167,7 @@ fn lifetimes_may_have_names() {
     assert_eq!(named::peek(&one, &["b", "c"]).unwrap().unwrap().len(), 2);
 }
 
-/// What users may call things, too.
+/// Names that users may also use.
 const MEMO: u32 = 1000;
 
 #[mcache(max_entries = MEMO as usize)]

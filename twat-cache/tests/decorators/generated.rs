@@ -49,7 +49,7 @@ block!(sum, (a, b), (u32, u32), 10, { a + b });
 
 #[test]
 fn patterns_blocks_and_options_may_come_from_a_macro() {
-    // Names in a pattern are as much the macro's caller's as those in the block.
+    // The names in a pattern and in the block both come from the macro's caller.
     assert_eq!((sum((1, 2)), sum((1, 2)), sum::len().unwrap()), (3, 3, 1));
 }
 

@@ -15,7 +15,7 @@ trait Named: Clone + Eq + Hash + Send + Sync + 'static {
     const NAME: &'static str;
 }
 
-/// Types that hash, and print, and are laid out alike.
+/// Types that have the same hash, `Debug` text and layout.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct One;
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -246,7 +246,7 @@ fn types_of_arguments_and_results_may_have_parameters() {
     }
     all(&1_u8, &2);
     all(&String::from("one"), &String::from("other"));
-    // An error is no result that is remembered, and what looks like one by its parameter is a value.
+    // An error is not cached. A value whose type parameter only looks like a `Result` is cached.
     all(&Some(1), &None);
 }
 

@@ -1,4 +1,4 @@
-//! What of a call is its key: all arguments, floats among them, unless `skip` or `key` say otherwise.
+//! The key of a call: all arguments, including floats, unless `skip` or `key` say otherwise.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

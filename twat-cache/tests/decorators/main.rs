@@ -1,5 +1,5 @@
-//! The attributes `#[mcache]`, `#[bcache]`, `#[fcache]` and `#[ucache]`: each test says what they do for the functions
-//! under them. What they refuse is in `ui`.
+//! The attributes `#[mcache]`, `#[bcache]`, `#[fcache]` and `#[ucache]`: what they do to the functions under them. `ui`
+//! has what they refuse.
 
 #![allow(
     clippy::boxed_local,
@@ -38,7 +38,7 @@ use tempfile::TempDir;
 
 /// Where the functions of this process keep their results: a directory for each module of tests.
 ///
-/// A static is never dropped, so it stays, but where `cargo clean` finds it.
+/// A static is never dropped, so the directory stays. `cargo clean` removes it.
 fn dir(tests: &str) -> PathBuf {
     static ROOT: LazyLock<TempDir> =
         LazyLock::new(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory"));

@@ -121,7 +121,7 @@ fn self_may_be_taken_in_an_arc_and_be_spelt_out() {
 fn mutably_borrowed_arguments_may_be_skipped() {
     let (mut one, mut other) = (shop("one", 0), shop("other", 0));
     assert_eq!((one.renamed("new"), other.renamed("new")), (3, 3));
-    // As documented: what the function does besides is done once.
+    // As documented: side effects of the function happen once.
     assert_eq!((&*one.name, &*other.name, COMPUTED[5].get()), ("new", "other", 1));
     let mut out = Vec::new();
     assert_eq!((shop("a", 0).lines(2, &mut out), shop("a", 0).lines(2, &mut out)), (2, 2));

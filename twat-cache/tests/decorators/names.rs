@@ -9,7 +9,7 @@ fn dir() -> PathBuf {
     crate::dir("names")
 }
 
-/// Functions of the same names and the same tokens, which differ in what the names in them mean.
+/// Functions with the same names and tokens, in which the names mean different things.
 macro_rules! twins {
     ($($module:ident)+) => {
         $(
@@ -192,7 +192,7 @@ fn a_name_contains_the_package_the_path_and_the_function() {
     assert!(!path.contains('#'), "nothing else: {path}");
 }
 
-/// Functions of one name and of the same tokens, in blocks, which paths leave out.
+/// Functions with one name and the same tokens, in blocks, which a path does not contain.
 macro_rules! in_a_block {
     ($number:expr) => {{
         const NUMBER: u32 = $number;
@@ -245,7 +245,7 @@ fn blocks_of_one_function_never_share() {
     }
 }
 
-/// A repetition: all that it writes stands at one place of the source.
+/// A macro repetition: all functions that it writes have the same source position.
 macro_rules! in_blocks {
     ($($number:literal)+) => {
         [$({

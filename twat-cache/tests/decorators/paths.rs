@@ -1,4 +1,4 @@
-//! Paths are told apart by their bytes, wherever they stand in the arguments: `a/b`, `a//b`, `a/b/` and `/a/b` are four.
+//! Paths are compared by their bytes, anywhere in the arguments: `a/b`, `a//b`, `a/b/` and `/a/b` are four keys.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ fn dir() -> PathBuf {
 /// `std` compares and hashes most of these alike.
 const PATHS: [&str; 6] = ["a/b", "a//b", "a/b/", "/a/b", "a/./b", "b"];
 
-/// A type that can be a key, and not be recorded.
+/// A type that can be a key, but cannot be recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Own(u32);
 

@@ -1,4 +1,4 @@
-//! What outlives a process, and a change of the function.
+//! Which results outlive a process and a change of the function.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ fn dir() -> PathBuf {
 
 static COMPUTED: Counter = Counter::new();
 
-/// Versions of one function, as they were one after the other. Its name is given, because here they stand side by side.
+/// Successive versions of one function. They have an explicit name, because here they exist at the same time.
 macro_rules! history {
     ($test:ident: $attribute:ident; $($module:ident: [$($options:tt)*], |$n:ident| $body:block;)+) => {
         mod $test {
@@ -35,7 +35,7 @@ history! { body: bcache;
     first: [], |n| { n * 100 + super::super::COMPUTED.count() };
     edited: [], |n| { n * 1000 + super::super::COMPUTED.count() };
     back: [], |n| {
-        // Comments and spaces are not the function.
+        // Comments and spaces do not change the function.
         n*100 + super :: super::COMPUTED.count()
     };
 }

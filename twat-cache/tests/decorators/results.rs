@@ -1,4 +1,4 @@
-//! What of a result is remembered: `Ok` of a `Result`, by whatever name, and anything else.
+//! Which results are cached: the `Ok` of a `Result`, under any name of the type, and all other types.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -134,14 +134,14 @@ fn a_body_may_return_early_and_use_question_marks() {
             assert_eq!((one, other), (expected.clone(), expected));
         }
     }
-    // Two that are remembered, and two that fail twice.
+    // Two calls that are cached, and two that fail twice.
     assert_eq!((COMPUTED[10].get(), COMPUTED[11].get()), (6, 6));
 }
 
 /// How many callers a leader waits for, besides itself.
 const WAITERS: usize = 99;
 
-/// Functions that fail when all have come, and say how often they were computed.
+/// Functions that fail when all callers have arrived, and report the number of computations.
 macro_rules! failing {
     ($($name:ident: $attribute:meta;)+) => {
         $(
@@ -219,7 +219,7 @@ fn with_errors_that_cannot_be_cloned_each_caller_gets_its_own() {
     assert_eq!(errors.len(), 4, "{errors:?}");
 }
 
-/// What is known of an error's type where the function is written decides.
+/// The error's type, as it is known where the function is written, decides.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Failing<E>(PhantomData<fn() -> E>);
 

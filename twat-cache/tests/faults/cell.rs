@@ -1,4 +1,4 @@
-//! One fault and one wrapper: what must come of it, and what does.
+//! One fault and one wrapper: the required outcome, and the actual one.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,13 +15,13 @@ pub(crate) struct Fault {
     /// Its number in the list of scenarios.
     pub(crate) scenario: u8,
     pub(crate) name: &'static str,
-    /// How many keys are asked for.
+    /// The number of keys that are called.
     pub(crate) keys: u64,
     pub(crate) run: Box<dyn Fn(&mut Cell)>,
     pub(crate) rule: fn(Kind) -> Rule,
 }
 
-/// How many there must be, of all the cases of a cell.
+/// The required count over all cases of a cell.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Amount {
     Exactly(usize),
@@ -50,12 +50,12 @@ impl fmt::Display for Amount {
     }
 }
 
-/// What must come of a fault, beside right values, and healing where anything is kept.
+/// The required outcome of a fault, besides right values and, if anything is stored, recovery.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
     pub(crate) computed: Amount,
     pub(crate) warnings: Amount,
-    /// What the warnings name as serving instead.
+    /// The backend that the warnings name as the replacement.
     pub(crate) instead: &'static str,
 }
 
@@ -70,7 +70,7 @@ impl Rule {
     }
 }
 
-/// A fault, and a wrapper that it happens to; what came of it.
+/// A fault, a wrapper, and the outcome.
 pub(crate) struct Cell {
     pub(crate) kind: Kind,
     /// An empty directory.
@@ -79,10 +79,10 @@ pub(crate) struct Cell {
     pub(crate) seen: Seen,
 }
 
-/// What the cases of a cell came to.
+/// The combined outcome of all cases of a cell.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// None means that this machine cannot do it.
+    /// `None` means that this machine cannot make the fault.
     pub(crate) cases: usize,
     /// The most of all cases.
     pub(crate) computed: usize,
@@ -98,7 +98,7 @@ impl Seen {
         task.say_all(complaints.iter().map(|complaint| complaint.replace('\n', " ")));
     }
 
-    /// By a child, if it came that far.
+    /// The report of a child, if the child got that far.
     pub(crate) fn told(said: &[String]) -> Option<Self> {
         let (numbers, complaints) = said.split_first()?;
         let mut numbers = numbers.split(' ').map_while(|number| number.parse().ok());
@@ -108,7 +108,7 @@ impl Seen {
 }
 
 impl Cell {
-    /// Holds what was seen in one case against the rule.
+    /// Compares the outcome of one case with the rule.
     pub(crate) fn check(&mut self, case: &impl fmt::Display, seen: &Round) {
         let Rule { computed, warnings, instead, .. } = self.rule;
         self.seen.cases += 1;
@@ -145,7 +145,7 @@ impl Cell {
         self.expect(is_healed, case, format_args!("not healed: {seen:?}"));
     }
 
-    /// As soon as there is no fault any more, results are kept again, and nothing is warned of.
+    /// As soon as the fault is over, results are stored again, and there are no warnings.
     pub(crate) fn recovers(&mut self, case: &impl fmt::Display, dir: &Path, keys: Range<u64>) {
         self.until_it_opens(dir);
         let seen = round(self.kind, dir, keys.clone());
@@ -154,7 +154,7 @@ impl Cell {
         self.is_healed(case, dir, keys);
     }
 
-    /// What has failed is tried again after a while.
+    /// A failed operation is tried again after a while.
     pub(crate) fn until_it_opens(&self, dir: &Path) {
         until("it can be opened", || self.kind.can_open(dir));
     }

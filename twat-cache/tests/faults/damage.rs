@@ -46,7 +46,7 @@ fn rule(kind: Kind) -> Rule {
     }
 }
 
-/// All places of a tiny file, some of others: of the header, where most can go wrong, and anywhere.
+/// All positions of a tiny file. In other files, some in the header, which matters most, and some anywhere.
 fn places(content: &Content, random: &mut Random) -> Vec<usize> {
     let len = content.len();
     let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 3)).unwrap();
@@ -61,7 +61,7 @@ fn is_entry(path: &Path) -> bool {
     path.file_name().unwrap().len() == 48
 }
 
-/// A cache, damaged over and over.
+/// A cache that is damaged repeatedly.
 struct Damage<'a> {
     cell: &'a mut Cell,
     files: Files,
@@ -99,7 +99,7 @@ impl<'a> Damage<'a> {
         damage(dir.path());
         let (kind, root) = (self.cell.kind, dir.path().to_owned());
         let tried = move || [0, 1].map(|_| round(kind, &root, 0..KEYS));
-        // So that one that panics or hangs does not hide the others.
+        // A case that panics or hangs must not hide the others.
         match catch_unwind(AssertUnwindSafe(|| within(PATIENCE, tried))) {
             Ok([first, second]) => {
                 self.cell.check(case, &first);
@@ -115,7 +115,7 @@ impl<'a> Damage<'a> {
     }
 }
 
-/// Some pairs; the tests of the database have all of its.
+/// Some pairs of files. The tests of the database cover all pairs.
 fn two_deleted(test: &mut Damage<'_>) {
     let files = test.files.paths();
     for _ in 0..2 * soak("TWAT_CACHE_TEST_PLACES", 3) {
@@ -129,7 +129,7 @@ fn two_deleted(test: &mut Damage<'_>) {
     }
 }
 
-/// By one that is likely to be of its kind, and by one that is not.
+/// By a byte that is likely in this kind of file, and by one that is not.
 fn exchange(test: &mut Damage<'_>) {
     let files = test.files.clone();
     let is_beside = |one: &Path, other: &Path| is_entry(one) == is_entry(other) && one.extension() == other.extension();
@@ -143,7 +143,7 @@ fn exchange(test: &mut Damage<'_>) {
 
 fn change_version(test: &mut Damage<'_>) {
     test.each(|_, path, content| match () {
-        // Behind six letters that say what it is.
+        // After six letters of magic.
         () if is_entry(path) || path.ends_with("meta") => vec![flipped(content, 6, 3)],
         // Behind three letters.
         () if path.ends_with("bcache/version") => vec![flipped(content, 3, 4)],

@@ -19,7 +19,7 @@ pub(crate) fn faults() -> Vec<Fault> {
     let fault = |name, run: fn(&mut Cell), rule| Fault { scenario: 18, name, keys: KEYS, run: Box::new(run), rule };
     vec![
         fault("killed while it is made", creating, |kind| match kind {
-            // What was begun cannot be told from what is damaged.
+            // An incomplete file cannot be distinguished from a damaged one.
             Kind::Disk | Kind::Unified => {
                 Rule { instead: "a new one is made", ..Rule::new(Amount::AtMost(10), Amount::AtMost(1)) }
             }
@@ -73,7 +73,7 @@ fn creating(cell: &mut Cell) {
     }
 }
 
-/// Each child meets what those before it have left.
+/// Each child opens the cache that the children before it have left.
 fn in_one_directory(cell: &mut Cell, max_bytes: u64) {
     let mut random = Random(max_bytes);
     let dir = cell.dir.clone();
@@ -88,7 +88,7 @@ fn in_one_directory(cell: &mut Cell, max_bytes: u64) {
     }
 }
 
-/// Opens what was left, looks at all of it, and uses what came last.
+/// Opens the cache that was left, reads all entries, and uses the last ones.
 fn inspect(cell: &mut Cell, round: u64, dir: &Path, max_bytes: u64, last: u64) {
     let case = format!("round {round}");
     let session = Session::limited(cell.kind, dir, max_bytes);

@@ -1,7 +1,7 @@
-//! Every fault, with every wrapper: scenarios 18 to 21. What must come of each is a table, which is also in the docs.
+//! Every fault, with every wrapper: scenarios 18 to 21. The required outcomes are a table, which is also in the docs.
 //!
-//! Each cell is a process of its own: one that crashes or hangs is that cell's failure, and what else a process does,
-//! such as starting others, disturbs no other cell.
+//! Each cell is a separate process. So a crash or a hang fails only its own cell, and other side effects, such as child
+//! processes, do not disturb other cells.
 #![cfg(target_os = "linux")]
 
 mod cell;
@@ -39,7 +39,7 @@ fn faults() -> Vec<Fault> {
 const KIND: &str = "TWAT_CACHE_TEST_WRAPPER";
 const FAULT: &str = "TWAT_CACHE_TEST_FAULT";
 
-/// What the parent has set, or 0.
+/// The value that the parent has set, or 0.
 fn place(variable: &str) -> usize {
     usize::try_from(soak(variable, 0)).unwrap()
 }
@@ -54,7 +54,7 @@ fn child_with_a_fault() {
     record_logs();
     let (kind, dir) = (kind_of_child(), task.dir.clone());
     let fault = place(FAULT);
-    // Here and not in the parent: a child that hangs is to end. Soak runs have the time that they are told to take.
+    // The limit is in the child, so that a hanging child ends. Soak runs get the time that they are told to take.
     let more = soak("TWAT_CACHE_TEST_SECONDS", 0) + 2 * soak("TWAT_CACHE_TEST_ROUNDS", 0);
     let limit = Duration::from_secs(60 + more + 60 * soak("TWAT_CACHE_TEST_PLACES", 0));
     let seen = within(limit, move || {
@@ -66,7 +66,7 @@ fn child_with_a_fault() {
     seen.tell(&task);
 }
 
-/// Has a process of its own make the fault.
+/// Makes the fault in a separate process.
 fn what_comes_of(fault: &Fault, number: usize, kind: Kind) -> Seen {
     // What is done hundreds of times need not reach a disk; what is done to a file system is done to a real one.
     let dir = if fault.scenario == 20 { tempfile::tempdir().unwrap() } else { volatile_dir() };
@@ -92,7 +92,7 @@ fn what_comes_of(fault: &Fault, number: usize, kind: Kind) -> Seen {
 fn whatever_happens_to_whichever_wrapper_its_values_are_right_and_it_heals() {
     let count = faults().len();
     let mut jobs: Vec<_> = (0..count).flat_map(|fault| Kind::ALL.map(|kind| (fault, kind))).collect();
-    // Those that take their time, at the end of the list, first.
+    // The slow ones are at the end of the list, and start first.
     jobs.reverse();
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {

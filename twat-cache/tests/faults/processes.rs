@@ -16,7 +16,7 @@ const KEYS: u64 = 20;
 
 pub(crate) fn faults() -> Vec<Fault> {
     let rule = |kind: Kind| match kind {
-        // The second to come finds the database taken.
+        // The second process finds the database locked.
         Kind::Disk | Kind::Unified => Rule::new(Amount::Any, Amount::AtMost(1)),
         _ => Rule::new(Amount::Any, Amount::Exactly(0)),
     };
@@ -24,12 +24,12 @@ pub(crate) fn faults() -> Vec<Fault> {
     vec![Fault { scenario: 21, name, keys: KEYS, run: Box::new(two_processes), rule }]
 }
 
-/// Every number of a value says whose it is, and which computation's.
+/// Every number of a value contains its key and the number of its computation.
 fn is_of(value: &[u64], key: u64) -> bool {
     value.iter().all(|number| number >> 32 == key && Some(number) == value.first())
 }
 
-/// Does anything to the hot keys; gives whether what it saw is right.
+/// Does random operations on a few keys, and returns whether all values were right.
 fn act(wrapper: &dyn Wrapper, random: &mut Random) -> bool {
     let key = random.below(20);
     match random.below(60) {
@@ -41,7 +41,7 @@ fn act(wrapper: &dyn Wrapper, random: &mut Random) -> bool {
     }
 }
 
-/// What another process has locked cannot be forgotten there, and memory alone is not enough.
+/// Entries in a database that another process has locked cannot be removed. Removing them from memory is not enough.
 fn is_forgotten<T>(forgotten: Result<T, Error>) -> bool {
     forgotten.map_or_else(|error| error.kind() == ErrorKind::Locked, |_| true)
 }
@@ -58,7 +58,7 @@ fn child_at_work() {
         let length = Random(count ^ seed << 32).index(8193);
         vec![key << 32 | count; length]
     };
-    // Not all that there can be is kept.
+    // Not all possible entries are stored.
     let wrapper = kind_of_child().open(&task.dir, 400 << 10, Box::new(function));
     let wrong = AtomicUsize::new(0);
     in_four_threads(seed, 20, |random| {

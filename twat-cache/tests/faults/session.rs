@@ -1,4 +1,4 @@
-//! A wrapper in use, and what it does.
+//! A wrapper in use, and its observed behaviour.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -69,15 +69,15 @@ impl Session {
         });
     }
 
-    /// What there was until now.
+    /// The behaviour until now.
     pub(crate) fn seen(&self) -> Round {
         let wrong = self.wrong.load(Ordering::Relaxed);
         Round { wrong, computed: self.computed.get(), warnings: (self.warnings)() }
     }
 
-    /// What there was, its end included.
+    /// The behaviour, including the end of the wrapper.
     pub(crate) fn end(mut self) -> Round {
-        // In its place one that can be dropped without a word.
+        // Replaces it with a wrapper that logs nothing when it is dropped.
         self.wrapper = Kind::Memory.open(&self.dir, 0, Box::new(|_| Vec::new()));
         self.seen()
     }
@@ -98,7 +98,7 @@ impl Round {
         task.say_all(&self.warnings);
     }
 
-    /// By a child, if it came that far.
+    /// The report of a child, if the child got that far.
     pub(crate) fn told(said: Vec<String>) -> Option<Self> {
         let mut said = said.into_iter();
         let numbers = said.next()?;
@@ -107,7 +107,7 @@ impl Round {
     }
 }
 
-/// Asks for everything twice, with a wrapper of its own.
+/// Calls every key twice, with a new wrapper.
 pub(crate) fn round(kind: Kind, dir: &Path, keys: Range<u64>) -> Round {
     let session = Session::open(kind, dir);
     (0..2).for_each(|_| session.call_all(keys.clone()));

@@ -34,7 +34,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         }),
         fault("its directory becomes read-only after 10", 20, becomes_read_only, |kind| match kind {
             Kind::Memory => untouched(20),
-            // Once more the ten that are out of reach.
+            // The ten unreachable results are computed once more.
             Kind::Disk => Rule::instead(AtMost(30), "memory"),
             _ => Rule::instead(Exactly(20), "memory"),
         }),
@@ -44,7 +44,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         }),
         fault("the disk fills up", 400, fills_up, |kind| match kind {
             Kind::Memory => untouched(400),
-            // Once more those that are out of reach.
+            // The unreachable results are computed once more.
             Kind::Disk => Rule::instead(AtMost(800), "memory"),
             _ => Rule::instead(Exactly(400), "memory"),
         }),
@@ -131,7 +131,7 @@ fn is_not_damaged(cell: &mut Cell, dir: &Path) {
     cell.expect(!aside.exists(), &"afterwards", format_args!("there is {}", aside.display()));
 }
 
-/// When the fault is over, the same wrapper keeps results where they are to be kept, and says nothing more.
+/// When the fault is over, the same wrapper stores results in its backend again, and logs nothing more.
 fn resumes(cell: &mut Cell, session: Session, key: u64) {
     let before = session.seen().warnings.len();
     session.until_kept(key);
@@ -157,7 +157,7 @@ fn taken(cell: &mut Cell) {
     assert_eq!(child.hear().as_deref(), Some("10"));
     cell.check(&"taken", &round(cell.kind, &dir, 0..20));
     child.finish();
-    // What the other process has made is first.
+    // The output of the other process comes first.
     cell.recovers(&"not taken any more", &dir, 0..10);
     cell.recovers(&"not taken any more", &dir, 0..20);
 }
@@ -173,7 +173,7 @@ fn too_many_files(cell: &mut Cell) {
     round(cell.kind, &dir, 0..20);
     for handles in [4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20] {
         let child = Child::after(&format!("ulimit -n {handles}"), "system::child_with_few_handles", &dir);
-        // With very few, not even the program can start.
+        // With fewer files, the program itself does not start.
         if let Some(seen) = Round::told(child.finish()) {
             cell.check(&format_args!("{handles} handles"), &seen);
         }

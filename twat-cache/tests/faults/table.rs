@@ -15,7 +15,7 @@ const SCENARIOS: [(u8, &str); 5] = [
     (31, "Somebody else is there"),
 ];
 
-/// What was found to hold. A cell that breaks its rule says so, and then the table is only to look at.
+/// The observed outcomes. A cell that breaks its rule is marked; such a table is not meant for the docs.
 pub(crate) fn rendered(faults: &[Fault], holds: impl Fn(usize, usize) -> bool) -> String {
     let mut table = String::new();
     for (scenario, title) in SCENARIOS {
@@ -46,7 +46,7 @@ fn cell(kind: Kind, Rule { computed, warnings, instead }: Rule) -> String {
 const BEGIN: &str = "<!-- generated: begin -->\n";
 const END: &str = "\n<!-- generated: end -->";
 
-/// The docs have this table between two marks; or they get it, if that is asked for.
+/// Checks that the docs have this table between two marks, or writes it there on request.
 pub(crate) fn compare(table: &str, is_complete: bool) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/FAULTS.md");
     let page = fs::read_to_string(&path).unwrap();

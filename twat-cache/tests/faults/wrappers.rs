@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// Whether its results lie in a database, of which there is one user at a time.
+    /// Whether its results are in a database, which one process at a time can use.
     pub(crate) fn has_database(self) -> bool {
         matches!(self, Self::Disk | Self::Unified)
     }
@@ -78,7 +78,7 @@ impl Kind {
         if self == Self::UnifiedFiles { Backend::File } else { Backend::Auto }
     }
 
-    /// Whether what it is to keep results in can be opened now.
+    /// Whether its backend can be opened now.
     pub(crate) fn can_open(self, dir: &Path) -> bool {
         match self {
             Self::Memory => true,
@@ -93,7 +93,7 @@ impl Kind {
     }
 }
 
-/// Makes other bytes of what is in the database.
+/// Changes the bytes of an entry in the database.
 type Change = fn(&mut [u8]);
 
 /// A wrapped function, whatever it is wrapped in.
@@ -103,7 +103,7 @@ pub(crate) trait Wrapper: Send + Sync {
     fn peek(&self, key: u64) -> Result<Option<Vec<u64>>, Error>;
     fn forget(&self, key: u64) -> Result<bool, Error>;
     fn clear(&self) -> Result<(), Error>;
-    /// Whether it is where the next process will find it; in memory, for one that has nothing else.
+    /// Whether the next process will find the entry. For a wrapper that has only memory: whether it is in memory.
     fn is_kept(&self, key: u64) -> bool;
     /// Changes what is in the database, behind the wrapper's back.
     fn change_entries(&self, change: Change);

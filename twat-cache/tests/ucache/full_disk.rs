@@ -19,7 +19,7 @@ fn on_a_full_disk_memory_serves_until_there_is_room() {
         return;
     }
     assert_one_warning(dir.path(), &["no room left", "going on without it, in memory"]);
-    // Each is computed once, and stored when that is possible again.
+    // Each result is computed once, and stored when the disk has room again.
     let mut keys = 100..;
     until("storing resumes", || {
         let key = keys.next().unwrap();

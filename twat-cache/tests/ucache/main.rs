@@ -1,5 +1,5 @@
-//! `ucache` does the right thing wherever it is: alone, beside another process, where nothing can be written, and with any
-//! subset of the backends.
+//! `ucache` works everywhere: alone, beside another process, in a read-only directory, and with any subset of the
+//! backends.
 
 #![cfg(feature = "ucache")]
 
@@ -40,7 +40,7 @@ fn dir() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// What serves on a normal machine, with what is compiled in.
+/// The backend on a normal machine, with the compiled features.
 const BEST: Backend = if cfg!(feature = "disk") {
     Backend::Disk
 } else if cfg!(feature = "file") {
@@ -271,7 +271,7 @@ fn counts_are_exact() {
     let stats = memo.stats();
     assert_eq!(stats.hits + stats.misses, 4000);
     assert_eq!((stats.computations, stats.store_errors), (1001, 0));
-    // On a path below a file nothing can be.
+    // A path below a file cannot exist.
     let file = dir.path().join("file");
     std::fs::write(&file, "somebody's").unwrap();
     let (memo, _) = numbers(ucache("numbers").dir(file.join("cache")));

@@ -15,7 +15,7 @@ fn serves_from_memory(dir: &Path) {
     assert_eq!(memo.store().backend(), Backend::Memory);
     assert_eq!(memo.describe(), "memory alone");
     assert_eq!(memo.len().unwrap(), 20);
-    // The next process to open what is out of reach may find it there.
+    // The next process may find these entries, if it can open the directory.
     assert_eq!(memo.forget(&1).is_err(), BEST != Backend::Memory);
     call_all(&memo, 0..2);
     assert_eq!(computed.get(), 21, "in memory it is forgotten");

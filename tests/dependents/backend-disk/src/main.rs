@@ -1,4 +1,4 @@
-//! `twat-cache-disk` alone: results of a type of its own, that the second run finds.
+//! `twat-cache-disk` alone. It caches values of a type that this program defines, and the second run finds them.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let second = env::args().nth(1).as_deref() == Some("second");
     let computed = AtomicUsize::new(0);
 
-    // In `$TWAT_CACHE_DIR`.
+    // The cache is in `$TWAT_CACHE_DIR`.
     let reports = bcache("reports").version(1).wrap(|Call((title, text)): &Call<(&str, &str)>| {
         computed.fetch_add(1, Ordering::Relaxed);
         report(title, text)
@@ -59,12 +59,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(computed.load(Ordering::Relaxed), if second { 0 } else { 2 });
     assert!(numbers.try_call("many").is_err());
 
-    // It is the database, and nothing in its place.
+    // The database serves, not its fallback.
     assert!(!reports.store().has_switched());
     assert!(reports.describe().contains(&env::var("TWAT_CACHE_DIR")?));
     assert_eq!(reports.len()?, 1);
 
-    // The bare store: what cannot be done is an error.
+    // The bare store has no fallback: a failure is an error.
     let store = bcache("bare").open::<u32>()?;
     assert_eq!(store.get("key")?, second.then_some(7));
     store.insert("key", &7)?;

@@ -1,4 +1,5 @@
-//! `twat-cache-file` alone: results of a type of its own, that the second run finds and reads where they lie.
+//! `twat-cache-file` alone. It caches values of a type that this program defines. The second run finds them and reads
+//! them without a copy.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -29,7 +30,7 @@ fn index(range: &Range<u64>) -> Index {
 fn main() -> Result<(), Box<dyn Error>> {
     let second = env::args().nth(1).as_deref() == Some("second");
 
-    // In `$TWAT_CACHE_DIR`. A value need not be `Clone` to be viewed, nor to be called for.
+    // The cache is in `$TWAT_CACHE_DIR`. Neither views nor calls need a value that is `Clone`.
     let indexes: Indexes = fcache("indexes").wrap(index);
     for _ in 0..3 {
         let view: View<Index> = indexes.view(&(0..100_000));
@@ -41,11 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(COMPUTED.load(Ordering::Relaxed), usize::from(!second));
     assert_eq!(indexes.view(&(0..100_000)).to_value()?, index(&(0..100_000)));
 
-    // It is the files, and nothing in their place.
+    // The files serve, not their fallback.
     assert!(!indexes.store().has_switched());
     assert!(indexes.describe().contains(&env::var("TWAT_CACHE_DIR")?));
 
-    // A view stays as it is.
+    // A view stays valid after its store is dropped.
     let view = indexes.view(&(0..100_000));
     let store = fcache("bare").open::<u32>()?;
     assert_eq!(store.get("key")?, second.then_some(7));

@@ -1,4 +1,4 @@
-//! `twat-cache-mem` alone: what it takes to use it is in that one crate.
+//! `twat-cache-mem` alone: a program needs no other crate to use it.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use twat_cache_mem::{Call, Error, KeyedStore, MemStore, Memo, Store, mcache};
 
-/// A memo that is kept somewhere, so that its type must be written.
+/// A struct with a memo, so the memo's type must be written.
 struct Shapes {
     areas: Memo<MemStore<(String, u32), u32>, Area>,
 }
@@ -29,7 +29,7 @@ fn main() -> Result<(), Error> {
     assert_eq!(COMPUTED.load(Ordering::Relaxed), 1);
     assert_eq!(shapes.areas.len()?, 1);
 
-    // By weight, so that ten of a hundred bytes fit, and twenty do not.
+    // The limit is a weight: ten entries of a hundred bytes fit, and twenty do not.
     let zeros =
         mcache().weigher(1000, |_: &usize, bytes: &Vec<u8>| bytes.len() as u64).wrap(|n: &usize| vec![0_u8; *n]);
     (100..120).for_each(|len| assert_eq!(zeros.call(&len).len(), len));

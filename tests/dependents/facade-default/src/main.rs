@@ -1,4 +1,4 @@
-//! `twat-cache` as it comes: `mcache`, around every kind of function.
+//! `twat-cache` with its default features: `mcache`, around every kind of function.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -28,7 +28,7 @@ fn one_borrowed_argument() {
         path.components().count()
     });
     for _ in 0..3 {
-        // A key that lives no longer than this.
+        // The key is borrowed from this scope.
         let path = String::from("a/b/c");
         assert_eq!(depth.call(Path::new(&path)), 3);
     }
@@ -61,7 +61,7 @@ fn functions_that_fail() {
     }
     assert_eq!(computed.load(Ordering::Relaxed), 1);
     for _ in 0..3 {
-        // The function's own error, each time.
+        // Each call returns the function's own error.
         assert_eq!(
             number.try_call("many").map_err(|error| error.to_string()),
             Err("invalid digit found in string".into())

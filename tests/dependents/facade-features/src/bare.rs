@@ -1,4 +1,4 @@
-//! What is there without any feature: memos, a store in memory, and the combinators.
+//! `twat-cache` without features: memos, a store in memory, and the combinators.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,11 +1,11 @@
-//! Feature `macros`: the attributes, one for each of the others that is on. Alone it has none, and compiles.
+//! Feature `macros`: an attribute for each enabled wrapper. Without other features there are none, and it compiles.
 
-/// Checks each that there is.
+/// Checks all attributes that are compiled in.
 pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static COMPUTED: AtomicUsize = AtomicUsize::new(0);
 
-    /// Computes something, and counts it.
+    /// Computes something and counts its runs.
     fn compute(text: &str) -> usize {
         COMPUTED.fetch_add(1, Ordering::Relaxed);
         text.len()

@@ -1,4 +1,4 @@
-//! Each feature of `twat-cache` by itself, and those that go together. `first` and `second` run over one directory.
+//! Each feature of `twat-cache` by itself, and combinations. The runs `first` and `second` use one cache directory.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -21,7 +21,7 @@ mod ucache;
 
 fn main() -> Result<(), twat_cache::Error> {
     let second = std::env::args().nth(1).as_deref() == Some("second");
-    // How often a function has to be computed whose result outlives the program.
+    // How many times this run computes a result that the cache stores on disk.
     let lasting = usize::from(!second);
 
     bare::check()?;
@@ -39,7 +39,7 @@ fn main() -> Result<(), twat_cache::Error> {
     macros::check(lasting)?;
     #[cfg(feature = "stats")]
     stats::check();
-    // Not all of them ask for it.
+    // Without some features, `lasting` is unused.
     let _ = lasting;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use twat_cache::mem::MemStore;
 use twat_cache::{Error, Memo, mcache};
 
-/// A type that can be written.
+/// The type of a memo can be written if it wraps a function pointer, not a closure.
 type Squares = Memo<MemStore<u64, u64>, fn(&u64) -> u64>;
 
 pub(crate) fn check() -> Result<(), Error> {

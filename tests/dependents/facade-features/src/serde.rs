@@ -1,4 +1,4 @@
-//! `.serde()`, for a type that has nothing else.
+//! `.serde()`, for a type that implements only serde's traits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

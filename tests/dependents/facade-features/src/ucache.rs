@@ -1,4 +1,4 @@
-//! `ucache`, with whatever is compiled in to choose from: the same bounds, the same values, and the best backend.
+//! `ucache` with any set of backends: it needs the same bounds, gives the same values, and uses the best backend.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use twat_cache::{Backend, Call, Error, Memo, ucache};
 
 use self::warnings::warnings;
 
-/// What serves here.
+/// The backend that serves with these features.
 const BEST: Backend = if cfg!(feature = "disk") {
     Backend::Disk
 } else if cfg!(feature = "file") {
@@ -46,7 +46,7 @@ pub(crate) fn check(lasting: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a value needs is the same, whatever is compiled in.
+/// The bounds on a value do not depend on the features.
 fn any_value<V>(name: &str, value: &V, lasting: usize)
 where
     V: RkyvValue + Clone + Send + Sync + PartialEq + Debug,
@@ -63,7 +63,7 @@ where
     assert_eq!(memo.store().backend(), BEST);
 }
 
-/// A function of one's own that takes what `ucache` takes.
+/// A generic function with the bounds of `ucache`.
 fn cached<V, F>(name: &str, function: F) -> Memo<UnifiedStore<(String, Vec<u16>), V>, F>
 where
     V: RkyvValue + Clone + Send + Sync,
@@ -87,7 +87,7 @@ fn functions_that_fail(lasting: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// It works, whatever is asked for; if that is not what serves, there is one line in the log.
+/// It works with any requested backend. If another backend serves, the log has one warning.
 fn asked_for(backend: Backend, serving: Backend) {
     let before = warnings();
     let computed = AtomicUsize::new(0);
@@ -104,7 +104,7 @@ fn asked_for(backend: Backend, serving: Backend) {
     assert_eq!(warnings() - before, usize::from(is_replaced), "asked for {backend}");
 }
 
-/// A logger that counts.
+/// A logger that counts warnings.
 mod warnings {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

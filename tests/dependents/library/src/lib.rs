@@ -1,11 +1,11 @@
-//! A library with a slow function, which remembers its results if the feature `cache` is on, and is the same otherwise.
+//! A library with a slow function. With the feature `cache`, the function caches its results.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many different words there are in this text.
+/// The number of different words in this text.
 #[must_use]
 pub fn vocabulary(text: &str) -> usize {
     #[cfg(feature = "cache")]
@@ -14,7 +14,7 @@ pub fn vocabulary(text: &str) -> usize {
     count(text)
 }
 
-/// How often the work was really done.
+/// The number of computations.
 #[must_use]
 pub fn computations() -> usize {
     COMPUTED.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! A store of its own: a map with a limit and a TTL, which needs `twat-cache-core` and nothing else.
+//! A store outside the library: a map with a limit and a TTL. It needs only `twat-cache-core`.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use twat_cache_core::{Error, Expiry, Found, KeyHash, KeyedStore, Namespace, Store};
 
-/// So many results, of which those go that were used least recently.
+/// At most `max_entries` results. The least recently used ones are evicted first.
 #[derive(Debug)]
 pub struct Shelf<V> {
     max_entries: usize,
@@ -22,8 +22,8 @@ pub struct Shelf<V> {
 #[derive(Debug)]
 struct Entries<V> {
     by_digest: HashMap<KeyHash, Entry<V>>,
-    /// Counts uses.
-    moment: u64,
+    /// The number of uses until now.
+    uses: u64,
 }
 
 #[derive(Debug)]
@@ -34,15 +34,15 @@ struct Entry<V> {
 }
 
 impl<V> Shelf<V> {
-    /// A shelf for so many results, each for so long.
+    /// A shelf for at most `max_entries` results, which expire as `expiry` says.
     #[must_use]
     pub fn new(max_entries: usize, expiry: Expiry) -> Self {
-        let entries = Mutex::new(Entries { by_digest: HashMap::new(), moment: 0 });
+        let entries = Mutex::new(Entries { by_digest: HashMap::new(), uses: 0 });
         Self { max_entries, expiry, namespace: Namespace::random(), entries }
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries<V>> {
-        // No method of a store panics; and what a panicking `clone` leaves behind is whole.
+        // A panic under this lock can only come from the value's `clone`, and then the entries are still consistent.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,11 +86,11 @@ impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
         let digest = self.namespace.digest(key);
         let mut entries = self.entries();
-        entries.moment += 1;
-        let moment = entries.moment;
+        entries.uses += 1;
+        let uses = entries.uses;
         let found = entries.by_digest.get_mut(&digest).filter(|entry| self.expiry.allows(entry.deadline));
         Ok(found.map(|entry| {
-            entry.used = moment;
+            entry.used = uses;
             Found { value: entry.value.clone(), ttl: self.expiry.left(entry.deadline) }
         }))
     }
@@ -101,11 +101,11 @@ impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
         }
         let (digest, deadline) = (self.namespace.digest(key), self.expiry.deadline(time));
         let mut entries = self.entries();
-        entries.moment += 1;
-        let entry = Entry { value: value.clone(), deadline, used: entries.moment };
+        entries.uses += 1;
+        let entry = Entry { value: value.clone(), deadline, used: entries.uses };
         entries.by_digest.insert(digest, entry);
         if entries.by_digest.len() > self.max_entries {
-            // A shelf is short enough to look at all of it.
+            // A shelf is small, so a search through all entries is fast enough.
             let oldest = entries.by_digest.iter().min_by_key(|(_, entry)| entry.used).map(|(digest, _)| *digest);
             oldest.map(|digest| entries.by_digest.remove(&digest));
         }

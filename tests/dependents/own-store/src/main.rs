@@ -1,4 +1,4 @@
-//! Functions that remember in a store of one's own, alone and combined with others.
+//! Functions that cache in the store of this crate, alone and combined with other stores.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]
@@ -20,14 +20,14 @@ fn main() -> Result<(), Error> {
     assert_eq!(computed.load(Ordering::Relaxed), 1);
     assert_eq!(repeat.describe(), "a shelf for 2");
 
-    // In front of a longer one: what falls off the short one is found in the other.
+    // A small shelf in front of a larger one: an entry that the front evicts is found in the back.
     let tiers = Memo::new(Tiered::new(shelf(1), shelf(10)), |n: &u64| n.to_string());
     assert_eq!((tiers.call(&1), tiers.call(&2)), ("1".to_owned(), "2".to_owned()));
     assert_eq!((tiers.store().front().len()?, tiers.len()?), (1, 2));
     assert_eq!(tiers.peek(&1_u64)?.as_deref(), Some("1"));
     assert_eq!(tiers.describe(), "a shelf for 1 in front of a shelf for 10");
 
-    // Where it fails, memory serves, and the function never knows.
+    // If the store fails, memory serves, and calls still succeed.
     let safe = Memo::new(Fallback::new(Broken, LruStore::new(10)), |n: &u64| -> Result<String, ()> {
         computed.fetch_add(1, Ordering::Relaxed);
         Ok(n.to_string())
@@ -38,7 +38,7 @@ fn main() -> Result<(), Error> {
     assert_eq!(computed.load(Ordering::Relaxed), 2);
     assert!(safe.store().has_switched());
 
-    // A store that is chosen when the program runs.
+    // A store that is chosen at run time.
     let chosen: Box<dyn KeyedStore<str, Value = String>> = Box::new(Fallback::new(shelf(5), LruStore::new(5)));
     let upper = Memo::new(chosen, |text: &str| text.to_uppercase());
     assert_eq!((upper.call("ab"), upper.len()?), ("AB".to_owned(), 1));
@@ -49,7 +49,7 @@ fn shelf(max_entries: usize) -> Shelf<String> {
     Shelf::new(max_entries, Expiry::default())
 }
 
-/// A store that is not there, and has nothing but what must be implemented.
+/// A store that always fails. It implements only the required methods.
 struct Broken;
 
 fn gone<T>() -> Result<T, Error> {

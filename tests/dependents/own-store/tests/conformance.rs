@@ -1,4 +1,4 @@
-//! The shelf does what every store must do, alone, in front of and behind others, and beside one that steps in.
+//! The shelf passes the conformance suite: alone, in `Tiered`, and with a fallback.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]

@@ -1,4 +1,4 @@
-//! A program that uses the library, and leaves it to its own user whether that caches.
+//! A program that uses the library. A feature of the program decides whether the library caches.
 
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, clippy::pedantic)]

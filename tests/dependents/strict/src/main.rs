@@ -1,4 +1,4 @@
-//! Attributes in a crate that forbids and denies what it can: none of what they write may be reported.
+//! Attributes in a crate with strict lints: the code that they write must not cause a warning.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -24,7 +24,7 @@ static COMPUTED: AtomicU32 = AtomicU32::new(0);
 ///
 /// # Errors
 ///
-/// Of an empty text.
+/// If the text is empty.
 #[bcache(crate = renamed)]
 pub fn length(text: &str, name: String, path: &Path, parts: &[u8]) -> Result<usize, String> {
     COMPUTED.fetch_add(1, Ordering::Relaxed);
@@ -48,21 +48,21 @@ pub struct Thing {
 }
 
 impl Thing {
-    /// Made, which is remembered.
+    /// Makes a thing. The result is cached.
     #[must_use]
     #[mcache(crate = renamed)]
     pub fn new(size: u64) -> Self {
         Self { size }
     }
 
-    /// So many times its size.
+    /// The size, doubled if `by` is above 1.
     #[must_use]
     #[ucache(crate = renamed, backend = Backend::Memory)]
     pub fn times(&self, by: f64) -> u64 {
         if by > 1.0 { self.size * 2 } else { self.size }
     }
 
-    /// All together.
+    /// The sum of the sizes.
     #[must_use]
     #[mcache(crate = renamed)]
     pub fn with(self, mut others: Vec<u64>) -> u64 {
@@ -70,7 +70,7 @@ impl Thing {
         others.into_iter().sum()
     }
 
-    /// A sum, for which there need be none.
+    /// A sum, which needs no `self`.
     #[must_use]
     #[mcache(crate = renamed)]
     pub fn sum(a: u64, b: u64) -> u64 {
@@ -95,16 +95,16 @@ fn half(number: f64, (place, count): (&'static Path, Option<u32>)) -> Option<f64
     (count? > 0 && place.is_relative()).then_some(number / 2.0)
 }
 
-/// Of any type.
+/// A wrapper of any type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Of<T>(pub T);
 
 impl<T: Clone + Eq + std::hash::Hash + Send + Sync + 'static> Of<T> {
-    /// Itself, in the end.
+    /// A clone of the wrapped value.
     ///
     /// # Errors
     ///
-    /// Of another.
+    /// If `other` and `last` differ.
     #[mcache(crate = renamed)]
     pub async fn get(&self, other: &T, last: T) -> Result<T, String> {
         std::future::ready(()).await;
@@ -137,7 +137,7 @@ fn main() -> Result<(), renamed::Error> {
     assert_eq!(log, ["key"]);
     assert_eq!((half(3.0, (Path::new("a"), Some(1))), halves::len()?), (Some(1.5), 1));
     assert_eq!(length::len()?, 1);
-    // Each error once more, and the two that last once in all.
+    // Each run computes the two errors. Only the first run computes the two results that are stored on disk.
     let computed = COMPUTED.load(Ordering::Relaxed);
     assert_eq!(computed, if run == "second" { 2 } else { 4 }, "in the run `{run}`");
     Ok(())
