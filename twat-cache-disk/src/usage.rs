@@ -40,6 +40,8 @@ struct Name {
     /// The bytes that were written since the last record, and how many may be.
     unrecorded: u64,
     slack: u64,
+    /// The limit of the store that was last written through.
+    limit: u64,
 }
 
 /// What is known of a namespace without a lock, for lookups and sweeps.
@@ -118,6 +120,7 @@ impl Usage {
     /// entries are evicted. Gives the entry's epoch, and whether the name's record should be written now.
     pub(crate) fn add(&mut self, id: u64, bytes: u64, limit: u64) -> (u64, bool) {
         let name = self.names.entry(name_of(id)).or_default();
+        name.limit = limit;
         let (newest, held) =
             name.epochs.last_key_value().map_or((name.floor, u64::MAX), |(epoch, held)| (*epoch, *held));
         let is_new = held > 0 && held.saturating_add(bytes) > part(limit);
@@ -174,8 +177,8 @@ impl Usage {
     pub(crate) fn record(&mut self, name: u64, is_last: bool) -> Vec<u8> {
         let name = self.names.entry(name).or_default();
         // This much may be missing after a kill, and is then counted although it may never have been written. It is little
-        // of what there is, and not more than this process has written: the process may be one of thousands of short runs.
-        let most = (name.held() / 256).clamp(1 << 10, 4 << 20);
+        // of the limit, and not more than this process has written: the process may be one of thousands of short runs.
+        let most = (name.limit / 256).clamp(1 << 10, 4 << 20);
         name.slack = if is_last { 0 } else { (name.slack * 2).clamp(1 << 10, most) };
         name.unrecorded = 0;
         let floors = name.namespaces.iter().map(|(id, bounds)| (*id, bounds.floor.load(Ordering::Acquire)));
