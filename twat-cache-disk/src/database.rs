@@ -13,7 +13,7 @@ use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
 
 use crate::changes::Changes;
 use crate::engine::place::{Place, Turn};
-use crate::engine::recovery::{SUSPECT, quarantine};
+use crate::engine::recovery::{SUSPECT, quarantine, suspect};
 use crate::engine::{Engine, LONGEST, from_fjall, guard, is_damage};
 use crate::entry;
 use crate::sweep::Sweep;
@@ -230,7 +230,7 @@ impl Database {
             drop(lock);
             // The engine may have given up because of damage, which would make the next one give up, too.
             if !is_full {
-                let _ = trust::options().write(true).create(true).truncate(false).open(self.dir.join(SUSPECT));
+                suspect(&self.dir, !engine.is_there());
             }
             // Without a lock: it can take seconds.
             engine.close();

@@ -120,12 +120,17 @@ impl Journals {
         self.file.write_all(&bytes)
     }
 
-    /// Whether the database is still there. The answer may be a second old.
-    pub(crate) fn are_there(&mut self) -> bool {
-        if self.looked.elapsed() < LOOK {
-            return true;
+    /// Whether it is a second since this was last true.
+    pub(crate) fn is_time_to_look(&mut self) -> bool {
+        let is_time = self.looked.elapsed() >= LOOK;
+        if is_time {
+            self.looked = Instant::now();
         }
-        self.looked = Instant::now();
+        is_time
+    }
+
+    /// Whether the database is still at its place.
+    pub(crate) fn are_there(&self) -> bool {
         is_at(&self.file, &self.dir.join(JOURNALS))
     }
 }

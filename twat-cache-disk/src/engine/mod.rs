@@ -73,7 +73,7 @@ impl Engine {
         write: impl FnOnce(&Keyspace) -> fjall::Result<()>,
     ) -> Result<(), Error> {
         let mut journals = self.room(attempt)?;
-        if !journals.are_there() {
+        if journals.is_time_to_look() && !journals.are_there() {
             return Err(Error::new(ErrorKind::Poisoned, attempt).because("the database was removed while it was open"));
         }
         let failed = |error: io::Error| Error::from(error).attempting(attempt);
@@ -103,6 +103,11 @@ impl Engine {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(journals)
+    }
+
+    /// Whether the database is still at its place.
+    pub(crate) fn is_there(&self) -> bool {
+        self.journals.lock().are_there()
     }
 
     pub(crate) fn close(self) {

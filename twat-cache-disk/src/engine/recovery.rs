@@ -1,7 +1,7 @@
 //! Damage that the engine ignores or panics over, incomplete databases, and where damaged ones are moved.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use twat_cache_core::persist::trust;
@@ -23,8 +23,17 @@ enum Part {
     Wrong,
 }
 
-/// A file which says that the engine gave up, and that the database was not searched for damage since.
+/// A file which says that the engine gave up, and that the database was not searched for damage since. It has a byte if files
+/// of two databases may be there.
 pub(crate) const SUSPECT: &str = "suspect";
+
+/// Marks what is at the place of a database whose engine gave up. The engine finds its files by their paths. If the database
+/// was moved away, it may have written into the one that another process has made there.
+pub(crate) fn suspect(dir: &Path, was_moved: bool) {
+    let file = trust::options().write(true).create(true).truncate(false).open(dir.join(SUSPECT));
+    // Without the mark, there is no directory either, or it takes no writes.
+    let _ = file.and_then(|mut file| file.write_all(if was_moved { b"2" } else { b"" }));
+}
 
 /// All that is in the directory of a database; the contents of a directory come after it. No link is followed.
 fn contents(dir: &Path) -> io::Result<Vec<(PathBuf, Part)>> {
@@ -85,6 +94,9 @@ pub(crate) fn is_there(dir: &Path) -> Result<bool, Error> {
         return Err(corrupt(path, "is not what it should be"));
     }
     if dir.join(JOURNALS).try_exists()? {
+        if fs::metadata(dir.join(SUSPECT)).is_ok_and(|suspect| suspect.len() > 0) {
+            return Err(corrupt(dir, "may have files of a database that was moved away"));
+        }
         let version = dir.join("version");
         if !fs::metadata(&version).is_ok_and(|version| version.len() > 0) {
             return Err(corrupt(&version, "is missing"));
