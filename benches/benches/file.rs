@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use by_hand::directory;
 use tempfile::TempDir;
 use twat_cache_benches::{Effort, Limit, Race, Report, Turn, asked_for, over, sample};
-use twat_cache_file::persist::RkyvValue;
+use twat_cache_file::persist::CacheValue;
 use twat_cache_file::{FileStore, KeyedStore as _, Memo, Verify, ViewStore as _, fcache};
 use twat_cache_mem::mcache;
 
@@ -62,7 +62,7 @@ fn prime() {
     }
 }
 
-fn store<V: RkyvValue>(dir: &TempDir) -> FileStore<V> {
+fn store<V: CacheValue>(dir: &TempDir) -> FileStore<V> {
     fcache("bench").dir(dir.path()).verify(Verify::Structure).open().expect("it is a directory of ours")
 }
 
@@ -120,7 +120,7 @@ fn view_of(mib: u64) -> String {
 }
 
 /// A turn in which each lap uses a newly opened store, which has no open entries. Opening it is not timed.
-fn with_fresh<'a, V: RkyvValue>(dir: &'a TempDir, verify: Verify, work: impl Fn(&FileStore<V>) + 'a) -> Turn<'a> {
+fn with_fresh<'a, V: CacheValue>(dir: &'a TempDir, verify: Verify, work: impl Fn(&FileStore<V>) + 'a) -> Turn<'a> {
     Box::new(move |laps| {
         let mut time = Duration::ZERO;
         for _ in 0..laps {

@@ -77,7 +77,7 @@ impl<C> DiskBuilder<C> {
     where
         C: Codec<V>,
     {
-        DiskStore::new(self.options, ErasedCodec::of::<C>(), C::within)
+        DiskStore::new(self.options, ErasedCodec::of::<C>())
     }
 
     /// The store that the `wrap`s use: opened when it is first used, with memory that serves when the database cannot.

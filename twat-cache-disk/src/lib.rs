@@ -52,5 +52,6 @@ pub use fallback::DiskFallback;
 pub use fjall;
 pub use store::DiskStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust, persist,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust,
+    persist::{self, CacheValue},
 };

@@ -26,7 +26,6 @@ use crate::usage::{self, Bounds};
 pub struct DiskStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
-    within: fn(&Namespace) -> Namespace,
     entries: OnceLock<Entries>,
     codec: ErasedCodec<V>,
 }
@@ -46,10 +45,9 @@ impl Entries {
 }
 
 impl<V> DiskStore<V> {
-    /// `within` adds codec and type to a namespace.
-    pub(crate) fn new(options: Options, codec: ErasedCodec<V>, within: fn(&Namespace) -> Namespace) -> Self {
+    pub(crate) fn new(options: Options, codec: ErasedCodec<V>) -> Self {
         let database = options.root().map(|dir| registry::database(&dir, options.max_bytes));
-        Self { database, options, within, entries: OnceLock::new(), codec }
+        Self { database, options, entries: OnceLock::new(), codec }
     }
 
     /// Opens the database now, if it is not open. Every operation does so by itself.
@@ -86,7 +84,7 @@ impl<V> DiskStore<V> {
         prepare_root(&root, self.options.trust)?;
         database.prepare_directories(self.options.trust)?;
         let root = database.namespace(self.options.trust)?;
-        let namespace = (self.within)(&self.options.versioned(&root));
+        let namespace = self.codec.within(&self.options.versioned(&root));
         let id = usage::id(self.options.named(&root).id(), namespace.id());
         let bounds = database.usage.lock().bounds(id);
         // Sweeps use the clock that deadlines were made with: the first store's, if several stores have different ones.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::CacheValue;
 use twat_cache_disk::{KeyedStore, bcache};
 
 /// The value that a second memo, opened after the first is dropped, finds or computes.
 #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
-fn again<V: RkyvValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
+fn again<V: CacheValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
     let dir = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let value = value.clone();

@@ -1,4 +1,4 @@
-use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::persist::{CacheValue, Options};
 use twat_cache_core::{Args, Error, Fallback};
 
 use crate::fallback::FileFallback;
@@ -63,23 +63,23 @@ impl FileBuilder {
         /// [`Memo::view`](twat_cache_core::Memo::view) and its kin give the result without a copy. The directory is opened at
         /// the first call. Where it cannot be used, memory serves.
         FileFallback<V>, by with_memory, patience options.patience,
-        where A: Args + ?Sized, V: RkyvValue
+        where A: Args + ?Sized, V: CacheValue
     }
 
     /// The store alone, opened now: an error if it cannot be opened.
-    pub fn open<V: RkyvValue>(self) -> Result<FileStore<V>, Error> {
+    pub fn open<V: CacheValue>(self) -> Result<FileStore<V>, Error> {
         let store = self.build();
         store.open()?;
         Ok(store)
     }
 
     /// The store alone, opened when it is first used. An operation that fails returns an error.
-    pub fn build<V: RkyvValue>(self) -> FileStore<V> {
+    pub fn build<V: CacheValue>(self) -> FileStore<V> {
         FileStore::new(self.options, self.reading)
     }
 
     /// The store of the `wrap`s: files, opened when they are first used, and memory where they fail.
-    pub fn with_memory<V: RkyvValue>(self) -> FileFallback<V> {
+    pub fn with_memory<V: CacheValue>(self) -> FileFallback<V> {
         let Options { max_bytes, expiry, .. } = &self.options;
         let memory = MemoryStore::new(MEMORY.min(*max_bytes)).clock(expiry.clock.clone());
         let memory = if let Some(ttl) = expiry.ttl { memory.ttl(ttl) } else { memory };

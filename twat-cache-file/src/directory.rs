@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use twat_cache_core::persist::{RkyvValue, trust};
+use twat_cache_core::persist::{CacheValue, trust};
 use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket};
 
 use crate::among::claims::Claims;
@@ -85,7 +85,7 @@ impl Directory {
     ///
     /// If the entry is larger than the limit, it is not stored, and the one that it would have replaced is removed. Without a
     /// `ticket`, which belongs to a computation, the value is current.
-    pub(crate) fn store<V: RkyvValue>(
+    pub(crate) fn store<V: CacheValue>(
         &self,
         digest: KeyHash,
         value: &V,

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Args, Error, Fallback, KeyedStore, Store, ViewStore};
 
 use crate::memory::MemoryStore;
@@ -9,9 +9,9 @@ use crate::view::View;
 
 /// Results in files, and in memory where files fail. The store of all memos that [`fcache`](crate::fcache) makes.
 #[derive(Debug)]
-pub struct FileFallback<V: RkyvValue>(pub(crate) Fallback<FileStore<V>, MemoryStore<V>>);
+pub struct FileFallback<V: CacheValue>(pub(crate) Fallback<FileStore<V>, MemoryStore<V>>);
 
-impl<V: RkyvValue> FileFallback<V> {
+impl<V: CacheValue> FileFallback<V> {
     /// The directory of the files, see [`FileStore::path`].
     pub fn path(&self) -> &Path {
         self.primary().path()
@@ -38,17 +38,17 @@ impl<V: RkyvValue> FileFallback<V> {
     }
 }
 
-impl<V: RkyvValue> Store for FileFallback<V> {
+impl<V: CacheValue> Store for FileFallback<V> {
     type Value = V;
 
     twat_cache_core::__forward_0_1!(Store, |this| this.0);
 }
 
-impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for FileFallback<V> {
+impl<K: Args + ?Sized, V: CacheValue> KeyedStore<K> for FileFallback<V> {
     twat_cache_core::__forward_0_1!(KeyedStore<K>, |this| this.0);
 }
 
-impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for FileFallback<V> {
+impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for FileFallback<V> {
     type View = View<V>;
 
     twat_cache_core::__forward_0_1!(ViewStore<K>, |this| this.0);

@@ -64,6 +64,7 @@ pub use memory::MemoryStore;
 pub use read::{Access, Verify};
 pub use store::FileStore;
 pub use twat_cache_core::{
-    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore, persist,
+    Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore,
+    persist::{self, CacheValue},
 };
 pub use view::View;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Args, Clock, Error, Found, KeyedStore, LruStore, Process, Store, ViewStore};
 
 use crate::view::View;
@@ -10,14 +10,14 @@ use crate::view::View;
 /// Archived results in memory; the least recently used one is evicted first. It serves where no file can be written.
 ///
 /// A result takes as much memory as it would take on disk. A view of it is like a view of a file.
-pub struct MemoryStore<V: RkyvValue> {
+pub struct MemoryStore<V: CacheValue> {
     views: LruStore<View<V>>,
     process: Process,
     /// The store of a process that was forked from this one. There, threads that hold a lock of this store may be missing.
     forked: OnceLock<Box<Self>>,
 }
 
-impl<V: RkyvValue> MemoryStore<V> {
+impl<V: CacheValue> MemoryStore<V> {
     /// A store for at most this many bytes, of which an entry takes 64 more than its value; 0 stores nothing. Entries do not
     /// expire.
     pub fn new(max_bytes: u64) -> Self {
@@ -47,13 +47,13 @@ impl<V: RkyvValue> MemoryStore<V> {
     }
 }
 
-impl<V: RkyvValue> Store for MemoryStore<V> {
+impl<V: CacheValue> Store for MemoryStore<V> {
     type Value = V;
 
     twat_cache_core::__forward_0_1!(Store, |this| *this.views());
 }
 
-impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
+impl<K: Args + ?Sized, V: CacheValue> KeyedStore<K> for MemoryStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.view(key)?.map(|view| view.to_value()).transpose()
     }
@@ -76,7 +76,7 @@ impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for MemoryStore<V> {
     }
 }
 
-impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for MemoryStore<V> {
+impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for MemoryStore<V> {
     type View = View<V>;
 
     fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {
@@ -88,7 +88,7 @@ impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for MemoryStore<V> {
     }
 }
 
-impl<V: RkyvValue> fmt::Debug for MemoryStore<V> {
+impl<V: CacheValue> fmt::Debug for MemoryStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MemoryStore").field(&self.views).finish()
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use rkyv::util::AlignedVec;
-use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Error, ErrorKind, Expiry, KeyHash};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -56,7 +56,7 @@ const MAP_FROM: usize = 128 << 10;
 pub(crate) type Loaded<V> = (View<V>, Header, Option<File>, Stat);
 
 /// The entry in this file, if there is one and it is valid. If it has expired, it is removed.
-pub(crate) fn load<V: RkyvValue>(
+pub(crate) fn load<V: CacheValue>(
     directory: &Directory,
     digest: KeyHash,
     path: &Path,

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::persist::{CacheValue, Options};
 use twat_cache_core::{
     Args, Claim, Clock, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Process, Store, Ticket, ViewStore,
     WarnOnce,
@@ -31,7 +31,7 @@ use crate::view::View;
 ///
 /// Writes go to the operating system's buffers. So a stored result survives the process, however it ends, but not a power
 /// cut.
-pub struct FileStore<V: RkyvValue> {
+pub struct FileStore<V: CacheValue> {
     path: PathBuf,
     options: Options,
     reading: Reading,
@@ -54,7 +54,7 @@ pub struct FileStore<V: RkyvValue> {
 /// How long, in nanoseconds, it may take to notice that the directory was moved away.
 const MOVED: u64 = 10_000_000;
 
-impl<V: RkyvValue> FileStore<V> {
+impl<V: CacheValue> FileStore<V> {
     pub(crate) fn new(options: Options, reading: Reading) -> Self {
         Self {
             path: options.root().map(|root| root.join(directory::name_for(&options.name))).unwrap_or_default(),
@@ -205,7 +205,7 @@ impl<V: RkyvValue> FileStore<V> {
 
 /// Marks an entry's file as used, unless it was marked recently. An entry that cannot be marked may be evicted early.
 #[cold]
-fn mark_as_used<V: RkyvValue>(open: &Open<V>, directory: &Directory, path: &Path) {
+fn mark_as_used<V: CacheValue>(open: &Open<V>, directory: &Directory, path: &Path) {
     let recent = directory.meta.recent();
     if open.used.load(Ordering::Relaxed) >= recent {
         return;
@@ -216,7 +216,7 @@ fn mark_as_used<V: RkyvValue>(open: &Open<V>, directory: &Directory, path: &Path
     let _ = touch(path, now);
 }
 
-impl<V: RkyvValue> Store for FileStore<V> {
+impl<V: CacheValue> Store for FileStore<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
@@ -245,7 +245,7 @@ impl<V: RkyvValue> Store for FileStore<V> {
     }
 }
 
-impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
+impl<K: Args + ?Sized, V: CacheValue> KeyedStore<K> for FileStore<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         Ok(self.value(key)?.map(|(value, _)| value))
     }
@@ -296,7 +296,7 @@ impl<K: Args + ?Sized, V: RkyvValue> KeyedStore<K> for FileStore<V> {
     }
 }
 
-impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for FileStore<V> {
+impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for FileStore<V> {
     type View = View<V>;
 
     #[inline]
@@ -309,7 +309,7 @@ impl<K: Args + ?Sized, V: RkyvValue> ViewStore<K> for FileStore<V> {
     }
 }
 
-impl<V: RkyvValue> fmt::Debug for FileStore<V> {
+impl<V: CacheValue> fmt::Debug for FileStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileStore")
             .field("path", &self.path)

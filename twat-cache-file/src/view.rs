@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rkyv::util::AlignedVec;
 use rkyv::{Archive, rancor};
-use twat_cache_core::persist::{self, RkyvValue};
+use twat_cache_core::persist::{self, CacheValue};
 use twat_cache_core::{Error, ErrorKind};
 
 use crate::map::{ALIGNMENT, Bytes, Checked};
@@ -30,7 +30,7 @@ use crate::map::{ALIGNMENT, Bytes, Checked};
 // With this bound, a view is `Send` and `Sync` exactly if the archived value is.
 pub struct View<V: Archive>(Checked<V::Archived>);
 
-impl<V: RkyvValue> View<V> {
+impl<V: CacheValue> View<V> {
     /// A view of a copy of this value, in memory. An error if the value cannot be archived.
     pub fn new(value: &V) -> Result<Self, Error> {
         let mut bytes = AlignedVec::new();
@@ -59,7 +59,7 @@ impl<V: RkyvValue> View<V> {
 }
 
 /// Writes the archived form of a value. It can be viewed if it is written behind a header.
-pub(crate) fn archive<V: RkyvValue>(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
+pub(crate) fn archive<V: CacheValue>(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
     if align_of::<V::Archived>() > ALIGNMENT {
         let why = "its archived form is aligned to more than 64 bytes";
         return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));

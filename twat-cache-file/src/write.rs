@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use twat_cache_core::persist::RkyvValue;
+use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Clock, Error};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -15,7 +15,7 @@ use crate::view::archive;
 
 /// Writes an entry into a new file in this directory, and returns the file and its length. The header gets its length and sum
 /// here. `None` if the file would be longer than `limit`; the rest of the value is not even archived then.
-pub(crate) fn write<V: RkyvValue>(
+pub(crate) fn write<V: CacheValue>(
     tmp: &Path,
     header: Header,
     value: &V,

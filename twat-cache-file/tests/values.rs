@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings};
-use twat_cache_file::persist::RkyvValue;
+use twat_cache_file::persist::CacheValue;
 use twat_cache_file::{KeyedStore, fcache};
 
 /// How often it is computed, when two memos, the second opened after the first is dropped, ask for it twice each, and view
@@ -16,7 +16,7 @@ use twat_cache_file::{KeyedStore, fcache};
 #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
 fn computed<V>(name: &str, value: V) -> usize
 where
-    V: RkyvValue + Clone + Send + Sync + PartialEq + Debug,
+    V: CacheValue + Clone + Send + Sync + PartialEq + Debug,
 {
     let dir = volatile_dir();
     let computed = Counter::new();
@@ -33,7 +33,7 @@ where
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
-fn is_stored<V: RkyvValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
+fn is_stored<V: CacheValue + Clone + Send + Sync + PartialEq + Debug>(name: &str, value: V) {
     let dir = volatile_dir();
     assert_eq!(computed(name, value.clone()), 1, "{name}");
     let memo = fcache(name).dir(dir.path()).wrap(|_: &u8| value.clone());

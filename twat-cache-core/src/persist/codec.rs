@@ -1,9 +1,14 @@
+#[cfg(feature = "serde")]
+use std::any::type_name;
 use std::fmt;
+use std::io;
 
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
-use super::value::{RkyvValue, archive, within_rkyv};
+#[cfg(feature = "serde")]
+use super::empty_options::check_options;
+use super::value::{CacheValue, archive, within_rkyv};
 use crate::store::guard;
 use crate::{Error, ErrorKind, Namespace};
 
@@ -14,8 +19,8 @@ pub trait Codec<V>: Copy + Send + Sync + 'static {
     /// The number of this codec in the [`Header`](super::Header) of an entry.
     const ID: u8;
 
-    /// Appends the value to `bytes`. The length of `bytes` must be a multiple of 16.
-    fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error>;
+    /// Writes the value. What was written before must be a multiple of 16 bytes long.
+    fn encode(value: &V, output: &mut dyn io::Write) -> Result<(), Error>;
 
     /// Decodes a value that [`encode`](Self::encode) has written.
     fn decode(bytes: &[u8]) -> Result<V, Error>;
@@ -28,14 +33,15 @@ pub trait Codec<V>: Copy + Send + Sync + 'static {
 /// A codec without its type. So a builder can choose the codec, and the store needs no type parameter for it.
 pub struct ErasedCodec<V> {
     id: u8,
-    encode: fn(&V, &mut Vec<u8>) -> Result<(), Error>,
+    encode: fn(&V, &mut dyn io::Write) -> Result<(), Error>,
     decode: fn(&[u8]) -> Result<V, Error>,
+    within: fn(&Namespace) -> Namespace,
 }
 
 impl<V> ErasedCodec<V> {
     /// Erases the type of a codec.
     pub fn of<C: Codec<V>>() -> Self {
-        Self { id: C::ID, encode: C::encode, decode: C::decode }
+        Self { id: C::ID, encode: C::encode, decode: C::decode, within: C::within }
     }
 
     /// Like [`Codec::ID`].
@@ -44,13 +50,18 @@ impl<V> ErasedCodec<V> {
     }
 
     /// Like [`Codec::encode`]. A panic of the value's own code is also an error.
-    pub fn encode(&self, value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
-        guard("encode a value", || (self.encode)(value, bytes))
+    pub fn encode(&self, value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
+        guard("encode a value", || (self.encode)(value, output))
     }
 
     /// Like [`Codec::decode`]. A panic of the value's own code is also an error.
     pub fn decode(&self, bytes: &[u8]) -> Result<V, Error> {
         guard("decode a value", || (self.decode)(bytes))
+    }
+
+    /// Like [`Codec::within`].
+    pub fn within(&self, namespace: &Namespace) -> Namespace {
+        (self.within)(namespace)
     }
 }
 
@@ -72,11 +83,11 @@ impl<V> fmt::Debug for ErasedCodec<V> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rkyv;
 
-impl<V: RkyvValue> Codec<V> for Rkyv {
+impl<V: CacheValue> Codec<V> for Rkyv {
     const ID: u8 = 1;
 
-    fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
-        archive(value, bytes)
+    fn encode(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
+        archive(value, output)
     }
 
     fn decode(bytes: &[u8]) -> Result<V, Error> {
@@ -99,26 +110,30 @@ pub struct MessagePack;
 
 /// A value for [`MessagePack`]: a type with `#[derive(serde::Serialize, serde::Deserialize)]`.
 ///
-/// MessagePack cannot distinguish `Some(None)` and `Some(())` from `None`: it decodes all of them as `None`. Do not use
-/// it for such types.
+/// A type decides by itself what serde stores of it. A field with `#[serde(skip)]` comes back with its default. An
+/// `#[serde(untagged)]` enum comes back as the first variant that fits: a `Big(5_i64)` may come back as a `Small(5_u8)`.
+///
+/// MessagePack cannot distinguish `Some(None)` and `Some(())` from `None`. A value with such an option, at any depth, is
+/// returned and not stored, and one warning is logged.
 #[cfg(feature = "serde")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk by serde",
     label = "not serialisable by serde",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it"
 )]
-pub trait SerdeValue: serde::Serialize + serde::de::DeserializeOwned {}
+pub trait SerdeValue: serde::Serialize + serde::de::DeserializeOwned + 'static {}
 
 #[cfg(feature = "serde")]
-impl<V: serde::Serialize + serde::de::DeserializeOwned> SerdeValue for V {}
+impl<V: serde::Serialize + serde::de::DeserializeOwned + 'static> SerdeValue for V {}
 
 #[cfg(feature = "serde")]
 impl<V: SerdeValue> Codec<V> for MessagePack {
     const ID: u8 = 2;
 
-    fn encode(value: &V, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    fn encode(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
+        check_options(value)?;
         // With field names. By position, a type whose fields have changed could be decoded to a wrong value.
-        rmp_serde::encode::write_named(bytes, value)
+        rmp_serde::encode::write_named(output, value)
             .map_err(|error| Error::new(ErrorKind::Codec, "encode a value").because(error))
     }
 
@@ -127,6 +142,7 @@ impl<V: SerdeValue> Codec<V> for MessagePack {
     }
 
     fn within(namespace: &Namespace) -> Namespace {
-        super::value::with_type::<V>(&namespace.with("codec", "MessagePack, named"))
+        let (name, size) = (type_name::<V>(), size_of::<V>());
+        namespace.with("codec", "MessagePack, named").with("type", &name).with("size", &size)
     }
 }

@@ -2,8 +2,11 @@
 
 mod codec;
 mod directory;
+#[cfg(feature = "serde")]
+mod empty_options;
 mod header;
 mod options;
+mod shape;
 pub mod trust;
 mod value;
 
@@ -13,5 +16,7 @@ pub use codec::{MessagePack, SerdeValue};
 pub use directory::{default_directory, prepare_below, prepare_root};
 pub use header::Header;
 pub use options::Options;
+pub use rkyv;
+pub use shape::Shape;
 pub use trust::Trust;
-pub use value::{RkyvValue, archive, archived_len, within_rkyv};
+pub use value::{CacheValue, Whole, archive, archived_len, within_rkyv};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
-use twat_cache_core::persist::{RkyvValue, prepare_below, prepare_root, within_rkyv};
+use twat_cache_core::persist::{CacheValue, prepare_below, prepare_root, within_rkyv};
 use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace};
 
 use super::FileStore;
@@ -14,7 +14,7 @@ use crate::last_check::uptime;
 /// Less than it takes to fork, in nanoseconds: memory has to be set up for the new process.
 const FORK: u64 = 20_000;
 
-impl<V: RkyvValue> FileStore<V> {
+impl<V: CacheValue> FileStore<V> {
     /// An error in a process that was forked from the one that has made this store. There, threads that hold locks may be
     /// missing, and files may be locked by the parent.
     #[inline]

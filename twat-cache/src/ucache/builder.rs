@@ -1,6 +1,6 @@
 use std::hash::Hash;
 
-use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::persist::{CacheValue, Options};
 use twat_cache_core::{Args, Error};
 
 use super::{Backend, UnifiedStore};
@@ -69,7 +69,7 @@ impl UnifiedBuilder {
         ///
         /// The backend is chosen and opened at the first call.
         UnifiedStore<A::Owned, V>, by build, patience options.patience,
-        where A: Args + ?Sized, V: RkyvValue + Clone + Send + Sync
+        where A: Args + ?Sized, V: CacheValue + Clone + Send + Sync
     }
 
     /// The store itself, for entries with keys `K` and values `V`, opened now.
@@ -79,7 +79,7 @@ impl UnifiedBuilder {
     pub fn open<K, V>(self) -> Result<UnifiedStore<K, V>, Error>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
-        V: RkyvValue + Clone + Send + Sync,
+        V: CacheValue + Clone + Send + Sync,
     {
         let store = self.build();
         store.open_strictly()?;
@@ -90,7 +90,7 @@ impl UnifiedBuilder {
     pub fn build<K, V>(self) -> UnifiedStore<K, V>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
-        V: RkyvValue + Clone + Send + Sync,
+        V: CacheValue + Clone + Send + Sync,
     {
         UnifiedStore::new(&self.options, self.max_entries, self.backend)
     }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use twat_cache_core::persist::{Options, RkyvValue};
+use twat_cache_core::persist::{CacheValue, Options};
 use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
@@ -15,7 +15,7 @@ use super::Backend;
 ///
 /// An error that may pass, such as a full disk, chooses nothing: memory serves, and the next use tries again. Without a backend
 /// to choose from it keeps nothing, and as long as none can be opened, all methods return errors.
-pub(super) struct Persistent<V: RkyvValue> {
+pub(super) struct Persistent<V: CacheValue> {
     asked: Backend,
     /// In the order in which they are tried.
     candidates: Vec<Backend>,
@@ -30,7 +30,7 @@ pub(super) struct Persistent<V: RkyvValue> {
     values: std::marker::PhantomData<fn() -> V>,
 }
 
-impl<V: RkyvValue + Send + Sync> Persistent<V> {
+impl<V: CacheValue + Send + Sync> Persistent<V> {
     pub(super) fn new(options: &Options, asked: Backend, keeps: bool) -> Self {
         let is_candidate = |backend: &Backend| keeps && (is_compiled_in(*backend) || *backend == asked);
         Self {
@@ -168,7 +168,7 @@ fn all_of(mut reasons: Vec<Error>) -> Option<Error> {
     Some(error.because(texts.join("; ")))
 }
 
-impl<V: RkyvValue + Send + Sync> Store for Persistent<V> {
+impl<V: CacheValue + Send + Sync> Store for Persistent<V> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
@@ -189,7 +189,7 @@ impl<V: RkyvValue + Send + Sync> Store for Persistent<V> {
     }
 }
 
-impl<K: Args + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<V> {
+impl<K: Args + ?Sized, V: CacheValue + Send + Sync> KeyedStore<K> for Persistent<V> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.with(|store| store.get(key))
     }
@@ -226,7 +226,7 @@ impl<K: Args + ?Sized, V: RkyvValue + Send + Sync> KeyedStore<K> for Persistent<
     }
 }
 
-impl<V: RkyvValue> fmt::Debug for Persistent<V> {
+impl<V: CacheValue> fmt::Debug for Persistent<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut persistent = f.debug_struct("Persistent");
         persistent.field("asked", &self.asked).field("chosen", &self.chosen.get());

@@ -2,7 +2,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
 
-use twat_cache_core::persist::{Options, RkyvValue, archived_len};
+use twat_cache_core::persist::{CacheValue, Options, archived_len};
 use twat_cache_core::{Args, Error, Fallback, KeyedStore, LruStore, Store, Tiered};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
@@ -17,7 +17,7 @@ use super::persistent::Persistent;
 ///
 /// [`ucache`](fn@crate::ucache)`(name).open()` and the `wrap`s make it. It is a [`Tiered`] of a [`MemStore`] and the backend;
 /// [`backend`](Self::backend) says which.
-pub struct UnifiedStore<K, V: RkyvValue> {
+pub struct UnifiedStore<K, V: CacheValue> {
     // The secondary keeps nothing: the memory in front has what the backend does not take.
     tiers: Tiered<MemStore<K, V>, Fallback<Persistent<V>, LruStore<V>>>,
 }
@@ -25,7 +25,7 @@ pub struct UnifiedStore<K, V: RkyvValue> {
 impl<K, V> UnifiedStore<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: RkyvValue + Clone + Send + Sync,
+    V: CacheValue + Clone + Send + Sync,
 {
     pub(super) fn new(options: &Options, max_entries: usize, backend: Backend) -> Self {
         let keeps = options.keeps() && max_entries > 0;
@@ -40,7 +40,7 @@ where
 fn front<K, V>(options: &Options, max_entries: usize) -> MemStore<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: RkyvValue + Clone + Send + Sync,
+    V: CacheValue + Clone + Send + Sync,
 {
     let max_bytes = options.max_bytes;
     let capacity = (max_entries as u64).min(max_bytes);
@@ -58,7 +58,7 @@ where
 /// About how many bytes the backends count for an entry besides its value.
 const OVERHEAD: u64 = 64;
 
-impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
+impl<K, V: CacheValue + Send + Sync> UnifiedStore<K, V> {
     pub(super) fn open_strictly(&self) -> Result<(), Error> {
         self.persistent().open_strictly()
     }
@@ -98,7 +98,7 @@ impl<K, V: RkyvValue + Send + Sync> UnifiedStore<K, V> {
 impl<K, V> Store for UnifiedStore<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: RkyvValue + Clone + Send + Sync,
+    V: CacheValue + Clone + Send + Sync,
 {
     type Value = V;
 
@@ -128,12 +128,12 @@ impl<A, K, V> KeyedStore<A> for UnifiedStore<K, V>
 where
     A: Args<Owned = K> + ?Sized,
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: RkyvValue + Clone + Send + Sync,
+    V: CacheValue + Clone + Send + Sync,
 {
     twat_cache_core::__forward_0_1!(KeyedStore<A>, |this| this.tiers);
 }
 
-impl<K, V: RkyvValue> fmt::Debug for UnifiedStore<K, V> {
+impl<K, V: CacheValue> fmt::Debug for UnifiedStore<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnifiedStore")
             .field("memory", self.tiers.front())

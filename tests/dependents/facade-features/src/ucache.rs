@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rkyv::{Archive, Deserialize, Serialize};
-use twat_cache::store::persist::RkyvValue;
+use twat_cache::store::persist::CacheValue;
 use twat_cache::unified::UnifiedStore;
 use twat_cache::{Backend, Call, Error, Memo, ucache};
 
@@ -49,7 +49,7 @@ pub(crate) fn check(lasting: usize) -> Result<(), Error> {
 /// The bounds on a value do not depend on the features.
 fn any_value<V>(name: &str, value: &V, lasting: usize)
 where
-    V: RkyvValue + Clone + Send + Sync + PartialEq + Debug,
+    V: CacheValue + Clone + Send + Sync + PartialEq + Debug,
 {
     let computed = AtomicUsize::new(0);
     let memo = cached(name, |Call((_, _)): &Call<(&str, &[u16])>| {
@@ -66,7 +66,7 @@ where
 /// A generic function with the bounds of `ucache`.
 fn cached<V, F>(name: &str, function: F) -> Memo<UnifiedStore<(String, Vec<u16>), V>, F>
 where
-    V: RkyvValue + Clone + Send + Sync,
+    V: CacheValue + Clone + Send + Sync,
     F: Fn(&Call<(&str, &[u16])>) -> V,
 {
     ucache(name).max_entries(100).max_bytes(1 << 20).wrap(function)
