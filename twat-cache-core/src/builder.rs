@@ -16,6 +16,16 @@ macro_rules! __expiry_setters_0_1 {
             self
         }
 
+        /// For this long after its TTL, a result is stale: it is still returned, but only while one caller computes it
+        /// again, or if the function fails. After that it is a miss. By default a result is a miss when its TTL ends.
+        ///
+        /// The caller that computes waits for the function, and the others get the stale result at once. A stale result is
+        /// never older than the TTL and this time together. [`Memo::forget`]($crate::Memo::forget) removes it.
+        pub fn stale(mut self, stale: ::std::time::Duration) -> Self {
+            self.$($expiry).+.stale = Some(stale);
+            self
+        }
+
         /// The clock for expiry; by default the system's clocks. Tests use a [`ManualClock`]($crate::ManualClock). Only
         /// entries that expire read the clock.
         pub fn clock(mut self, clock: $crate::Clock) -> Self {

@@ -54,7 +54,7 @@ pub use store::{
 };
 #[doc(hidden)]
 pub use store::{Part, Process};
-pub use stores::{Fallback, LruStore, Tiered};
+pub use stores::{Fallback, LruStore, Ruled, Tiered};
 #[cfg(shuttle)]
 #[doc(hidden)]
 pub use sync::mutate;

@@ -1,5 +1,7 @@
 use std::marker::PhantomData;
 
+#[cfg(feature = "serde")]
+use twat_cache_core::persist;
 use twat_cache_core::persist::{Codec, ErasedCodec, Options, Rkyv};
 use twat_cache_core::{Args, Error, Fallback, LruStore};
 
@@ -46,12 +48,16 @@ impl<C> DiskBuilder<C> {
         /// more, and leave the disk when the engine next compacts: until then, the files may take several times the limit.
     }
 
-    /// Keeps values as MessagePack instead of rkyv, for types that only have serde.
-    ///
-    /// MessagePack has only one form of nothing: `Some(None)` and `Some(())` come back as `None`. Do not use it for such
-    /// types.
+    /// Keeps values as MessagePack instead of rkyv, for types that have serde's derives. See
+    /// [`SerdeValue`](persist::SerdeValue) for what comes back.
     #[cfg(feature = "serde")]
-    pub fn serde(self) -> DiskBuilder<twat_cache_core::persist::MessagePack> {
+    pub fn serde(self) -> DiskBuilder<persist::MessagePack> {
+        self.with_codec()
+    }
+
+    /// Keeps values in the form of this codec.
+    #[doc(hidden)]
+    pub fn with_codec<D>(self) -> DiskBuilder<D> {
         DiskBuilder { options: self.options, codec: PhantomData }
     }
 
@@ -87,7 +93,6 @@ impl<C> DiskBuilder<C> {
     {
         let Options { max_bytes, expiry, .. } = &self.options;
         let memory = LruStore::new(if *max_bytes > 0 { MEMORY } else { 0 }).clock(expiry.clock.clone());
-        let memory = if let Some(ttl) = expiry.ttl { memory.ttl(ttl) } else { memory };
         DiskFallback(Fallback::new(self.build(), memory))
     }
 }

@@ -201,7 +201,7 @@ impl<V> DiskStore<V> {
         let key = self.entries()?.key(key);
         let mut entry = vec![0; Header::LEN];
         self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        let is_kept = self.fits(key, &entry) && self.options.expiry.within(time) != Some(Duration::ZERO);
+        let is_kept = self.fits(key, &entry) && self.options.expiry.of_entry(time) != Some(Duration::ZERO);
         let header = Header { codec: self.codec.id(), epoch: 0, deadline: self.options.expiry.deadline(time) };
         self.with("write an entry", |entries, engine| {
             let changes = &entries.database.changes;
@@ -279,7 +279,12 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.options.expiry.ttl
+        self.options.expiry.lifetime()
+    }
+
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.options.expiry.stale
     }
 
     fn describe(&self) -> String {
@@ -322,8 +327,8 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
         self.database.as_ref().map_or_else(Ticket::default, |database| database.changes.begin())
     }
 
-    fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
-        self.store(key, value, None, Some(ticket))
+    fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+        self.store(key, value, time, Some(ticket))
     }
 }
 
@@ -353,13 +358,13 @@ mod tests {
         let tickets = [(); 3].map(|()| store.begin(&KEY));
         // After a change of another key, a result is not stored, and a refresh removes what is there.
         store.remove(&neighbour).unwrap();
-        assert!(!store.insert_begun(&KEY, &2, tickets[0]).unwrap());
+        assert!(!store.insert_begun(&KEY, &2, None, tickets[0]).unwrap());
         assert_eq!(store.get(&KEY).unwrap(), Some(1));
-        assert!(!store.insert_begun(&KEY, &2, refresh(tickets[1])).unwrap());
+        assert!(!store.insert_begun(&KEY, &2, None, refresh(tickets[1])).unwrap());
         assert_eq!(store.get(&KEY).unwrap(), None);
         // A later refresh of the key itself stays.
-        assert!(store.insert_begun(&KEY, &3, refresh(store.begin(&KEY))).unwrap());
-        assert!(!store.insert_begun(&KEY, &2, refresh(tickets[2])).unwrap());
+        assert!(store.insert_begun(&KEY, &3, None, refresh(store.begin(&KEY))).unwrap());
+        assert!(!store.insert_begun(&KEY, &2, None, refresh(tickets[2])).unwrap());
         assert_eq!(store.get(&KEY).unwrap(), Some(3));
         store.insert(&KEY, &4).unwrap();
         assert_eq!(store.get(&KEY).unwrap(), Some(4));

@@ -41,7 +41,7 @@ fn a_forked_child_is_refused_at_once_and_harms_nothing() {
                 let another = bcache("others").dir(dir.path()).build::<String>();
                 let refused = is_refused(store.get(&1_u64))
                     && is_refused(store.insert(&1_u64, &String::new()))
-                    && is_refused(store.insert_begun(&1_u64, &String::new(), store.begin(&1_u64)))
+                    && is_refused(store.insert_begun(&1_u64, &String::new(), None, store.begin(&1_u64)))
                     && is_refused(store.remove(&1_u64))
                     && is_refused(store.clear())
                     && is_refused(store.len())

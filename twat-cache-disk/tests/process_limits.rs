@@ -122,7 +122,7 @@ fn child_that_cannot_remove() {
     limit("1000000");
     store.remove(&1).unwrap_err();
     limit("unlimited");
-    assert!(!store.insert_begun(&1, &2, refresh).unwrap());
+    assert!(!store.insert_begun(&1, &2, None, refresh).unwrap());
     assert_eq!(store.get(&1).unwrap(), None, "it is older than the refresh");
     task.say("done");
 }

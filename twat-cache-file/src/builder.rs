@@ -82,7 +82,6 @@ impl FileBuilder {
     pub fn with_memory<V: CacheValue>(self) -> FileFallback<V> {
         let Options { max_bytes, expiry, .. } = &self.options;
         let memory = MemoryStore::new(MEMORY.min(*max_bytes)).clock(expiry.clock.clone());
-        let memory = if let Some(ttl) = expiry.ttl { memory.ttl(ttl) } else { memory };
         FileFallback(Fallback::new(self.build(), memory))
     }
 }

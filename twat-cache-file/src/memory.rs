@@ -83,6 +83,10 @@ impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for MemoryStore<V> {
         self.views().get(key)
     }
 
+    fn view_with_ttl(&self, key: &K) -> Result<Option<Found<View<V>>>, Error> {
+        self.views().get_with_ttl(key)
+    }
+
     fn to_view(&self, value: &V) -> Result<View<V>, Error> {
         View::new(value)
     }

@@ -177,7 +177,7 @@ impl<V: CacheValue> FileStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        if expiry.within(time) == Some(Duration::ZERO) {
+        if expiry.of_entry(time) == Some(Duration::ZERO) {
             return self.remove(key).map(|_| true);
         }
         let (digest, deadline) = (Digest::default(), expiry.deadline(time));
@@ -237,7 +237,12 @@ impl<V: CacheValue> Store for FileStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.options.expiry.ttl
+        self.options.expiry.lifetime()
+    }
+
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.options.expiry.stale
     }
 
     fn describe(&self) -> String {
@@ -282,8 +287,8 @@ impl<K: Args + ?Sized, V: CacheValue> KeyedStore<K> for FileStore<V> {
         Ticket { number: number().unwrap_or_default(), is_refresh: false }
     }
 
-    fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
-        self.store(key, value, None, Some(ticket))
+    fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+        self.store(key, value, time, Some(ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
@@ -302,6 +307,14 @@ impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for FileStore<V> {
     #[inline]
     fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {
         Ok(self.find(key)?.map(|open| open.view.clone()))
+    }
+
+    fn view_with_ttl(&self, key: &K) -> Result<Option<Found<View<V>>>, Error> {
+        let found = |open: Arc<Open<V>>| {
+            let ttl = self.options.expiry.left(open.header.deadline);
+            Found { value: open.view.clone(), ttl }
+        };
+        Ok(self.find(key)?.map(found))
     }
 
     fn to_view(&self, value: &V) -> Result<View<V>, Error> {

@@ -60,7 +60,7 @@ fn child_that_forks() {
                         let ticket = fallback.begin(&key);
                         let claim = fallback.claim(&key, Duration::from_secs(60));
                         assert_eq!(format!("{claim:?}"), "Claim(free)");
-                        assert!(fallback.insert_begun(&key, &value(key), ticket).unwrap());
+                        assert!(fallback.insert_begun(&key, &value(key), None, ticket).unwrap());
                         assert_eq!(fallback.get(&key).unwrap(), Some(value(key)));
                         assert_eq!(&fallback.view(&key).unwrap().unwrap()[..], &value(key)[..]);
                     }
@@ -96,14 +96,14 @@ fn child_that_forks_with_a_claim() {
     let (mut claim, mut store) = (Some(claim), Some(here));
     let is_done = in_fork(|| {
         // As a function does that forks and returns in both processes.
-        assert!(store.as_ref().unwrap().insert_begun(&1_u64, &value(1), ticket).is_err());
+        assert!(store.as_ref().unwrap().insert_begun(&1_u64, &value(1), None, ticket).is_err());
         drop(claim.take());
         drop(store.take());
         true
     });
     task.say(is_done);
     task.say(format_args!("{:?}", there.claim(&1_u64, Duration::ZERO)));
-    task.say(store.unwrap().insert_begun(&1_u64, &value(1), ticket).unwrap());
+    task.say(store.unwrap().insert_begun(&1_u64, &value(1), None, ticket).unwrap());
     drop(claim);
     task.say(format_args!("{:?}", there.claim(&1_u64, Duration::ZERO)));
     task.say(there.get(&1_u64).unwrap() == Some(value(1)));

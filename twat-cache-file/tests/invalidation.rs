@@ -143,7 +143,7 @@ fn open(dir: &Path) -> FileStore<String> {
 }
 
 fn insert(store: &FileStore<String>, key: u64, value: &str, ticket: Ticket) -> bool {
-    store.insert_begun(&key, &value.to_owned(), ticket).unwrap()
+    store.insert_begun(&key, &value.to_owned(), None, ticket).unwrap()
 }
 
 #[test]
@@ -205,10 +205,10 @@ fn a_refresh_that_could_not_store_its_result_keeps_no_older_one() {
     fs::rename(part, dir.path().join("part")).unwrap();
     fs::write(part, "").unwrap();
     (1..=16).for_each(|number| fs::write(aside(number), "").unwrap());
-    there.insert_begun(&1_u64, &"second".to_owned(), second).unwrap_err();
+    there.insert_begun(&1_u64, &"second".to_owned(), None, second).unwrap_err();
     fs::remove_file(part).unwrap();
     fs::rename(dir.path().join("part"), part).unwrap();
-    here.insert_begun(&1_u64, &"first".to_owned(), first).unwrap();
+    here.insert_begun(&1_u64, &"first".to_owned(), None, first).unwrap();
     assert_ne!(here.get(&1_u64).unwrap().as_deref(), Some("oldest"), "it is older than a refresh that has ended");
 }
 
@@ -220,7 +220,7 @@ fn a_result_that_is_written_while_the_counters_are_lost_is_never_found() {
         let ticket = here.begin(&1_u64);
         let stale = "stale".repeat(10_000_000);
         thread::scope(|scope| {
-            let storing = scope.spawn(|| here.insert_begun(&1_u64, &stale, ticket).unwrap());
+            let storing = scope.spawn(|| here.insert_begun(&1_u64, &stale, None, ticket).unwrap());
             while fs::read_dir(there.path().join("tmp")).unwrap().count() == 0 {
                 assert!(!storing.is_finished(), "it was written too fast for this test");
             }

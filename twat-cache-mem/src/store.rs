@@ -94,9 +94,9 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
 {
-    /// The value for `key`, and when it expires.
+    /// The value for `key`, and the time until it expires.
     #[inline]
-    fn entry<A: Args<Owned = K> + ?Sized>(&self, key: &A) -> Option<(V, Option<Instant>)> {
+    fn entry<A: Args<Owned = K> + ?Sized>(&self, key: &A) -> Option<(V, Option<Duration>)> {
         let key = self.bare.lookup(key);
         match self.timed.get() {
             None => self.bare.get(&key, V::clone).map(|value| (value, None)),
@@ -110,21 +110,23 @@ where
         &self,
         timed: &TimedShards<K, V>,
         key: &Lookup<'_, A>,
-    ) -> Option<(V, Option<Instant>)> {
+    ) -> Option<(V, Option<Duration>)> {
         let found = timed.get(key, |entry| (entry.value.clone(), entry.deadline));
         // Without deadlines, the clock is not read.
         if self.sweep_at.load(Ordering::Relaxed) == NEVER {
-            return found;
+            return found.map(|(value, _)| (value, None));
         }
         let now = self.expiry.clock.now();
         self.sweep(timed, now);
-        found.filter(|(_, deadline)| deadline.is_none_or(|deadline| now < deadline))
+        let (value, deadline) = found?;
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        (left != Some(Duration::ZERO)).then_some((value, left))
     }
 
     /// Removes expired entries, if the last time was long enough ago. The first call only sets the time for the next.
     fn sweep(&self, timed: &TimedShards<K, V>, now: Instant) {
         let seconds = now.saturating_duration_since(self.start).as_secs();
-        let pause = self.expiry.ttl.map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+        let pause = self.expiry.lifetime().map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
         let at = self.sweep_at.load(Ordering::Relaxed);
         if seconds < at && at != NEVER {
             return;
@@ -198,7 +200,12 @@ where
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.expiry.ttl
+        self.expiry.lifetime()
+    }
+
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.expiry.stale
     }
 
     fn describe(&self) -> String {
@@ -234,17 +241,12 @@ where
     }
 
     fn get_with_ttl(&self, key: &A) -> Result<Option<Found<V>>, Error> {
-        caught("look up a result", || {
-            let Some((value, deadline)) = self.entry(key) else { return Ok(None) };
-            let Some(deadline) = deadline else { return Ok(Some(Found { value, ttl: None })) };
-            let left = self.expiry.clock.remaining(deadline);
-            Ok(left.map(|left| Found { value, ttl: Some(left) }))
-        })
+        caught("look up a result", || Ok(self.entry(key).map(|(value, ttl)| Found { value, ttl })))
     }
 
     fn insert_with_ttl(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
         caught("store a result", || {
-            let ttl = self.expiry.within(time);
+            let ttl = self.expiry.of_entry(time);
             if self.limits.total == 0 || ttl == Some(Duration::ZERO) {
                 return self.remove(key).map(drop);
             }

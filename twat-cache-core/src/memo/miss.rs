@@ -6,7 +6,7 @@ use std::future::Future;
 use crate::flight::{Computation, Turn, Waited};
 use crate::store::{forked, guard};
 use crate::sync::{Driver, poll_once};
-use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
+use crate::{Args, Claim, Error, Found, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// What a call returns: the value itself, or a view of it.
 pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
@@ -15,8 +15,11 @@ pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
     /// Looks into the store.
     fn find(store: &S, key: &K) -> Result<Option<Self::Output>, Error>;
 
-    /// Converts a computed value, which may be in the store.
-    fn convert(store: &S, key: &K, value: S::Value) -> Self::Output;
+    /// Looks into the store, also for the time until the entry expires.
+    fn find_with_ttl(store: &S, key: &K) -> Result<Option<Found<Self::Output>>, Error>;
+
+    /// Converts a computed value. With its key, it may be in the store.
+    fn convert(store: &S, key: Option<&K>, value: S::Value) -> Self::Output;
 }
 
 /// Returns the value itself.
@@ -30,8 +33,12 @@ impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
         store.get(key)
     }
 
+    fn find_with_ttl(store: &S, key: &K) -> Result<Option<Found<S::Value>>, Error> {
+        store.get_with_ttl(key)
+    }
+
     #[inline]
-    fn convert(_: &S, _: &K, value: S::Value) -> S::Value {
+    fn convert(_: &S, _: Option<&K>, value: S::Value) -> S::Value {
         value
     }
 }
@@ -57,6 +64,37 @@ struct Started<'a> {
 // The steps before and after the function are not inlined. So their stack frames do not exist while the function runs.
 // This matters because functions recur.
 impl<S, F, P> Memo<S, F, P> {
+    /// Looks into the store for a result that is not stale.
+    #[inline]
+    pub(super) fn look<M, K>(&self, key: &K) -> Result<Option<M::Output>, Error>
+    where
+        K: ?Sized,
+        S: KeyedStore<K>,
+        M: Form<S, K>,
+    {
+        if self.is_off {
+            return Ok(None);
+        }
+        match self.store.stale() {
+            None => M::find(&self.store, key),
+            Some(stale) => {
+                let found = M::find_with_ttl(&self.store, key)?;
+                Ok(found.filter(|found| found.ttl.is_none_or(|left| left > stale)).map(|found| found.value))
+            }
+        }
+    }
+
+    /// Looks into the store for a result that may be stale, if the store has such results. An error counts as none.
+    fn find_stale<M, K>(&self, _form: &M, key: &K) -> Option<M::Output>
+    where
+        K: ?Sized,
+        S: KeyedStore<K>,
+        M: Form<S, K>,
+    {
+        self.store.stale()?;
+        guard("look up a result", || M::find(&self.store, key)).ok().flatten()
+    }
+
     #[inline]
     pub(super) fn hit<T>(&self, found: T) -> T {
         self.counters.hit();
@@ -146,6 +184,9 @@ impl<S, F, P> Memo<S, F, P> {
     {
         self.counters.miss();
         self.warn_if(error);
+        if self.is_off {
+            return Before::Compute(self.start_alone());
+        }
         // A miss counts as one wait, even if it waits several times.
         let mut is_counted = false;
         let mut count_wait = || {
@@ -158,6 +199,9 @@ impl<S, F, P> Memo<S, F, P> {
         let turn = loop {
             let joined = self.flights.join(digest, driver, waiting_since);
             if joined.is_wait() {
+                if let Some(found) = self.find_stale(form, key) {
+                    return Before::Return(Ok(found));
+                }
                 count_wait();
             }
             match joined.wait(driver, key, sharing).await {
@@ -175,6 +219,9 @@ impl<S, F, P> Memo<S, F, P> {
             let claim = turn.run_entered(|| self.claim(&turn, key));
             if !claim.is_waiting() {
                 break claim;
+            }
+            if let Some(found) = self.find_stale(form, key) {
+                return Before::Return(Ok(found));
             }
             count_wait();
             let granted = turn.drive(claim.granted(driver)).await;
@@ -200,6 +247,12 @@ impl<S, F, P> Memo<S, F, P> {
         Before::Compute(self.start(turn, claim, digest, key, false))
     }
 
+    /// A computation that nobody hears of.
+    fn start_alone(&self) -> Started<'_> {
+        self.counters.computation();
+        Started { computation: None, ticket: Ticket::default(), claim: Claim::free(), turn: Turn::alone() }
+    }
+
     fn start<'a, K, V>(
         &'a self,
         turn: Turn<'a>,
@@ -220,7 +273,7 @@ impl<S, F, P> Memo<S, F, P> {
     #[inline(never)]
     fn after<M, K, V, E, O>(
         &self,
-        _form: &M,
+        form: &M,
         key: &K,
         started: &mut Started<'_>,
         result: Result<V, E>,
@@ -231,13 +284,26 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let value = result.inspect_err(|error| started.turn.share_error(key, error, sharing))?;
+        if self.is_off {
+            return Ok(M::convert(&self.store, None, result?));
+        }
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                // What was forgotten during the computation is not found.
+                let stale = if started.ticket.is_refresh { None } else { self.find_stale(form, key) };
+                return stale.ok_or_else(|| {
+                    started.turn.share_error(key, &error, sharing);
+                    error
+                });
+            }
+        };
         if let Err(error) = self.put(started.computation.as_ref(), key, &value, started.ticket) {
             self.warn(&error, "the result is returned but not stored");
         }
         // The conversion may take long. Release the lease before it, so that other processes can look.
         started.claim = Claim::free();
-        Ok(M::convert(&self.store, key, value))
+        Ok(M::convert(&self.store, Some(key), value))
     }
 
     pub(super) fn recompute<K, V, E>(
@@ -278,6 +344,9 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
+        if self.is_off {
+            return self.start_alone();
+        }
         let digest = self.flights.digest(key);
         let turn = self.flights.join(digest, driver, None).without_wait();
         self.start(turn, Claim::free(), digest, key, true)
@@ -295,14 +364,14 @@ impl<S, F, P> Memo<S, F, P> {
         (computation, Ticket { is_refresh, ..ticket })
     }
 
-    /// Looks into the store. An error is logged, and counts as a miss.
+    /// Looks into the store again. An error is logged, and counts as a miss.
     fn find<M, K, V>(&self, _form: &M, key: &K) -> Option<M::Output>
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
         M: Form<S, K>,
     {
-        guard("look up a result", || M::find(&self.store, key)).unwrap_or_else(|error| {
+        guard("look up a result", || self.look::<M, K>(key)).unwrap_or_else(|error| {
             self.warn_if(Some(error));
             None
         })
@@ -331,7 +400,7 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
     {
         let remove = || guard("remove an older result", || self.store.remove(key)).map(drop);
-        let store = || match guard("store a result", || self.store.insert_begun(key, value, ticket)) {
+        let store = || match guard("store a result", || self.store.insert_begun(key, value, None, ticket)) {
             Ok(_) => Ok(()),
             Err(error) => {
                 if let Err(error) = remove() {

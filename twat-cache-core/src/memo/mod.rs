@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crate::flight::Flights;
 use crate::store::guard;
-use crate::{Args, Error, KeyedStore, Store, WarnOnce};
+use crate::{Args, Error, KeyedStore, Ruled, Store, WarnOnce};
+use miss::Owned;
 use stats::Counters;
 
 #[doc(hidden)]
@@ -59,6 +60,11 @@ pub use stats::Stats;
 /// - After [`forget`](Self::forget), [`clear`](Self::clear) or [`refresh`](Self::refresh) returns, the result of a
 ///   computation that began before is not stored.
 ///
+/// # Without a cache
+///
+/// If the environment variable `TWAT_CACHE` is `off` when a memo is made, every call of it computes. The store is not
+/// read, and nothing is stored.
+///
 /// `P` states whether waiters share errors, see [`share_errors`](Self::share_errors), and whether the function is
 /// async.
 pub struct Memo<S, F, P = OwnErrors> {
@@ -68,13 +74,16 @@ pub struct Memo<S, F, P = OwnErrors> {
     flights: Flights,
     warned: WarnOnce,
     counters: Counters,
+    /// Whether every call computes, see [`Memo`].
+    is_off: bool,
 }
 
 impl<S, F> Memo<S, F> {
     /// Makes a memo of `function` with its results in `store`.
     pub fn new(store: S, function: F) -> Self {
         let (flights, warned, counters) = (Flights::new(None), WarnOnce::new(), Counters::default());
-        Self { store, function, mode: PhantomData, flights, warned, counters }
+        let is_off = std::env::var_os("TWAT_CACHE").is_some_and(|value| value == "off");
+        Self { store, function, mode: PhantomData, flights, warned, counters, is_off }
     }
 
     /// Gives each waiter of a failed computation a clone of its error. The error type needs `Clone`.
@@ -106,8 +115,63 @@ impl<S, F> Memo<S, F, Async> {
 
 impl<S, F, P> Memo<S, F, P> {
     fn with_mode<Q>(self) -> Memo<S, F, Q> {
-        let Self { store, function, flights, warned, counters, .. } = self;
-        Memo { store, function, mode: PhantomData, flights, warned, counters }
+        self.with_store(|store| store)
+    }
+
+    fn with_store<T, Q>(self, with: impl FnOnce(S) -> T) -> Memo<T, F, Q> {
+        let Self { store, function, flights, warned, counters, is_off, .. } = self;
+        Memo { store: with(store), function, mode: PhantomData, flights, warned, counters, is_off }
+    }
+
+    /// Stores a result only if `keep` returns true for it. Other results are returned and not stored, and a stored result
+    /// for their key is removed.
+    ///
+    /// ```
+    /// use twat_cache_core::{LruStore, Memo};
+    ///
+    /// let find = Memo::new(LruStore::new(100), |name: &str| (name == "tea").then_some(3)).keep_if(Option::is_some);
+    /// assert_eq!(find.call("silk"), None); // the next call asks again
+    /// assert_eq!(find.call("tea"), Some(3));
+    /// assert_eq!(find.len()?, 1);
+    /// # Ok::<(), twat_cache_core::Error>(())
+    /// ```
+    ///
+    /// Of a `Result`, `keep` sees the value in `Ok`. If `keep` panics, the result is returned and not stored.
+    pub fn keep_if(self, keep: impl Fn(&S::Value) -> bool + Send + Sync + 'static) -> Memo<Ruled<S>, F, P>
+    where
+        S: Store,
+    {
+        self.with_store(|store| Ruled::new(store, move |value| (!keep(value)).then_some(Duration::ZERO)))
+    }
+
+    /// Gives each result a TTL of its own, in place of that of the store. With zero, the result is returned and not stored.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use twat_cache_core::{LruStore, Memo};
+    ///
+    /// struct Page {
+    ///     max_age: u64,
+    /// }
+    ///
+    /// let fetch = |_url: &str| std::sync::Arc::new(Page { max_age: 60 });
+    /// let page = Memo::new(LruStore::new(100), fetch).ttl_by(|page| Duration::from_secs(page.max_age));
+    /// assert_eq!(page.call("/").max_age, 60);
+    /// ```
+    ///
+    /// Of a `Result`, `ttl` sees the value in `Ok`. If `ttl` panics, the result is returned and not stored. A store with the
+    /// option `stale` returns the result for that time longer.
+    pub fn ttl_by(self, ttl: impl Fn(&S::Value) -> Duration + Send + Sync + 'static) -> Memo<Ruled<S>, F, P>
+    where
+        S: Store,
+    {
+        self.with_store(|store| {
+            let stale = store.stale().unwrap_or_default();
+            Ruled::new(store, move |value| {
+                let ttl = ttl(value);
+                Some(if ttl.is_zero() { ttl } else { ttl.saturating_add(stale) })
+            })
+        })
     }
 
     /// Sets how long a caller waits for another caller's computation of the same result before it computes itself. With
@@ -246,7 +310,7 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        guard("look up a result", || self.store.get(key))
+        guard("look up a result", || self.look::<Owned, _>(key))
     }
 
     /// Removes the result for `key`. Returns whether there was one.
@@ -272,6 +336,9 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
+        if self.is_off {
+            return Ok(());
+        }
         let (computation, ticket) = self.begin(self.flights.digest(key), key, true);
         self.put(computation.as_ref(), key, value, ticket)
     }
@@ -314,9 +381,14 @@ impl<S, F, P> Memo<S, F, P> {
 
 #[cfg(feature = "stats")]
 impl<S: Store, F, P> Memo<S, F, P> {
-    /// Returns the counts of this memo since it was made.
+    /// Returns the counts of this memo since it was made, or since the last [reset](Self::reset_stats).
     pub fn stats(&self) -> crate::Stats {
-        self.counters.stats(self.store.suppressed_errors())
+        self.counters.stats(&self.store)
+    }
+
+    /// Sets all counts to 0.
+    pub fn reset_stats(&self) {
+        self.counters.reset(&self.store);
     }
 }
 

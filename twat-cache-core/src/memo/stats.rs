@@ -3,7 +3,8 @@
 #[cfg(feature = "stats")]
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Exact counts of what a [`Memo`](crate::Memo) has done since it was made, in all threads and tasks.
+/// Exact counts of what a [`Memo`](crate::Memo) has done since it was made or its counts were reset, in all threads and
+/// tasks.
 ///
 /// Every call is either a hit or a miss. A miss computes, or waits for a computation that is under way and uses its
 /// result. [`refresh`](crate::Memo::refresh) and its variants compute, and are neither hits nor misses.
@@ -32,6 +33,8 @@ pub struct Stats {
     pub waits: u64,
     /// Errors of the store that were logged and not returned.
     pub store_errors: u64,
+    /// Entries that the store has evicted because of its limits, see [`Store::evictions`](crate::Store::evictions).
+    pub evictions: u64,
 }
 
 /// The counts of one memo.
@@ -47,6 +50,9 @@ pub(crate) struct Counters {
     waits: AtomicU64,
     #[cfg(feature = "stats")]
     store_errors: AtomicU64,
+    /// The counts at the last reset. The counters go on, because threads change them without locks.
+    #[cfg(feature = "stats")]
+    at_reset: parking_lot::Mutex<Stats>,
 }
 
 macro_rules! count {
@@ -75,13 +81,38 @@ impl Counters {
         store_error => store_errors;
     }
 
-    /// `suppressed_errors` is the store's own count, see [`Store::suppressed_errors`](crate::Store::suppressed_errors).
+    /// The counts since the last reset. The store has counts of its own.
     #[cfg(feature = "stats")]
-    pub(crate) fn stats(&self, suppressed_errors: u64) -> Stats {
+    pub(crate) fn stats(&self, store: &impl crate::Store) -> Stats {
+        self.total(store).since(*self.at_reset.lock())
+    }
+
+    #[cfg(feature = "stats")]
+    pub(crate) fn reset(&self, store: &impl crate::Store) {
+        *self.at_reset.lock() = self.total(store);
+    }
+
+    #[cfg(feature = "stats")]
+    fn total(&self, store: &impl crate::Store) -> Stats {
         let [misses, computations, waits, store_errors] =
             [&self.misses, &self.computations, &self.waits, &self.store_errors]
                 .map(|counter| counter.load(Ordering::Relaxed));
-        Stats { hits: self.hits.sum(), misses, computations, waits, store_errors: store_errors + suppressed_errors }
+        let store_errors = store_errors + store.suppressed_errors();
+        Stats { hits: self.hits.sum(), misses, computations, waits, store_errors, evictions: store.evictions() }
+    }
+}
+
+#[cfg(feature = "stats")]
+impl Stats {
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            hits: self.hits.saturating_sub(earlier.hits),
+            misses: self.misses.saturating_sub(earlier.misses),
+            computations: self.computations.saturating_sub(earlier.computations),
+            waits: self.waits.saturating_sub(earlier.waits),
+            store_errors: self.store_errors.saturating_sub(earlier.store_errors),
+            evictions: self.evictions.saturating_sub(earlier.evictions),
+        }
     }
 }
 

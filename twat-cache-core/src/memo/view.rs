@@ -1,7 +1,7 @@
 //! Calls that return a view of a result in the store, without a copy.
 
 use super::miss::{Form, into_ok};
-use crate::{Args, Error, Memo, SharesErrors, Sharing, ViewStore};
+use crate::{Args, Error, Found, Memo, SharesErrors, Sharing, ViewStore};
 
 /// Returns a view.
 struct Viewed;
@@ -9,13 +9,18 @@ struct Viewed;
 impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Viewed {
     type Output = S::View;
 
+    #[inline]
     fn find(store: &S, key: &K) -> Result<Option<S::View>, Error> {
         store.view(key)
     }
 
-    fn convert(store: &S, key: &K, value: S::Value) -> S::View {
+    fn find_with_ttl(store: &S, key: &K) -> Result<Option<Found<S::View>>, Error> {
+        store.view_with_ttl(key)
+    }
+
+    fn convert(store: &S, key: Option<&K>, value: S::Value) -> S::View {
         // The entry may be another caller's by now. Its value is just as valid.
-        let view = store.view(key).ok().flatten();
+        let view = key.and_then(|key| store.view(key).ok().flatten());
         view.unwrap_or_else(|| match store.to_view(&value) {
             Ok(view) => view,
             Err(error) => panic!("there is no view of this result: {}", error.chain()),
@@ -99,7 +104,7 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
     {
-        match self.store.view(key) {
+        match self.look::<Viewed, _>(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
             missed => self.miss(&Viewed, key, missed.err(), sharing, compute),
         }
@@ -133,7 +138,7 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
     {
-        match self.store.view(key) {
+        match self.look::<Viewed, _>(key) {
             Ok(Some(view)) => Ok(self.hit(view)),
             missed => Box::pin(self.miss_async(&Viewed, key, missed.err(), sharing, async { compute().await })).await,
         }

@@ -20,7 +20,7 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        match self.store().get(key) {
+        match self.look::<Owned, _>(key) {
             Ok(Some(value)) => self.hit(value),
             missed => into_ok(self.miss(&Owned, key, missed.err(), Sharing::none(), || Ok(compute()))),
         }
@@ -50,7 +50,7 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        match self.store().get(key) {
+        match self.look::<Owned, _>(key) {
             Ok(Some(value)) => Ok(self.hit(value)),
             missed => self.miss(&Owned, key, missed.err(), sharing, compute),
         }
@@ -63,7 +63,7 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        match self.store().get(key) {
+        match self.look::<Owned, _>(key) {
             Ok(Some(value)) => self.hit(value),
             missed => {
                 let compute = async { Ok(compute().await) };
@@ -100,7 +100,7 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        match self.store().get(key) {
+        match self.look::<Owned, _>(key) {
             Ok(Some(value)) => Ok(self.hit(value)),
             missed => Box::pin(self.miss_async(&Owned, key, missed.err(), sharing, async { compute().await })).await,
         }

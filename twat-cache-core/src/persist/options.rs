@@ -73,6 +73,8 @@ impl Options {
 
     /// The namespace of this name and version, in the namespace of the directory.
     pub fn versioned(&self, root: &Namespace) -> Namespace {
-        self.named(root).with("version", &self.version)
+        let versioned = self.named(root).with("version", &self.version);
+        // A deadline does not tell how much of it is stale.
+        self.expiry.stale.map_or(versioned, |stale| versioned.with("stale", &stale))
     }
 }

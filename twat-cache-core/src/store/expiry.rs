@@ -11,7 +11,7 @@ use super::clock::Clock;
 /// use twat_cache_core::{Expiry, ManualClock};
 ///
 /// let manual = ManualClock::new();
-/// let expiry = Expiry { ttl: Some(Duration::from_secs(60)), clock: manual.clock() };
+/// let expiry = Expiry { ttl: Some(Duration::from_secs(60)), clock: manual.clock(), ..Expiry::default() };
 /// let deadline = expiry.deadline(None);
 /// assert!(expiry.allows(deadline));
 /// manual.advance(Duration::from_secs(60));
@@ -19,44 +19,62 @@ use super::clock::Clock;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Expiry {
-    /// The longest time for which an entry stays valid; `None` if entries never expire.
+    /// How long an entry is fresh; `None` if entries never expire.
     pub ttl: Option<Duration>,
+    /// How long an entry stays valid after its TTL, see [`Store::stale`](crate::Store::stale).
+    pub stale: Option<Duration>,
     /// The clock that deadlines refer to.
     pub clock: Clock,
 }
 
+/// The bit of a deadline that says that the entry has a TTL of its own. The clocks of systems are not that exact.
+const OWN: u64 = 1;
+
 impl Expiry {
-    /// The deadline of an entry that is stored now with this TTL. The shorter of `ttl` and the own TTL counts.
+    /// The deadline of an entry that is stored now, with this TTL of its own or with the TTL of all entries.
     pub fn deadline(&self, ttl: Option<Duration>) -> u64 {
-        self.within(ttl).map_or(0, |ttl| self.after(ttl))
+        match ttl {
+            Some(ttl) => self.clock.since_1970().checked_add(nanoseconds(ttl)).unwrap_or(u64::MAX) | OWN,
+            None => self.lifetime().map_or(0, |ttl| Self::latest(self.clock.since_1970(), ttl)),
+        }
     }
 
-    /// The shorter of `ttl` and the own TTL; `None` if both are `None`.
-    pub fn within(&self, ttl: Option<Duration>) -> Option<Duration> {
-        self.ttl.into_iter().chain(ttl).min()
+    /// How long an entry without a TTL of its own stays valid; `None` if it never expires.
+    #[inline]
+    pub fn lifetime(&self) -> Option<Duration> {
+        let stale = self.stale.unwrap_or_default();
+        self.ttl.map(|ttl| if ttl.is_zero() { ttl } else { ttl.saturating_add(stale) })
+    }
+
+    /// How long an entry stays valid that has this TTL of its own or none.
+    pub fn of_entry(&self, ttl: Option<Duration>) -> Option<Duration> {
+        ttl.or_else(|| self.lifetime())
     }
 
     /// Returns whether an entry with this deadline is valid. Reads the clock only if there is a deadline or a TTL.
     ///
-    /// An entry is not valid after its deadline. It is not valid either if its deadline is later than that of an entry
-    /// that is stored now: then the TTL was longer when the entry was stored, or the clock was set back since.
+    /// An entry is not valid after its deadline. Without a TTL of its own, it is not valid either if its deadline is later
+    /// than that of an entry that is stored now: then the TTL was longer when the entry was stored, or the clock was set
+    /// back since.
     #[inline]
     pub fn allows(&self, deadline: u64) -> bool {
-        if deadline != 0 && deadline <= self.clock.since_1970() {
-            return false;
-        }
-        let latest = self.ttl.map_or(0, |ttl| self.after(ttl));
-        latest == 0 || (deadline != 0 && deadline <= latest)
+        let Some(ttl) = self.lifetime() else { return deadline == 0 || deadline > self.clock.since_1970() };
+        let now = self.clock.since_1970();
+        let latest = if deadline & OWN == OWN { u64::MAX } else { Self::latest(now, ttl) };
+        latest == 0 || (deadline > now && deadline <= latest)
     }
 
-    /// The deadline `time` from now; 0 if it exceeds the range of the clock.
-    fn after(&self, time: Duration) -> u64 {
-        let time = u64::try_from(time.as_nanos()).ok();
-        time.and_then(|time| self.clock.since_1970().checked_add(time)).unwrap_or(0)
+    /// The deadline of an entry without a TTL of its own that is stored now; 0 if it exceeds the range of the clock.
+    fn latest(now: u64, ttl: Duration) -> u64 {
+        now.checked_add(nanoseconds(ttl)).map_or(0, |deadline| deadline & !OWN)
     }
 
     /// The time until this deadline; zero if it has passed, and `None` if the entry never expires.
     pub fn left(&self, deadline: u64) -> Option<Duration> {
         (deadline != 0).then(|| Duration::from_nanos(deadline.saturating_sub(self.clock.since_1970())))
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -87,8 +87,15 @@ pub trait Store: Send + Sync {
     /// Removes every entry.
     fn clear(&self) -> Result<(), Error>;
 
-    /// Returns the longest time for which an entry stays valid. `None`, the default, means that entries never expire.
+    /// Returns the longest time for which an entry stays valid, unless it has a TTL of its own. `None`, the default, means
+    /// that entries never expire.
     fn ttl(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Returns for how much of the end of its life an entry is stale. A [`Memo`](crate::Memo) returns a stale result while
+    /// one caller computes a new one, and if the function fails. `None`, the default, means that entries are never stale.
+    fn stale(&self) -> Option<Duration> {
         None
     }
 
@@ -102,6 +109,13 @@ pub trait Store: Send + Sync {
     ///
     /// The default is 0, which is correct for a store that returns every error.
     fn suppressed_errors(&self) -> u64 {
+        0
+    }
+
+    /// Returns how many entries this store has evicted because of its limits. Expired and removed entries do not count.
+    ///
+    /// The default is 0, for stores that do not count them.
+    fn evictions(&self) -> u64 {
         0
     }
 }
@@ -134,7 +148,8 @@ pub struct Ticket {
 /// - After `insert(k, v)` returns `Ok`, `get(k)` returns `v` or `None`, until the next `insert`, `remove` or `clear`.
 ///   So a store may evict any entry, but it never returns an older value.
 /// - After `insert(k, v)` returns an error, the store may still have an older value.
-/// - A store whose entries expire also implements [`ttl`](Store::ttl) and [`get_with_ttl`](Self::get_with_ttl). A store
+/// - A store whose entries expire also implements [`ttl`](Store::ttl), [`stale`](Store::stale) if they can be stale, and
+///   [`get_with_ttl`](Self::get_with_ttl). A store
 ///   that supports a TTL for a single entry also implements [`insert_with_ttl`](Self::insert_with_ttl). A
 ///   [`Tiered`](crate::Tiered) copies entries between stores with these methods, so that a copy expires with its
 ///   original.
@@ -157,8 +172,8 @@ pub trait KeyedStore<K: ?Sized>: Store {
         Ok(self.get(key)?.map(|value| Found { value, ttl: None }))
     }
 
-    /// Like [`insert`](Self::insert), for an entry that expires after at most `ttl`. The store's own TTL applies as
-    /// well.
+    /// Like [`insert`](Self::insert), for an entry with a TTL of its own, in place of the store's. With zero, the store
+    /// keeps no value for `key`. With `None`, the store's TTL applies.
     ///
     /// The default cannot expire a single entry. So it calls `insert` if `ttl` is `None`, and otherwise removes the
     /// entry.
@@ -176,16 +191,22 @@ pub trait KeyedStore<K: ?Sized>: Store {
         Ticket::default()
     }
 
-    /// Like [`insert`](Self::insert), for the result of the computation that began with `ticket`. Returns whether the
-    /// result is current.
+    /// Like [`insert_with_ttl`](Self::insert_with_ttl), for the result of the computation that began with `ticket`.
+    /// Returns whether the result is current.
     ///
     /// A result is outdated if, since the computation began, any process removed the entry, cleared the store, or
     /// stored the result of a [refresh](Ticket::is_refresh) that began later. An outdated result is not stored. After
     /// this returns for a refresh, outdated or not, the store has no value that is older than the refresh.
     ///
-    /// The default is for stores of one process: it calls `insert` and returns `true`.
-    fn insert_begun(&self, key: &K, value: &Self::Value, _ticket: Ticket) -> Result<bool, Error> {
-        self.insert(key, value).map(|()| true)
+    /// The default is for stores of one process: it calls `insert_with_ttl` and returns `true`.
+    fn insert_begun(
+        &self,
+        key: &K,
+        value: &Self::Value,
+        ttl: Option<Duration>,
+        _ticket: Ticket,
+    ) -> Result<bool, Error> {
+        self.insert_with_ttl(key, value, ttl).map(|()| true)
     }
 
     /// Claims the computation for `key` among all processes. The wait for another process ends after `patience`.
@@ -209,6 +230,13 @@ pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
     /// Returns a view of the value for `key`; `None` is a miss.
     fn view(&self, key: &K) -> Result<Option<Self::View>, Error>;
 
+    /// Like [`view`](Self::view), with the time until the entry expires.
+    ///
+    /// The default calls `view`, for entries that never expire.
+    fn view_with_ttl(&self, key: &K) -> Result<Option<Found<Self::View>>, Error> {
+        Ok(self.view(key)?.map(|value| Found { value, ttl: None }))
+    }
+
     /// Returns a view of a value that is not stored.
     fn to_view(&self, value: &Self::Value) -> Result<Self::View, Error>;
 }
@@ -225,8 +253,10 @@ macro_rules! __forward_0_1 {
             fn len() -> ::std::result::Result<usize, $crate::Error>;
             fn clear() -> ::std::result::Result<(), $crate::Error>;
             fn ttl() -> ::std::option::Option<::std::time::Duration>;
+            fn stale() -> ::std::option::Option<::std::time::Duration>;
             fn describe() -> ::std::string::String;
             fn suppressed_errors() -> u64;
+            fn evictions() -> u64;
         }
     };
     (KeyedStore<$key:ty>, |$this:ident| $inner:expr) => {
@@ -239,14 +269,16 @@ macro_rules! __forward_0_1 {
             fn insert_with_ttl(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>)
                 -> ::std::result::Result<(), $crate::Error>;
             fn begin(key: &$key) -> $crate::Ticket;
-            fn insert_begun(key: &$key, value: &Self::Value, ticket: $crate::Ticket)
-                -> ::std::result::Result<bool, $crate::Error>;
+            fn insert_begun(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>,
+                ticket: $crate::Ticket) -> ::std::result::Result<bool, $crate::Error>;
             fn claim(key: &$key, patience: ::std::time::Duration) -> $crate::Claim;
         }
     };
     (ViewStore<$key:ty>, |$this:ident| $inner:expr) => {
         $crate::__forward_0_1! { @ [$crate::ViewStore::<$key>] |$this| $inner;
             fn view(key: &$key) -> ::std::result::Result<::std::option::Option<Self::View>, $crate::Error>;
+            fn view_with_ttl(key: &$key)
+                -> ::std::result::Result<::std::option::Option<$crate::Found<Self::View>>, $crate::Error>;
             fn to_view(value: &Self::Value) -> ::std::result::Result<Self::View, $crate::Error>;
         }
     };

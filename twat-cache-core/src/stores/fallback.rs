@@ -156,6 +156,11 @@ where
         self.primary.ttl()
     }
 
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.primary.stale()
+    }
+
     fn describe(&self) -> String {
         let (primary, secondary) = (self.primary.describe(), self.secondary.describe());
         if self.has_switched() {
@@ -171,6 +176,10 @@ where
         self.suppressed_errors.load(Ordering::Relaxed)
             + self.primary.suppressed_errors()
             + self.secondary.suppressed_errors()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.primary.evictions() + self.secondary.evictions()
     }
 }
 
@@ -212,8 +221,8 @@ where
         if self.has_switched() { Ticket::default() } else { self.primary.begin(key) }
     }
 
-    fn insert_begun(&self, key: &K, value: &P::Value, ticket: Ticket) -> Result<bool, Error> {
-        self.put(key, value, None, |primary| primary.insert_begun(key, value, ticket))
+    fn insert_begun(&self, key: &K, value: &P::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+        self.put(key, value, time, |primary| primary.insert_begun(key, value, time, ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
@@ -263,8 +272,8 @@ impl<P, S> Fallback<P, S> {
             }
         }
         self.has_secondary_entries.store(true, Ordering::Release);
-        // The entry must not outlive the one that it replaces, whatever the secondary's own TTL is.
-        self.secondary.insert_with_ttl(key, value, time.into_iter().chain(self.primary.ttl()).min()).map(|()| true)
+        // The entry expires as the one that it replaces, whatever the secondary's own TTL is.
+        self.secondary.insert_with_ttl(key, value, time.or(self.primary.ttl())).map(|()| true)
     }
 }
 
@@ -279,6 +288,10 @@ where
     #[inline]
     fn view(&self, key: &K) -> Result<Option<P::View>, Error> {
         self.read(key, |primary| primary.view(key), |secondary| secondary.view(key))
+    }
+
+    fn view_with_ttl(&self, key: &K) -> Result<Option<Found<P::View>>, Error> {
+        self.read(key, |primary| primary.view_with_ttl(key), |secondary| secondary.view_with_ttl(key))
     }
 
     fn to_view(&self, value: &P::Value) -> Result<P::View, Error> {

@@ -158,7 +158,12 @@ impl<V: Send + Sync> Store for LruStore<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.expiry.ttl
+        self.expiry.lifetime()
+    }
+
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.expiry.stale
     }
 
     fn describe(&self) -> String {
@@ -192,7 +197,7 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
 
     fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
         let digest = self.namespace.digest_of(key);
-        let ttl = self.expiry.within(time);
+        let ttl = self.expiry.of_entry(time);
         let weight = guard("weigh a result", || Ok((self.weigh)(value).max(1)))?;
         if weight > self.max_weight || ttl == Some(Duration::ZERO) {
             let replaced = self.lock()?.remove(digest);

@@ -2,10 +2,12 @@
 
 mod fallback;
 mod lru;
+mod ruled;
 mod stale;
 mod stripes;
 mod tiered;
 
 pub use fallback::Fallback;
 pub use lru::LruStore;
+pub use ruled::Ruled;
 pub use tiered::Tiered;

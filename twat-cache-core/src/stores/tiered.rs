@@ -67,12 +67,22 @@ where
         self.back.ttl()
     }
 
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.back.stale()
+    }
+
     fn describe(&self) -> String {
         format!("{} in front of {}", self.front.describe(), self.back.describe())
     }
 
     fn suppressed_errors(&self) -> u64 {
         self.front.suppressed_errors() + self.back.suppressed_errors()
+    }
+
+    /// Those of the back. The front only has copies.
+    fn evictions(&self) -> u64 {
+        self.back.evictions()
     }
 }
 
@@ -116,8 +126,8 @@ where
         self.back.begin(key)
     }
 
-    fn insert_begun(&self, key: &K, value: &F::Value, ticket: Ticket) -> Result<bool, Error> {
-        self.put(key, value, None, |back| back.insert_begun(key, value, ticket))
+    fn insert_begun(&self, key: &K, value: &F::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+        self.put(key, value, time, |back| back.insert_begun(key, value, time, ticket))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
@@ -128,6 +138,14 @@ where
 impl<F, B> Tiered<F, B> {
     fn stripe<K: Hash + ?Sized>(&self, key: &K) -> &Stripe {
         self.stripes.of(self.namespace.digest(key))
+    }
+
+    /// The TTL of the front's copy of an entry with this TTL. A copy does not outlive its entry.
+    fn in_front(&self, ttl: Option<Duration>) -> Option<Duration>
+    where
+        F: Store,
+    {
+        ttl.into_iter().chain(self.front.ttl()).min()
     }
 
     /// Reads from the back after a miss in the front, and fills the front.
@@ -144,7 +162,7 @@ impl<F, B> Tiered<F, B> {
         };
         if let Some(lookup) = lookup {
             // If the front does not take it, the next lookup goes to the back again.
-            lookup.fill_front(|| drop(self.front.insert_with_ttl(key, &found.value, found.ttl)));
+            lookup.fill_front(|| drop(self.front.insert_with_ttl(key, &found.value, self.in_front(found.ttl))));
         }
         Ok(Some(found))
     }
@@ -164,8 +182,7 @@ impl<F, B> Tiered<F, B> {
     {
         let change = self.stripe(key).change();
         let stored = insert(&self.back);
-        // The copy must not outlive the entry, whatever the front's own TTL is.
-        let time = time.into_iter().chain(self.back.ttl()).min();
+        let time = self.in_front(time.or(self.back.ttl()));
         change.change_front(|is_alone| {
             let is_there =
                 is_alone && matches!(stored, Ok(true)) && self.front.insert_with_ttl(key, value, time).is_ok();

@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use twat_cache_core::persist::{CacheValue, Options};
-use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, KeyedStore, Store, Ticket, WarnOnce};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Expiry, Found, KeyedStore, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -20,7 +20,7 @@ pub(super) struct Persistent<V: CacheValue> {
     /// In the order in which they are tried.
     candidates: Vec<Backend>,
     chosen: OnceLock<Backend>,
-    ttl: Option<Duration>,
+    expiry: Expiry,
     warned: WarnOnce,
     #[cfg(feature = "disk")]
     disk: DiskStore<V>,
@@ -37,7 +37,7 @@ impl<V: CacheValue + Send + Sync> Persistent<V> {
             asked,
             candidates: asked.order().iter().copied().filter(is_candidate).collect(),
             chosen: OnceLock::new(),
-            ttl: options.expiry.ttl,
+            expiry: options.expiry.clone(),
             warned: WarnOnce::new(),
             #[cfg(feature = "disk")]
             disk: DiskBuilder::from(options.clone()).build(),
@@ -180,7 +180,12 @@ impl<V: CacheValue + Send + Sync> Store for Persistent<V> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        self.ttl
+        self.expiry.lifetime()
+    }
+
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.expiry.stale
     }
 
     fn describe(&self) -> String {
@@ -214,9 +219,10 @@ impl<K: Args + ?Sized, V: CacheValue + Send + Sync> KeyedStore<K> for Persistent
         self.with(|store| Ok(store.begin(key))).unwrap_or_default()
     }
 
-    fn insert_begun(&self, key: &K, value: &V, ticket: Ticket) -> Result<bool, Error> {
+    fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         // Without a backend to choose from, memory has the only results, and they are current.
-        let is_outdated = self.with(|store| store.insert_begun(key, value, ticket).map(|is_current| !is_current))?;
+        let is_outdated =
+            self.with(|store| store.insert_begun(key, value, time, ticket).map(|is_current| !is_current))?;
         Ok(!is_outdated)
     }
 

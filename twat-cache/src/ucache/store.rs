@@ -51,8 +51,8 @@ where
         // It can be kept in memory only.
         Err(_) => 1,
     };
-    let memory = mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh);
-    if let Some(ttl) = options.expiry.ttl { memory.ttl(ttl).open() } else { memory.open() }
+    // Each entry has the rest of the TTL that it has in the backend.
+    mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh).open()
 }
 
 /// About how many bytes the backends count for an entry besides its value.
@@ -115,12 +115,21 @@ where
         self.tiers.ttl()
     }
 
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.tiers.stale()
+    }
+
     fn describe(&self) -> String {
         if self.chosen().is_some() { self.tiers.describe() } else { format!("{} alone", self.memory().describe()) }
     }
 
     fn suppressed_errors(&self) -> u64 {
         self.tiers.suppressed_errors()
+    }
+
+    fn evictions(&self) -> u64 {
+        if self.chosen().is_some() { self.tiers.evictions() } else { self.memory().evictions() }
     }
 }
 

@@ -96,7 +96,7 @@ impl<K: Hash + ?Sized, V: Clone + Send> KeyedStore<K> for Shelf<V> {
     }
 
     fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        if self.max_entries == 0 || self.expiry.within(time) == Some(Duration::ZERO) {
+        if self.max_entries == 0 || self.expiry.of_entry(time) == Some(Duration::ZERO) {
             return KeyedStore::remove(self, key).map(drop);
         }
         let (digest, deadline) = (self.namespace.digest(key), self.expiry.deadline(time));

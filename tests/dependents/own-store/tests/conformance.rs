@@ -8,7 +8,7 @@ use twat_cache_core::testing::Setup;
 use twat_cache_core::{Expiry, LruStore, conformance, conformance_of_keys};
 
 fn shelf(setup: &Setup) -> Shelf<String> {
-    Shelf::new(setup.max_entries, Expiry { ttl: setup.ttl, clock: setup.clock.clone() })
+    Shelf::new(setup.max_entries, Expiry { ttl: setup.ttl, clock: setup.clock.clone(), ..Expiry::default() })
 }
 
 fn lru(setup: &Setup) -> LruStore<String> {

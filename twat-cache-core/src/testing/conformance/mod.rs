@@ -98,7 +98,7 @@ macro_rules! conformance {
             storing_again_restarts_the_ttl
             with_a_ttl_of_zero_every_call_computes
             an_endless_ttl_never_expires
-            an_entry_never_outlives_the_ttl_it_is_given
+            an_entry_expires_after_the_ttl_that_it_is_given
         }
     };
     (@tests $open:expr => $($name:ident)+) => {
