@@ -58,6 +58,19 @@ mod counts {
     }
 
     #[test]
+    fn counts_begin_at_0_after_a_reset() {
+        let memo = Memo::new(Fallback::new(Faulty::new(LruStore::new(2)), LruStore::new(2)), |n: &u64| n * n);
+        memo.store().primary().fail_writes(ErrorKind::Full);
+        memo.call(&1);
+        memo.call(&1);
+        memo.reset_stats();
+        assert_eq!(memo.stats(), twat_cache_core::Stats::default());
+        memo.call(&1);
+        let stats = memo.stats();
+        assert_eq!((stats.hits, stats.misses, stats.computations, stats.store_errors), (1, 0, 0, 0));
+    }
+
+    #[test]
     fn errors_of_the_function_are_computations_that_leave_no_hit() {
         let memo = Memo::new(LruStore::new(100), |n: &u64| if *n > 1 { Ok(*n) } else { Err("too small") });
         (0..3).for_each(|_| assert!(memo.try_call(&1).is_err()));
