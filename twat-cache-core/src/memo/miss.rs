@@ -3,45 +3,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 
+use super::lookup::{Form, Owned};
 use crate::flight::{Computation, Turn, Waited};
 use crate::store::{forked, guard};
 use crate::sync::{Driver, poll_once};
-use crate::{Args, Claim, Error, Found, KeyHash, KeyedStore, Memo, Sharing, Ticket};
-
-/// What a call returns: the value itself, or a view of it.
-pub(super) trait Form<S: KeyedStore<K>, K: ?Sized> {
-    type Output;
-
-    /// Looks into the store.
-    fn find(store: &S, key: &K) -> Result<Option<Self::Output>, Error>;
-
-    /// Looks into the store, also for the time until the entry expires.
-    fn find_with_ttl(store: &S, key: &K) -> Result<Option<Found<Self::Output>>, Error>;
-
-    /// Converts a computed value. With its key, it may be in the store.
-    fn convert(store: &S, key: Option<&K>, value: S::Value) -> Self::Output;
-}
-
-/// Returns the value itself.
-pub(super) struct Owned;
-
-impl<K: ?Sized, S: KeyedStore<K>> Form<S, K> for Owned {
-    type Output = S::Value;
-
-    #[inline]
-    fn find(store: &S, key: &K) -> Result<Option<S::Value>, Error> {
-        store.get(key)
-    }
-
-    fn find_with_ttl(store: &S, key: &K) -> Result<Option<Found<S::Value>>, Error> {
-        store.get_with_ttl(key)
-    }
-
-    #[inline]
-    fn convert(_: &S, _: Option<&K>, value: S::Value) -> S::Value {
-        value
-    }
-}
+use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The result of the steps before the function.
 enum Before<'a, T> {
@@ -64,37 +30,6 @@ struct Started<'a> {
 // The steps before and after the function are not inlined. So their stack frames do not exist while the function runs.
 // This matters because functions recur.
 impl<S, F, P> Memo<S, F, P> {
-    /// Looks into the store for a result that is not stale.
-    #[inline]
-    pub(super) fn look<M, K>(&self, key: &K) -> Result<Option<M::Output>, Error>
-    where
-        K: ?Sized,
-        S: KeyedStore<K>,
-        M: Form<S, K>,
-    {
-        if self.is_off {
-            return Ok(None);
-        }
-        match self.store.stale() {
-            None => M::find(&self.store, key),
-            Some(stale) => {
-                let found = M::find_with_ttl(&self.store, key)?;
-                Ok(found.filter(|found| found.ttl.is_none_or(|left| left > stale)).map(|found| found.value))
-            }
-        }
-    }
-
-    /// Looks into the store for a result that may be stale, if the store has such results. An error counts as none.
-    fn find_stale<M, K>(&self, _form: &M, key: &K) -> Option<M::Output>
-    where
-        K: ?Sized,
-        S: KeyedStore<K>,
-        M: Form<S, K>,
-    {
-        self.store.stale()?;
-        guard("look up a result", || M::find(&self.store, key)).ok().flatten()
-    }
-
     #[inline]
     pub(super) fn hit<T>(&self, found: T) -> T {
         self.counters.hit();
@@ -364,19 +299,6 @@ impl<S, F, P> Memo<S, F, P> {
         (computation, Ticket { is_refresh, ..ticket })
     }
 
-    /// Looks into the store again. An error is logged, and counts as a miss.
-    fn find<M, K, V>(&self, _form: &M, key: &K) -> Option<M::Output>
-    where
-        K: ?Sized,
-        S: KeyedStore<K, Value = V>,
-        M: Form<S, K>,
-    {
-        guard("look up a result", || self.look::<M, K>(key)).unwrap_or_else(|error| {
-            self.warn_if(Some(error));
-            None
-        })
-    }
-
     /// Asks the store for a lease. Only a leader asks; the other callers have already waited.
     fn claim<K, V>(&self, turn: &Turn<'_>, key: &K) -> Claim
     where
@@ -420,7 +342,7 @@ impl<S, F, P> Memo<S, F, P> {
         self.warned.warn(error, instead);
     }
 
-    fn warn_if(&self, error: Option<Error>) {
+    pub(super) fn warn_if(&self, error: Option<Error>) {
         if let Some(error) = error {
             self.warn(&error, "computing instead");
         }

@@ -1,6 +1,7 @@
 //! Calls that return a view of a result in the store, without a copy.
 
-use super::miss::{Form, into_ok};
+use super::lookup::Form;
+use super::miss::into_ok;
 use crate::{Args, Error, Found, Memo, SharesErrors, Sharing, ViewStore};
 
 /// Returns a view.

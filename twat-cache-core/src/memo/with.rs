@@ -1,6 +1,7 @@
 //! Calls that take the function as a parameter. The calls in the parent module use them.
 
-use super::miss::{Owned, into_ok};
+use super::lookup::Owned;
+use super::miss::into_ok;
 use crate::{Args, KeyedStore, Memo, SharesErrors, Sharing};
 
 /// Calls with their own function, for a function that needs more than the key, or that consumes a value.
