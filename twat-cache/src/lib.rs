@@ -13,16 +13,26 @@
 //! | `max_entries(n)` | 1024 | `mcache`, `ucache` | at most n results in memory |
 //! | `max_bytes(n)` | 1 GiB, `fcache` 10 GiB | all but `mcache` | at most n bytes on disk under this name; a larger value is not kept |
 //! | `ttl(d)` | results never expire | all | how long a result stays valid |
+//! | `stale(d)` | none | all | for how long after that the old result serves, while one caller computes and if the function fails |
+//! | `keep_if(f)` | all are kept | all; builders have it on the [`Memo`] | which results are stored |
+//! | `ttl_by(f)` | `ttl` | all; builders have it on the [`Memo`] | each result's own TTL, in place of `ttl` |
+//! | `on_evict(f)` | none | `mcache` | is called with what the limit drives out |
+//! | `serde` | rkyv; attributes choose by the type | all but `mcache` | values are stored by serde |
+//! | `compress` | no | `bcache` with `serde` | values are compressed |
+//! | `depends(a, b)` | none | attributes, all but `#[mcache]` | functions and types whose edits make another version |
 //! | `version(v)` | none | all but `mcache` | results of other versions are not found; v is anything that hashes |
 //! | `dir(path)` | `$TWAT_CACHE_DIR`, else the platform's | all but `mcache` | the cache directory |
 //! | `trust(t)` | [`Trust::Owner`] | all but `mcache` | whose cache directories are used |
 //! | `patience(d)` | see [`Memo::patience`] | all | how long a caller waits for another's computation |
 //!
-//! Every value is legal, and 0 of anything means to compute every time. A wrapper has no option that it would have to ignore.
+//! Every value is legal, and 0 of anything means to compute every time. A wrapper has no option that it would have to ignore. With the
+//! environment variable `TWAT_CACHE=off`, every call computes.
 //!
 //! # Guide
 //!
 //! - [`guide::attributes`]: arguments, methods, keys, names and versions
+//! - [`guide::values`]: what can be stored on disk, and what comes back
+//! - [`guide::options`]: how long results are kept, which ones, and how to do without a cache
 //! - [`guide::errors`]: functions that fail, and what happens when the cache fails
 //! - [`guide::processes`]: caches on disk, several processes, `fork`
 //! - [`guide::tasks`]: async functions, and how long callers wait
@@ -69,7 +79,7 @@ pub mod store {
     pub use twat_cache_core::persist;
     pub use twat_cache_core::{
         Args, AsyncFunction, Claim, Error, ErrorKind, Expiry, Fallback, Found, Function, KeyHash, KeyHasher,
-        KeyedStore, LruStore, Mode, Namespace, SharesErrors, Sharing, Store, Takes, Ticket, Tiered, ViewStore,
+        KeyedStore, LruStore, Mode, Namespace, Ruled, SharesErrors, Sharing, Store, Takes, Ticket, Tiered, ViewStore,
         WarnOnce,
     };
 }

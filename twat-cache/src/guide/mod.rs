@@ -8,6 +8,10 @@ pub mod attributes {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[cfg(all(feature = "macros", feature = "mem"))]
+#[doc = include_str!("options.md")]
+pub mod options {}
+
 #[cfg(all(feature = "disk", feature = "file"))]
 #[doc = include_str!("processes.md")]
 pub mod processes {}
@@ -18,3 +22,7 @@ pub mod tasks {}
 
 #[doc = include_str!("stores.md")]
 pub mod stores {}
+
+#[cfg(all(feature = "macros", feature = "disk"))]
+#[doc = include_str!("values.md")]
+pub mod values {}
