@@ -4,30 +4,6 @@
     not(all(feature = "mem", feature = "disk", feature = "file", feature = "ucache", feature = "macros")),
     doc = "Function results that are remembered. With all features, this is the README."
 )]
-//! # Options
-//!
-//! Builders have them as methods, and attributes by the same names.
-//!
-//! | option | default | on | meaning |
-//! |---|---|---|---|
-//! | `max_entries(n)` | 1024 | `mcache`, `ucache` | at most n results in memory |
-//! | `max_bytes(n)` | 1 GiB, `fcache` 10 GiB | all but `mcache` | at most n bytes on disk under this name; a larger value is not kept |
-//! | `ttl(d)` | results never expire | all | how long a result stays valid |
-//! | `stale(d)` | none | all | for how long after that the old result serves, while one caller computes and if the function fails |
-//! | `keep_if(f)` | all are kept | all; builders have it on the [`Memo`] | which results are stored |
-//! | `ttl_by(f)` | `ttl` | all; builders have it on the [`Memo`] | each result's own TTL, in place of `ttl` |
-//! | `on_evict(f)` | none | `mcache` | is called with what the limit drives out |
-//! | `serde` | rkyv; attributes choose by the type | all but `mcache` | values are stored by serde |
-//! | `compress` | no | `bcache` with `serde` | values are compressed |
-//! | `depends(a, b)` | none | attributes, all but `#[mcache]` | functions and types whose edits make another version |
-//! | `version(v)` | none | all but `mcache` | results of other versions are not found; v is anything that hashes |
-//! | `dir(path)` | `$TWAT_CACHE_DIR`, else the platform's | all but `mcache` | the cache directory |
-//! | `trust(t)` | [`Trust::Owner`] | all but `mcache` | whose cache directories are used |
-//! | `patience(d)` | see [`Memo::patience`] | all | how long a caller waits for another's computation |
-//!
-//! Every value is legal, and 0 of anything means to compute every time. A wrapper has no option that it would have to ignore. With the
-//! environment variable `TWAT_CACHE=off`, every call computes.
-//!
 //! # Guide
 //!
 //! - [`guide::attributes`]: arguments, methods, keys, names and versions

@@ -30,6 +30,41 @@ pub trait Codec<V>: Copy + Send + Sync + 'static {
     fn within(namespace: &Namespace) -> Namespace;
 }
 
+/// Returns the length of a value's encoded form in bytes, or `None` if it exceeds `limit`. This takes the time of
+/// [`Codec::encode`], because it encodes the value and counts the bytes.
+///
+/// ```
+/// use twat_cache_core::persist::{Rkyv, encoded_len};
+///
+/// assert_eq!(encoded_len::<_, Rkyv>(&vec![1_u64; 100], 1000)?, Some(808));
+/// assert_eq!(encoded_len::<_, Rkyv>(&vec![1_u64; 1000], 1000)?, None);
+/// # Ok::<(), twat_cache_core::Error>(())
+/// ```
+pub fn encoded_len<V, C: Codec<V>>(value: &V, limit: u64) -> Result<Option<u64>, Error> {
+    let mut counter = ByteCounter { bytes: 0, limit };
+    match guard("encode a value", || C::encode(value, &mut counter)) {
+        _ if counter.bytes > limit => Ok(None),
+        encoded => encoded.map(|()| Some(counter.bytes)),
+    }
+}
+
+/// Counts bytes, and fails above the limit, so that encoding stops early.
+struct ByteCounter {
+    bytes: u64,
+    limit: u64,
+}
+
+impl io::Write for ByteCounter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        if self.bytes > self.limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A codec without its type. So a builder can choose the codec, and the store needs no type parameter for it.
 pub struct ErasedCodec<V> {
     id: u8,

@@ -10,7 +10,7 @@ mod shape;
 pub mod trust;
 mod value;
 
-pub use codec::{Codec, ErasedCodec, Rkyv};
+pub use codec::{Codec, ErasedCodec, Rkyv, encoded_len};
 #[cfg(feature = "serde")]
 pub use codec::{MessagePack, SerdeValue};
 pub use directory::{default_directory, prepare_below, prepare_root};
@@ -19,4 +19,4 @@ pub use options::Options;
 pub use rkyv;
 pub use shape::Shape;
 pub use trust::Trust;
-pub use value::{CacheValue, Whole, archive, archived_len, within_rkyv};
+pub use value::{CacheValue, Whole, archive, within_rkyv};

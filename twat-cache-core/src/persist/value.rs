@@ -142,41 +142,6 @@ impl io::Write for Limited<'_> {
     }
 }
 
-/// Returns the length of a value's archived form in bytes, or `None` if it exceeds `limit`. This takes the time of
-/// [`archive`], because it archives the value and counts the bytes.
-///
-/// ```
-/// use twat_cache_core::persist::archived_len;
-///
-/// assert_eq!(archived_len(&vec![1_u64; 100], 1000)?, Some(808));
-/// assert_eq!(archived_len(&vec![1_u64; 1000], 1000)?, None);
-/// # Ok::<(), twat_cache_core::Error>(())
-/// ```
-pub fn archived_len<V: CacheValue>(value: &V, limit: u64) -> Result<Option<u64>, Error> {
-    let mut counter = ByteCounter { bytes: 0, limit };
-    match archive(value, &mut counter) {
-        _ if counter.bytes > limit => Ok(None),
-        archived => archived.map(|()| Some(counter.bytes)),
-    }
-}
-
-/// Counts bytes, and fails above the limit, so that archiving stops early.
-struct ByteCounter {
-    bytes: u64,
-    limit: u64,
-}
-
-impl io::Write for ByteCounter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        if self.bytes > self.limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Returns the namespace within `namespace` for values of this type in rkyv's form.
 pub fn within_rkyv<V: CacheValue>(namespace: &Namespace) -> Namespace {
     // Features of rkyv change the format for a whole build. These types depend on them.

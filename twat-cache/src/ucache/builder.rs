@@ -1,9 +1,10 @@
 use std::hash::Hash;
+use std::marker::PhantomData;
 
-use twat_cache_core::persist::{CacheValue, Options};
+use twat_cache_core::persist::{Options, Rkyv};
 use twat_cache_core::{Args, Error};
 
-use super::{Backend, UnifiedStore};
+use super::{Backend, BackendCodec, UnifiedStore};
 
 /// A cache of function results in memory, and behind it in the best persistent backend that can be opened.
 ///
@@ -29,19 +30,25 @@ use super::{Backend, UnifiedStore};
 /// this one has forgotten, until it is evicted or expires there. Results that are forgotten in files, because another process has
 /// the database, are not forgotten in the database.
 pub fn ucache(name: impl Into<String>) -> UnifiedBuilder {
-    UnifiedBuilder { options: Options::new(name, 1 << 30), max_entries: 1024, backend: Backend::Auto }
+    UnifiedBuilder {
+        options: Options::new(name, 1 << 30),
+        max_entries: 1024,
+        backend: Backend::Auto,
+        codec: PhantomData,
+    }
 }
 
 /// The options of [`ucache`]. All values are legal.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `wrap` or `open`"]
-pub struct UnifiedBuilder {
+pub struct UnifiedBuilder<C = Rkyv> {
     options: Options,
     max_entries: usize,
     backend: Backend,
+    codec: PhantomData<C>,
 }
 
-impl UnifiedBuilder {
+impl<C> UnifiedBuilder<C> {
     /// Keeps at most this many entries in memory, as `mcache` does; 1024 by default, and 0 means to compute every time.
     pub fn max_entries(mut self, max_entries: usize) -> Self {
         self.max_entries = max_entries;
@@ -61,25 +68,39 @@ impl UnifiedBuilder {
         /// keys and headers included; 1 GiB by default, and 0 means to compute every time.
         ///
         /// Above the limit, the backend's rules say what is evicted. A single value may be as large as the limit; a larger one
-        /// is returned and not kept, and nothing is evicted for it. In memory, the size of a value is that of its archived
-        /// form.
+        /// is returned and not kept, and nothing is evicted for it. In memory, the size of a value is that of its stored form.
+    }
+
+    /// Keeps values as MessagePack instead of rkyv, for types that have serde's derives. See
+    /// [`SerdeValue`](crate::store::persist::SerdeValue) for what comes back.
+    #[cfg(feature = "serde")]
+    pub fn serde(self) -> UnifiedBuilder<twat_cache_core::persist::MessagePack> {
+        self.with_codec()
+    }
+
+    /// Keeps values in the form of this codec.
+    #[doc(hidden)]
+    pub fn with_codec<D>(self) -> UnifiedBuilder<D> {
+        let Self { options, max_entries, backend, codec: _ } = self;
+        UnifiedBuilder { options, max_entries, backend, codec: PhantomData }
     }
 
     twat_cache_core::__wraps_0_1! {
         ///
         /// The backend is chosen and opened at the first call.
-        UnifiedStore<A::Owned, V>, by build, patience options.patience,
-        where A: Args + ?Sized, V: CacheValue + Clone + Send + Sync
+        UnifiedStore<A::Owned, V, C>, by build, patience options.patience,
+        where A: Args + ?Sized, C: BackendCodec<V>, V: Clone + Send + Sync
     }
 
     /// The store itself, for entries with keys `K` and values `V`, opened now.
     ///
     /// An error if the backend cannot be opened, or, with [`Backend::Auto`], if none can. Later it behaves as the store of a
     /// `wrap`.
-    pub fn open<K, V>(self) -> Result<UnifiedStore<K, V>, Error>
+    pub fn open<K, V>(self) -> Result<UnifiedStore<K, V, C>, Error>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
-        V: CacheValue + Clone + Send + Sync,
+        V: Clone + Send + Sync,
+        C: BackendCodec<V>,
     {
         let store = self.build();
         store.open_strictly()?;
@@ -87,10 +108,11 @@ impl UnifiedBuilder {
     }
 
     /// The store that a `wrap` uses. Its backend is chosen and opened when it is first needed.
-    pub fn build<K, V>(self) -> UnifiedStore<K, V>
+    pub fn build<K, V>(self) -> UnifiedStore<K, V, C>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
-        V: CacheValue + Clone + Send + Sync,
+        V: Clone + Send + Sync,
+        C: BackendCodec<V>,
     {
         UnifiedStore::new(&self.options, self.max_entries, self.backend)
     }

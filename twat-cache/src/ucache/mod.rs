@@ -8,3 +8,7 @@ mod store;
 pub use backend::Backend;
 pub use builder::{UnifiedBuilder, ucache};
 pub use store::UnifiedStore;
+#[cfg(not(feature = "file"))]
+use twat_cache_core::persist::Codec as BackendCodec;
+#[cfg(feature = "file")]
+use twat_cache_file::FileCodec as BackendCodec;

@@ -1,21 +1,22 @@
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use twat_cache_core::persist::{CacheValue, Options};
+use twat_cache_core::persist::Options;
 use twat_cache_core::{Args, Claim, Error, ErrorKind, Expiry, Found, KeyedStore, Store, Ticket, WarnOnce};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
 use twat_cache_file::{FileBuilder, FileStore};
 
-use super::Backend;
+use super::{Backend, BackendCodec};
 
 /// The best backend that can be opened. It is chosen once, when it is first needed.
 ///
 /// An error that may pass, such as a full disk, chooses nothing: memory serves, and the next use tries again. Without a backend
 /// to choose from it keeps nothing, and as long as none can be opened, all methods return errors.
-pub(super) struct Persistent<V: CacheValue> {
+pub(super) struct Persistent<V, C: BackendCodec<V>> {
     asked: Backend,
     /// In the order in which they are tried.
     candidates: Vec<Backend>,
@@ -25,12 +26,12 @@ pub(super) struct Persistent<V: CacheValue> {
     #[cfg(feature = "disk")]
     disk: DiskStore<V>,
     #[cfg(feature = "file")]
-    file: FileStore<V>,
-    // It has values of this type whatever is compiled in.
-    values: std::marker::PhantomData<fn() -> V>,
+    file: FileStore<V, C>,
+    // It has values of this type, whatever is compiled in.
+    values: PhantomData<fn() -> (V, C)>,
 }
 
-impl<V: CacheValue + Send + Sync> Persistent<V> {
+impl<V: Send + Sync, C: BackendCodec<V>> Persistent<V, C> {
     pub(super) fn new(options: &Options, asked: Backend, keeps: bool) -> Self {
         let is_candidate = |backend: &Backend| keeps && (is_compiled_in(*backend) || *backend == asked);
         Self {
@@ -40,10 +41,10 @@ impl<V: CacheValue + Send + Sync> Persistent<V> {
             expiry: options.expiry.clone(),
             warned: WarnOnce::new(),
             #[cfg(feature = "disk")]
-            disk: DiskBuilder::from(options.clone()).build(),
+            disk: DiskBuilder::from(options.clone()).with_codec::<C>().build(),
             #[cfg(feature = "file")]
-            file: FileBuilder::from(options.clone()).build(),
-            values: std::marker::PhantomData,
+            file: FileBuilder::from(options.clone()).with_codec::<C>().build(),
+            values: PhantomData,
         }
     }
 
@@ -53,7 +54,7 @@ impl<V: CacheValue + Send + Sync> Persistent<V> {
     }
 
     #[cfg(feature = "file")]
-    pub(super) fn file(&self) -> &FileStore<V> {
+    pub(super) fn file(&self) -> &FileStore<V, C> {
         &self.file
     }
 
@@ -168,7 +169,7 @@ fn all_of(mut reasons: Vec<Error>) -> Option<Error> {
     Some(error.because(texts.join("; ")))
 }
 
-impl<V: CacheValue + Send + Sync> Store for Persistent<V> {
+impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
@@ -194,7 +195,7 @@ impl<V: CacheValue + Send + Sync> Store for Persistent<V> {
     }
 }
 
-impl<K: Args + ?Sized, V: CacheValue + Send + Sync> KeyedStore<K> for Persistent<V> {
+impl<K: Args + ?Sized, V: Send + Sync, C: BackendCodec<V>> KeyedStore<K> for Persistent<V, C> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
         self.with(|store| store.get(key))
     }
@@ -232,7 +233,7 @@ impl<K: Args + ?Sized, V: CacheValue + Send + Sync> KeyedStore<K> for Persistent
     }
 }
 
-impl<V: CacheValue> fmt::Debug for Persistent<V> {
+impl<V, C: BackendCodec<V>> fmt::Debug for Persistent<V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut persistent = f.debug_struct("Persistent");
         persistent.field("asked", &self.asked).field("chosen", &self.chosen.get());

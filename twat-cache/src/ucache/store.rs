@@ -2,7 +2,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
 
-use twat_cache_core::persist::{CacheValue, Options, archived_len};
+use twat_cache_core::persist::{Options, Rkyv, encoded_len};
 use twat_cache_core::{Args, Error, Fallback, KeyedStore, LruStore, Store, Tiered};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
@@ -10,26 +10,27 @@ use twat_cache_disk::DiskStore;
 use twat_cache_file::FileStore;
 use twat_cache_mem::{MemStore, mcache};
 
-use super::Backend;
 use super::persistent::Persistent;
+use super::{Backend, BackendCodec};
 
 /// Results in memory, and behind it in the best persistent backend.
 ///
 /// [`ucache`](fn@crate::ucache)`(name).open()` and the `wrap`s make it. It is a [`Tiered`] of a [`MemStore`] and the backend;
 /// [`backend`](Self::backend) says which.
-pub struct UnifiedStore<K, V: CacheValue> {
+pub struct UnifiedStore<K, V, C: BackendCodec<V> = Rkyv> {
     // The secondary keeps nothing: the memory in front has what the backend does not take.
-    tiers: Tiered<MemStore<K, V>, Fallback<Persistent<V>, LruStore<V>>>,
+    tiers: Tiered<MemStore<K, V>, Fallback<Persistent<V, C>, LruStore<V>>>,
 }
 
-impl<K, V> UnifiedStore<K, V>
+impl<K, V, C> UnifiedStore<K, V, C>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: CacheValue + Clone + Send + Sync,
+    V: Clone + Send + Sync,
+    C: BackendCodec<V>,
 {
     pub(super) fn new(options: &Options, max_entries: usize, backend: Backend) -> Self {
         let keeps = options.keeps() && max_entries > 0;
-        let front = front(options, if keeps { max_entries } else { 0 });
+        let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 });
         let back = Persistent::new(options, backend, keeps);
         Self { tiers: Tiered::new(front, Fallback::new(back, LruStore::new(0))) }
     }
@@ -37,15 +38,16 @@ where
 
 /// Memory for this many entries that keeps to the limit in bytes as well: an entry that is larger than the average allows
 /// counts as several.
-fn front<K, V>(options: &Options, max_entries: usize) -> MemStore<K, V>
+fn front<K, V, C>(options: &Options, max_entries: usize) -> MemStore<K, V>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: CacheValue + Clone + Send + Sync,
+    V: Clone + Send + Sync,
+    C: BackendCodec<V>,
 {
     let max_bytes = options.max_bytes;
     let capacity = (max_entries as u64).min(max_bytes);
     let average = max_bytes.checked_div(capacity).unwrap_or(1);
-    let weigh = move |_: &K, value: &V| match archived_len(value, max_bytes.saturating_sub(OVERHEAD)) {
+    let weigh = move |_: &K, value: &V| match encoded_len::<V, C>(value, max_bytes.saturating_sub(OVERHEAD)) {
         Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average).min(capacity),
         Ok(None) => u64::MAX,
         // It can be kept in memory only.
@@ -58,7 +60,7 @@ where
 /// About how many bytes the backends count for an entry besides its value.
 const OVERHEAD: u64 = 64;
 
-impl<K, V: CacheValue + Send + Sync> UnifiedStore<K, V> {
+impl<K, V: Send + Sync, C: BackendCodec<V>> UnifiedStore<K, V, C> {
     pub(super) fn open_strictly(&self) -> Result<(), Error> {
         self.persistent().open_strictly()
     }
@@ -82,11 +84,11 @@ impl<K, V: CacheValue + Send + Sync> UnifiedStore<K, V> {
 
     /// The files, if they are the backend.
     #[cfg(feature = "file")]
-    pub fn file(&self) -> Option<&FileStore<V>> {
+    pub fn file(&self) -> Option<&FileStore<V, C>> {
         (self.backend() == Backend::File).then(|| self.persistent().file())
     }
 
-    fn persistent(&self) -> &Persistent<V> {
+    fn persistent(&self) -> &Persistent<V, C> {
         self.tiers.back().primary()
     }
 
@@ -95,10 +97,11 @@ impl<K, V: CacheValue + Send + Sync> UnifiedStore<K, V> {
     }
 }
 
-impl<K, V> Store for UnifiedStore<K, V>
+impl<K, V, C> Store for UnifiedStore<K, V, C>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: CacheValue + Clone + Send + Sync,
+    V: Clone + Send + Sync,
+    C: BackendCodec<V>,
 {
     type Value = V;
 
@@ -133,16 +136,17 @@ where
     }
 }
 
-impl<A, K, V> KeyedStore<A> for UnifiedStore<K, V>
+impl<A, K, V, C> KeyedStore<A> for UnifiedStore<K, V, C>
 where
     A: Args<Owned = K> + ?Sized,
     K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: CacheValue + Clone + Send + Sync,
+    V: Clone + Send + Sync,
+    C: BackendCodec<V>,
 {
     twat_cache_core::__forward_0_1!(KeyedStore<A>, |this| this.tiers);
 }
 
-impl<K, V: CacheValue> fmt::Debug for UnifiedStore<K, V> {
+impl<K, V, C: BackendCodec<V>> fmt::Debug for UnifiedStore<K, V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnifiedStore")
             .field("memory", self.tiers.front())
