@@ -48,7 +48,7 @@ impl Directory {
     /// repaired.
     ///
     /// If the secret is lost, the `known` one is used. `within` makes this cache's namespace from the directory's. `evicted`
-    /// counts the entries that this process evicts.
+    /// counts the entries that this store evicts.
     pub(crate) fn open(
         path: &Path,
         known: Option<[u8; 16]>,

@@ -22,7 +22,7 @@ pub(crate) struct Evictor {
     /// The entries that are next to be checked for their deadline, and the part of the directory that is listed after them.
     unchecked: Mutex<Vec<PathBuf>>,
     part: AtomicU8,
-    /// How many entries this process has evicted.
+    /// How many entries this store has evicted.
     evicted: Arc<AtomicU64>,
 }
 

@@ -41,7 +41,7 @@ pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     /// and whether other processes use them.
     in_use: LastCheck,
     table: Table<C::Entry>,
-    /// How many entries this process has evicted.
+    /// How many entries this store has evicted.
     evicted: Arc<AtomicU64>,
     warned: WarnOnce,
     process: Process,
