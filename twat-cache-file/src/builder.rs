@@ -1,6 +1,11 @@
-use twat_cache_core::persist::{CacheValue, Options};
+use std::marker::PhantomData;
+
+#[cfg(feature = "serde")]
+use twat_cache_core::persist;
+use twat_cache_core::persist::{Options, Rkyv};
 use twat_cache_core::{Args, Error, Fallback};
 
+use crate::codec::FileCodec;
 use crate::fallback::FileFallback;
 use crate::memory::MemoryStore;
 use crate::read::{Access, Reading, Verify};
@@ -28,21 +33,22 @@ pub fn fcache(name: impl Into<String>) -> FileBuilder {
 /// The options of [`fcache`]. All values are legal.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `wrap` or `open`"]
-pub struct FileBuilder {
+pub struct FileBuilder<C = Rkyv> {
     options: Options,
     reading: Reading,
+    codec: PhantomData<C>,
 }
 
 /// How many bytes the memory has that serves where files fail.
 const MEMORY: u64 = 512 << 20;
 
-impl FileBuilder {
+impl<C> FileBuilder<C> {
     twat_cache_core::__option_setters_0_1! {
         /// At most this many bytes are stored under this name, by all processes together. That includes headers, of 64 bytes
         /// an entry. The default is 10 GiB, and 0 means to compute every time.
         ///
         /// Above the limit, the least recently used entries are evicted, until a tenth of it is free. A single value may be as
-        /// large as the limit. A larger one is returned and not stored, and nothing is evicted for it. File systems give
+        /// large as the limit. A larger one is returned and not stored, and nothing is written or evicted for it. File systems give
         /// space in blocks of some kilobytes, so many small entries take more.
     }
 
@@ -58,36 +64,71 @@ impl FileBuilder {
         self
     }
 
+    /// Stores values as MessagePack instead of rkyv, for types with serde's derives. See
+    /// [`SerdeValue`](persist::SerdeValue) for what comes back.
+    ///
+    /// Such a memo has no [`view`](twat_cache_core::Memo::view): every hit decodes the value, straight from the mapped file.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let dir = dir.path();
+    /// use std::path::PathBuf;
+    /// use twat_cache_file::fcache;
+    ///
+    /// // rkyv knows no paths, and serde does.
+    /// let find = fcache("find").dir(dir).serde().wrap(|dir: &str| vec![PathBuf::from(dir).join("a.txt")]);
+    /// assert_eq!(find.call("/home"), [PathBuf::from("/home/a.txt")]);
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn serde(self) -> FileBuilder<persist::MessagePack> {
+        self.with_codec()
+    }
+
+    /// Stores values in the form of this codec.
+    #[doc(hidden)]
+    pub fn with_codec<D>(self) -> FileBuilder<D> {
+        FileBuilder { options: self.options, reading: self.reading, codec: PhantomData }
+    }
+
     twat_cache_core::__wraps_0_1! {
         ///
-        /// [`Memo::view`](twat_cache_core::Memo::view) and its kin give the result without a copy. The directory is opened at
-        /// the first call. Where it cannot be used, memory serves.
-        FileFallback<V>, by with_memory, patience options.patience,
-        where A: Args + ?Sized, V: CacheValue
+        /// [`Memo::view`](twat_cache_core::Memo::view) and its kin return the result without a copy. The directory is opened
+        /// at the first call. If it cannot be used, results are stored in memory.
+        FileFallback<V, C>, by with_memory, patience options.patience,
+        where A: Args + ?Sized, C: FileCodec<V>
     }
 
     /// The store alone, opened now: an error if it cannot be opened.
-    pub fn open<V: CacheValue>(self) -> Result<FileStore<V>, Error> {
+    pub fn open<V>(self) -> Result<FileStore<V, C>, Error>
+    where
+        C: FileCodec<V>,
+    {
         let store = self.build();
         store.open()?;
         Ok(store)
     }
 
     /// The store alone, opened when it is first used. An operation that fails returns an error.
-    pub fn build<V: CacheValue>(self) -> FileStore<V> {
+    pub fn build<V>(self) -> FileStore<V, C>
+    where
+        C: FileCodec<V>,
+    {
         FileStore::new(self.options, self.reading)
     }
 
     /// The store of the `wrap`s: files, opened when they are first used, and memory where they fail.
-    pub fn with_memory<V: CacheValue>(self) -> FileFallback<V> {
+    pub fn with_memory<V>(self) -> FileFallback<V, C>
+    where
+        C: FileCodec<V>,
+    {
         let Options { max_bytes, expiry, .. } = &self.options;
-        let memory = MemoryStore::new(MEMORY.min(*max_bytes)).clock(expiry.clock.clone());
+        let memory = MemoryStore::with_codec(MEMORY.min(*max_bytes)).clock(expiry.clock.clone());
         FileFallback(Fallback::new(self.build(), memory))
     }
 }
 
 impl From<Options> for FileBuilder {
     fn from(options: Options) -> Self {
-        Self { options, reading: Reading::default() }
+        Self { options, reading: Reading::default(), codec: PhantomData }
     }
 }

@@ -3,13 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use twat_cache_core::persist::{CacheValue, trust};
+use twat_cache_core::persist::trust;
 use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket};
 
 use crate::among::claims::Claims;
 use crate::among::meta::Meta;
 use crate::among::order::Verdict;
+use crate::codec::FileCodec;
 use crate::entry::{self, Header};
 use crate::evict::Evictor;
 use crate::system::{self, is_hex};
@@ -45,11 +47,13 @@ impl Directory {
     /// Opens a directory that is prepared, and removes what killed processes have left there. Also returns the damage that was
     /// repaired.
     ///
-    /// If the secret is lost, the `known` one is used. `within` makes this cache's namespace from the directory's.
+    /// If the secret is lost, the `known` one is used. `within` makes this cache's namespace from the directory's. `evicted`
+    /// counts the entries that this store evicts.
     pub(crate) fn open(
         path: &Path,
         known: Option<[u8; 16]>,
         within: impl FnOnce(&Namespace) -> Namespace,
+        evicted: Arc<AtomicU64>,
     ) -> Result<(Self, Option<Error>), Error> {
         let (meta, damage) = Meta::open(path, known)?;
         if meta.is_writable {
@@ -67,7 +71,7 @@ impl Directory {
             namespace,
             namespace_id: namespace.id(),
             claims: Claims::new(path.join("lock")),
-            evictor: Evictor::default(),
+            evictor: Evictor::counting(evicted),
         };
         Ok((directory, damage))
     }
@@ -85,7 +89,7 @@ impl Directory {
     ///
     /// If the entry is larger than the limit, it is not stored, and the one that it would have replaced is removed. Without a
     /// `ticket`, which belongs to a computation, the value is current.
-    pub(crate) fn store<V: CacheValue>(
+    pub(crate) fn store<V, C: FileCodec<V>>(
         &self,
         digest: KeyHash,
         value: &V,
@@ -96,7 +100,7 @@ impl Directory {
         let path = self.path_of(digest);
         let failed = |error: Error| error.attempting("write an entry").at(&path);
         let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
-        let written = write(&self.path.join("tmp"), header, value, max_bytes).map_err(failed)?;
+        let written = write::<V, C>(&self.path.join("tmp"), header, value, max_bytes).map_err(failed)?;
         let bytes = written.as_ref().map_or(0, |(_, bytes)| *bytes);
         // It is counted before it gets its name, because the process may be killed in between. An excess is corrected when
         // entries are listed; an entry that was not counted might never be.

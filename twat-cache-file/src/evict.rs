@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -21,6 +22,8 @@ pub(crate) struct Evictor {
     /// The entries that are next to be checked for their deadline, and the part of the directory that is listed after them.
     unchecked: Mutex<Vec<PathBuf>>,
     part: AtomicU8,
+    /// How many entries this store has evicted.
+    evicted: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -35,6 +38,11 @@ const MOST: usize = 1 << 16;
 const CHECKS: usize = 5;
 
 impl Evictor {
+    /// One that adds to this number.
+    pub(crate) fn counting(evicted: Arc<AtomicU64>) -> Self {
+        Self { evicted, ..Self::default() }
+    }
+
     /// Evicts the least recently used entries until the others take 9/10 of the limit, unless another thread or process is
     /// evicting. The entry at `newest` has just been stored, and stays.
     ///
@@ -64,11 +72,35 @@ impl Evictor {
             return Ok(false);
         }
         let Some(mut candidates) = self.candidates.try_lock() else { return Ok(false) };
-        if !evict_from(&mut candidates, meta, limit, newest)? {
+        if !self.evict_from(&mut candidates, meta, limit, newest)? {
             *candidates = list(cache, meta)?;
-            evict_from(&mut candidates, meta, limit, newest)?;
+            self.evict_from(&mut candidates, meta, limit, newest)?;
         }
         Ok(true)
+    }
+
+    /// Evicts candidates that were not used since they were listed; returns whether that is enough.
+    fn evict_from(
+        &self,
+        candidates: &mut VecDeque<Candidate>,
+        meta: &Meta,
+        limit: u64,
+        newest: &Path,
+    ) -> io::Result<bool> {
+        if meta.held()? > limit {
+            while meta.held()? > limit / 10 * 9
+                && let Some(Candidate { path, used }) = candidates.pop_front()
+            {
+                if path != newest && system::stat_of(&path).is_ok_and(|found| found.modified == used) {
+                    // If it cannot be removed, the next one is.
+                    let is_removed = entry::remove(&path, meta).unwrap_or(false);
+                    self.evicted.fetch_add(u64::from(is_removed), Ordering::Relaxed);
+                }
+            }
+            // Processes whose tables have one of them look it up again.
+            meta.outdate()?;
+        }
+        Ok(meta.held()? <= limit)
     }
 
     /// Checks some entries, and removes those whose deadline is before `now`.
@@ -87,23 +119,6 @@ impl Evictor {
         }
         Ok(())
     }
-}
-
-/// Evicts candidates that were not used since they were listed; returns whether that is enough.
-fn evict_from(candidates: &mut VecDeque<Candidate>, meta: &Meta, limit: u64, newest: &Path) -> io::Result<bool> {
-    if meta.held()? > limit {
-        while meta.held()? > limit / 10 * 9
-            && let Some(Candidate { path, used }) = candidates.pop_front()
-        {
-            if path != newest && system::stat_of(&path).is_ok_and(|found| found.modified == used) {
-                // If it cannot be removed, the next one is.
-                let _ = entry::remove(&path, meta);
-            }
-        }
-        // Processes whose tables have one of them look it up again.
-        meta.outdate()?;
-    }
-    Ok(meta.held()? <= limit)
 }
 
 /// All entries, the least recently used one first. Corrects the count of their bytes.

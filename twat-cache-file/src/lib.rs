@@ -11,8 +11,12 @@
 //! assert_eq!(waves.call(&100_000)[1], view[1]); // or as a value of its own
 //! ```
 //!
-//! Values need the derives of [rkyv](https://docs.rs/rkyv). Numbers, strings, vectors, maps, tuples and options have them.
-//! Arguments need only `Hash`.
+//! A value is a [`CacheValue`]: numbers, texts, collections, tuples, options, and types with `#[derive(CacheValue)]` from
+//! `twat_cache`. For types with serde's derives, there is the feature `serde` and [`FileBuilder::serde`]. Arguments need only
+//! `Hash`.
+//!
+//! A value that cannot be encoded, or is larger than the limit or the format, is returned and not stored. Its length is counted
+//! before a file is made, so nothing is written for it.
 //!
 //! # When something is wrong
 //!
@@ -43,12 +47,14 @@
 
 mod among;
 mod builder;
+mod codec;
 mod directory;
 mod entry;
 mod evict;
 mod fallback;
 mod last_check;
 mod map;
+mod measure;
 mod memory;
 mod read;
 mod store;
@@ -59,6 +65,8 @@ mod view;
 mod write;
 
 pub use builder::{FileBuilder, fcache};
+#[doc(hidden)]
+pub use codec::FileCodec;
 pub use fallback::FileFallback;
 pub use memory::MemoryStore;
 pub use read::{Access, Verify};

@@ -1,4 +1,5 @@
-//! All `unsafe` code of this library: files as memory, and archived values that have been validated once.
+//! All `unsafe` code of this library: files as memory, archived values that have been validated once, and archived numbers as
+//! native ones.
 //!
 //! In rkyv's words, bytes are *valid* for `T` if `rkyv::access::<T>` accepts them. It looks at everything that an archived `T`
 //! leads to. So a reference to valid bytes is sound as long as the bytes do not change.
@@ -9,6 +10,8 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
+#[cfg(target_endian = "little")]
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +20,8 @@ use rkyv::Portable;
 use rkyv::api::high::HighValidator;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor;
+#[cfg(target_endian = "little")]
+use rkyv::rend;
 use rkyv::util::AlignedVec;
 
 use crate::system::private::Private;
@@ -25,7 +30,8 @@ use crate::system::private::Private;
 pub(crate) const ALIGNMENT: usize = 64;
 
 /// A header, and the bytes of a value behind it.
-pub(crate) enum Bytes {
+#[derive(Debug)]
+pub enum Bytes {
     Mapped(Mmap),
     Owned(AlignedVec<ALIGNMENT>),
 }
@@ -89,6 +95,56 @@ impl<T> Clone for Checked<T> {
     fn clone(&self) -> Self {
         Self { bytes: self.bytes.clone(), archived: PhantomData }
     }
+}
+
+/// An archived number that is the number itself, in memory. The machine has the byte order of rkyv's format.
+///
+/// # Safety
+///
+/// `Self` has the size of `N` and at least its alignment, and all of its bit patterns are the same values of `N`. Neither has
+/// interior mutability.
+#[cfg(target_endian = "little")]
+#[diagnostic::on_unimplemented(message = "rkyv's form of `{N}` is not the native one")]
+pub unsafe trait Native<N> {}
+
+#[cfg(target_endian = "little")]
+macro_rules! natives {
+    ($($archived:ty: $number:ty, $size:literal;)+) => {
+        $(
+            // SAFETY: `u8` and `i8` are their own form. The others are from `rend`, which promises a little-endian number of
+            // this size and alignment: a `repr(C)` struct of one field, the number. This is a little-endian machine, so the
+            // field is the number as it is. Every bit pattern is a valid integer or float.
+            unsafe impl Native<$number> for $archived {}
+            const _: () = assert!(size_of::<$archived>() == $size && size_of::<$number>() == $size);
+            const _: () = assert!(align_of::<$archived>() >= align_of::<$number>());
+        )+
+    };
+}
+
+// If a feature of rkyv changes its format, archived numbers are of other types, which are not listed.
+#[cfg(target_endian = "little")]
+natives! {
+    u8: u8, 1;
+    i8: i8, 1;
+    rend::u16_le: u16, 2;
+    rend::i16_le: i16, 2;
+    rend::u32_le: u32, 4;
+    rend::i32_le: i32, 4;
+    rend::u64_le: u64, 8;
+    rend::i64_le: i64, 8;
+    rend::u128_le: u128, 16;
+    rend::i128_le: i128, 16;
+    rend::f32_le: f32, 4;
+    rend::f64_le: f64, 8;
+}
+
+/// Archived numbers as numbers.
+#[cfg(target_endian = "little")]
+#[inline]
+pub(crate) fn as_native<N, A: Native<N>>(archived: &[A]) -> &[N] {
+    // SAFETY: by the contract of `Native`, `len` elements of `N` have the bytes of `len` elements of `A`, an aligned `A` is an
+    // aligned `N`, and all these bytes are valid for `N`. The result is borrowed for as long as `archived` is.
+    unsafe { slice::from_raw_parts(archived.as_ptr().cast::<N>(), archived.len()) }
 }
 
 /// The first 64 bytes of a file as eight words that all processes see. System calls change them.

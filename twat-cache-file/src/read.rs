@@ -5,16 +5,16 @@ use std::io;
 use std::path::Path;
 
 use rkyv::util::AlignedVec;
-use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Error, ErrorKind, Expiry, KeyHash};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
+use crate::codec::FileCodec;
 use crate::directory::Directory;
 use crate::entry::{self, Header, NoHeader};
 use crate::map::{ALIGNMENT, Bytes};
+use crate::measure::allocate;
 use crate::system::private::Private;
 use crate::system::{self, Stat};
-use crate::view::View;
 
 /// How entries are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ pub enum Verify {
     #[default]
     Once,
     /// The structure only. For a gigabyte of numbers this takes microseconds. It does not notice if a disk has flipped a bit
-    /// of a number, or has lost some numbers in a power cut.
+    /// of a number, or has lost some numbers in a power cut. With [`serde`](crate::FileBuilder), every hit checks the structure.
     Structure,
 }
 
@@ -52,17 +52,17 @@ pub(crate) struct Reading {
 /// From this size on, mapping a file is faster than copying it.
 const MAP_FROM: usize = 128 << 10;
 
-/// What a file contains: the value, its header, and the file itself if the value is mapped.
-pub(crate) type Loaded<V> = (View<V>, Header, Option<File>, Stat);
+/// What a file contains: the entry, its header, and the file itself if the entry is mapped.
+pub(crate) type Loaded<E> = (E, Header, Option<File>, Stat);
 
 /// The entry in this file, if there is one and it is valid. If it has expired, it is removed.
-pub(crate) fn load<V: CacheValue>(
+pub(crate) fn load<V, C: FileCodec<V>>(
     directory: &Directory,
     digest: KeyHash,
     path: &Path,
     reading: Reading,
     expiry: &Expiry,
-) -> Result<Option<Loaded<V>>, Error> {
+) -> Result<Option<Loaded<C::Entry>>, Error> {
     let refused = |error: io::Error| Error::from(error).attempting("read an entry");
     let file = match system::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -107,9 +107,8 @@ pub(crate) fn load<V: CacheValue>(
             return Err(damaged("its checksum is wrong"));
         }
     }
-    let view: View<V> = View::check(bytes)?;
-    let file = view.is_mapped().then_some(file);
-    Ok(Some((view, header, file, stat)))
+    let file = bytes.is_mapped().then_some(file);
+    Ok(Some((C::check(bytes)?, header, file, stat)))
 }
 
 fn damaged(why: &'static str) -> Error {
@@ -136,15 +135,13 @@ fn map_or_read(file: &File, stat: &Stat, directory: &Directory, path: &Path, acc
     {
         return Ok(bytes);
     }
-    // If there is no room in the address space for the whole file, there may still be memory. An `AlignedVec` aborts the
-    // process if there is not; a `Vec` does not.
-    Vec::<u8>::new().try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // If there is no room in the address space for the whole file, there may still be memory.
     read(file, len).map(Bytes::Owned)
 }
 
 /// The first bytes of a file.
 fn read(file: &File, len: usize) -> io::Result<AlignedVec<ALIGNMENT>> {
-    let mut bytes = AlignedVec::with_capacity(len);
+    let mut bytes = allocate(len as u64)?;
     bytes.resize(len, 0);
     system::read_at(file, &mut bytes, 0)?;
     Ok(bytes)

@@ -1,26 +1,22 @@
 mod open;
+mod traits;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use twat_cache_core::persist::{CacheValue, Options};
-use twat_cache_core::{
-    Args, Claim, Clock, Error, ErrorKind, Found, KeyHash, KeyedStore, Namespace, Process, Store, Ticket, ViewStore,
-    WarnOnce,
-};
+use twat_cache_core::persist::{Options, Rkyv};
+use twat_cache_core::{Args, Clock, Error, ErrorKind, KeyHash, KeyedStore, Namespace, Process, Ticket, WarnOnce};
 
 use self::open::Digest;
+use crate::codec::FileCodec;
 use crate::directory::{self, Directory};
-use crate::entry::Header;
 use crate::last_check::{AT_ONCE, LastCheck, uptime};
 use crate::read::{Reading, load};
 use crate::system::touch;
 use crate::table::{self, Open, Table};
-use crate::view::View;
 
 /// Results in files, one each. All processes that use the same directory share them.
 ///
@@ -31,7 +27,7 @@ use crate::view::View;
 ///
 /// Writes go to the operating system's buffers. So a stored result survives the process, however it ends, but not a power
 /// cut.
-pub struct FileStore<V: CacheValue> {
+pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     path: PathBuf,
     options: Options,
     reading: Reading,
@@ -44,7 +40,9 @@ pub struct FileStore<V: CacheValue> {
     whole: LastCheck,
     /// and whether other processes use them.
     in_use: LastCheck,
-    table: Table<V>,
+    table: Table<C::Entry>,
+    /// How many entries this store has evicted.
+    evicted: Arc<AtomicU64>,
     warned: WarnOnce,
     process: Process,
     /// Of the process: whether it is still the same.
@@ -54,7 +52,7 @@ pub struct FileStore<V: CacheValue> {
 /// How long, in nanoseconds, it may take to notice that the directory was moved away.
 const MOVED: u64 = 10_000_000;
 
-impl<V: CacheValue> FileStore<V> {
+impl<V, C: FileCodec<V>> FileStore<V, C> {
     pub(crate) fn new(options: Options, reading: Reading) -> Self {
         Self {
             path: options.root().map(|root| root.join(directory::name_for(&options.name))).unwrap_or_default(),
@@ -66,6 +64,7 @@ impl<V: CacheValue> FileStore<V> {
             whole: LastCheck::default(),
             in_use: LastCheck::default(),
             table: table::new(),
+            evicted: Arc::default(),
             warned: WarnOnce::new(),
             process: Process::this(),
             same_process: LastCheck::default(),
@@ -91,7 +90,7 @@ impl<V: CacheValue> FileStore<V> {
 
     /// The entry of a key, if it is valid.
     #[inline]
-    fn find<K: Args + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<V>>>, Error> {
+    fn find<K: Args + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
         if !self.options.keeps() {
             return Ok(None);
         }
@@ -112,7 +111,7 @@ impl<V: CacheValue> FileStore<V> {
                 && open.is_whole(now, || directory.path_of(digest))
                 && self.options.expiry.allows(open.header.deadline)
         });
-        let is_marked = |open: &Open<V>| open.used.load(Ordering::Relaxed) >= directory.meta.recent();
+        let is_marked = |open: &Open<C::Entry>| open.used.load(Ordering::Relaxed) >= directory.meta.recent();
         match open {
             Some(open) if is_marked(&open) => Ok(Some(open)),
             open => {
@@ -136,7 +135,7 @@ impl<V: CacheValue> FileStore<V> {
 
     /// The entry of a digest: from the table if it is still the one on disk, or else from there.
     #[cold]
-    fn load(&self, directory: &Directory, digest: KeyHash) -> Result<Option<Arc<Open<V>>>, Error> {
+    fn load(&self, directory: &Directory, digest: KeyHash) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
         // First of all, so that the next lookup notices what changes from now on.
         let generation = directory.meta.generation().unwrap_or_default();
         let path = directory.path_of(digest);
@@ -149,9 +148,9 @@ impl<V: CacheValue> FileStore<V> {
             }
             self.table.remove(&digest);
         }
-        let loaded = load(directory, digest, &path, self.reading, expiry).map_err(|error| error.at(&path))?;
-        let Some((view, header, file, stat)) = loaded else { return Ok(None) };
-        let open = Arc::new(Open::new(view, header, file, stat, generation));
+        let loaded = load::<V, C>(directory, digest, &path, self.reading, expiry).map_err(|error| error.at(&path))?;
+        let Some(loaded) = loaded else { return Ok(None) };
+        let open = Arc::new(Open::new(loaded, generation));
         mark_as_used(&open, directory, &path);
         self.table.insert(digest, open.clone());
         Ok(Some(open))
@@ -160,7 +159,7 @@ impl<V: CacheValue> FileStore<V> {
     /// The value of a key, and its deadline.
     fn value<K: Args + ?Sized>(&self, key: &K) -> Result<Option<(V, u64)>, Error> {
         let Some(open) = self.find(key)? else { return Ok(None) };
-        let value = open.view.to_value().map_err(|error| error.at(self.path()))?;
+        let value = C::value(&open.entry).map_err(|error| error.at(self.path()))?;
         Ok(Some((value, open.header.deadline)))
     }
 
@@ -191,7 +190,7 @@ impl<V: CacheValue> FileStore<V> {
             let stored = if is_repeated && ticket.is_some() {
                 directory.remove(digest, expiry).map(|_| false)
             } else {
-                directory.store(digest, value, deadline, *max_bytes, ticket)
+                directory.store::<V, C>(digest, value, deadline, *max_bytes, ticket)
             };
             self.table.remove(&digest);
             if deadline != 0 && stored.is_ok() {
@@ -205,7 +204,7 @@ impl<V: CacheValue> FileStore<V> {
 
 /// Marks an entry's file as used, unless it was marked recently. An entry that cannot be marked may be evicted early.
 #[cold]
-fn mark_as_used<V: CacheValue>(open: &Open<V>, directory: &Directory, path: &Path) {
+fn mark_as_used<E>(open: &Open<E>, directory: &Directory, path: &Path) {
     let recent = directory.meta.recent();
     if open.used.load(Ordering::Relaxed) >= recent {
         return;
@@ -214,120 +213,4 @@ fn mark_as_used<V: CacheValue>(open: &Open<V>, directory: &Directory, path: &Pat
     let now = Clock::system().since_1970().max(recent);
     open.used.store(now, Ordering::Relaxed);
     let _ = touch(path, now);
-}
-
-impl<V: CacheValue> Store for FileStore<V> {
-    type Value = V;
-
-    fn len(&self) -> Result<usize, Error> {
-        if !self.options.keeps() {
-            return Ok(0);
-        }
-        let len = self.directory()?.len();
-        len.map_err(|error| Error::from(error).attempting("count the entries").at(self.path()))
-    }
-
-    fn clear(&self) -> Result<(), Error> {
-        let attempt = "remove the entries";
-        self.change(attempt, |directory, _| {
-            let cleared = directory.clear();
-            self.table.clear();
-            cleared.map_err(|error| Error::from(error).attempting(attempt).at(self.path()))
-        })
-    }
-
-    fn ttl(&self) -> Option<Duration> {
-        self.options.expiry.lifetime()
-    }
-
-    #[inline]
-    fn stale(&self) -> Option<Duration> {
-        self.options.expiry.stale
-    }
-
-    fn describe(&self) -> String {
-        format!("files at {}", self.path().display())
-    }
-}
-
-impl<K: Args + ?Sized, V: CacheValue> KeyedStore<K> for FileStore<V> {
-    fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.value(key)?.map(|(value, _)| value))
-    }
-
-    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_with_ttl(key, value, None)
-    }
-
-    fn remove(&self, key: &K) -> Result<bool, Error> {
-        let (digest, mut was_there) = (Digest::default(), false);
-        self.change("remove an entry", |directory, _| {
-            let digest = digest.of(key, directory);
-            let removed = directory.remove(digest, &self.options.expiry);
-            self.table.remove(&digest);
-            was_there |= removed?;
-            Ok(was_there)
-        })
-    }
-
-    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
-        let found = |(value, deadline)| Found { value, ttl: self.options.expiry.left(deadline) };
-        Ok(self.value(key)?.map(found))
-    }
-
-    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        self.store(key, value, time, None).map(drop)
-    }
-
-    fn begin(&self, key: &K) -> Ticket {
-        let number = || {
-            let directory = self.options.keeps().then(|| self.directory().ok())??;
-            directory.meta.order.begin(directory.digest(key)).ok()
-        };
-        Ticket { number: number().unwrap_or_default(), is_refresh: false }
-    }
-
-    fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
-        self.store(key, value, time, Some(ticket))
-    }
-
-    fn claim(&self, key: &K, patience: Duration) -> Claim {
-        let directory = self.options.keeps().then(|| self.directory().ok()).flatten();
-        let Some(directory) = directory.filter(|directory| directory.meta.is_writable) else { return Claim::free() };
-        let digest = directory.digest(key);
-        let (path, expiry) = (directory.path_of(digest), self.options.expiry.clone());
-        let is_there = move || Header::read(&path).is_some_and(|header| expiry.allows(header.deadline));
-        directory.claims.claim(digest, patience, is_there)
-    }
-}
-
-impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for FileStore<V> {
-    type View = View<V>;
-
-    #[inline]
-    fn view(&self, key: &K) -> Result<Option<View<V>>, Error> {
-        Ok(self.find(key)?.map(|open| open.view.clone()))
-    }
-
-    fn view_with_ttl(&self, key: &K) -> Result<Option<Found<View<V>>>, Error> {
-        let found = |open: Arc<Open<V>>| {
-            let ttl = self.options.expiry.left(open.header.deadline);
-            Found { value: open.view.clone(), ttl }
-        };
-        Ok(self.find(key)?.map(found))
-    }
-
-    fn to_view(&self, value: &V) -> Result<View<V>, Error> {
-        View::new(value)
-    }
-}
-
-impl<V: CacheValue> fmt::Debug for FileStore<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileStore")
-            .field("path", &self.path)
-            .field("options", &self.options)
-            .field("reading", &self.reading)
-            .finish_non_exhaustive()
-    }
 }

@@ -7,18 +7,17 @@ use std::sync::{Arc, LazyLock};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
-use rkyv::Archive;
 use twat_cache_core::KeyHash;
 
 use crate::entry::Header;
 use crate::last_check::{AT_ONCE, LastCheck};
+use crate::read::Loaded;
 use crate::system::{self, Stat};
-use crate::view::View;
 
 /// The open entries of a store: at most 64 MiB of copies or 128 maps, those that are used most.
-pub(crate) type Table<V> = Cache<KeyHash, Arc<Open<V>>, Weight>;
+pub(crate) type Table<E> = Cache<KeyHash, Arc<Open<E>>, Weight>;
 
-pub(crate) fn new<V: Archive>() -> Table<V> {
+pub(crate) fn new<E>() -> Table<E> {
     // One shard, so that one copy may take all of it.
     let options = OptionsBuilder::new().weight_capacity(CAPACITY).estimated_items_capacity(4096).shards(1).build();
     let options = options.unwrap_or_else(|_| unreachable!("both capacities are given"));
@@ -33,10 +32,10 @@ const CAPACITY: u64 = 64 << 20;
 /// A mapped entry takes no memory, but room in the address space and in the kernel's list of maps.
 const MAPPED: u64 = CAPACITY / 128;
 
-impl<V: Archive> Weighter<KeyHash, Arc<Open<V>>> for Weight {
-    fn weight(&self, _: &KeyHash, open: &Arc<Open<V>>) -> u64 {
+impl<E> Weighter<KeyHash, Arc<Open<E>>> for Weight {
+    fn weight(&self, _: &KeyHash, open: &Arc<Open<E>>) -> u64 {
         // Besides the value, the header and what the table itself needs.
-        if open.view.is_mapped() { MAPPED } else { open.view.as_bytes().len() as u64 + 256 }
+        if open.is_mapped { MAPPED } else { open.header.length + 256 }
     }
 }
 
@@ -46,9 +45,10 @@ static OPEN: LazyLock<Arc<()>> = LazyLock::new(Arc::default);
 static MOST_OPEN: LazyLock<usize> = LazyLock::new(|| (system::most_handles() / 8).min(128));
 
 /// An open entry.
-pub(crate) struct Open<V: Archive> {
-    pub(crate) view: View<V>,
+pub(crate) struct Open<E> {
+    pub(crate) entry: E,
     pub(crate) header: Header,
+    is_mapped: bool,
     /// The file of a mapped entry, unless too many are open.
     file: Option<(File, Arc<()>)>,
     stat: Stat,
@@ -59,17 +59,18 @@ pub(crate) struct Open<V: Archive> {
     checked: LastCheck,
 }
 
-impl<V: Archive> Open<V> {
-    pub(crate) fn new(view: View<V>, header: Header, file: Option<File>, stat: Stat, generation: u64) -> Self {
+impl<E> Open<E> {
+    pub(crate) fn new((entry, header, file, stat): Loaded<E>, generation: u64) -> Self {
+        let is_mapped = file.is_some();
         let file = file.filter(|_| Arc::strong_count(&OPEN) <= *MOST_OPEN).map(|file| (file, OPEN.clone()));
         let (generation, used, checked) = (generation.into(), stat.modified.into(), LastCheck::default());
-        Self { view, header, file, stat, generation, used, checked }
+        Self { entry, header, is_mapped, file, stat, generation, used, checked }
     }
 
-    /// Whether the view can be read. A copy always can.
+    /// Whether the entry can be read. A copy always can.
     #[inline]
     pub(crate) fn is_whole(&self, now: u64, path: impl FnOnce() -> PathBuf) -> bool {
-        !self.view.is_mapped() || self.checked.passes(now, AT_ONCE, || self.check(path))
+        !self.is_mapped || self.checked.passes(now, AT_ONCE, || self.check(path))
     }
 
     /// Whether the file of a mapped entry has its length and a name, and nobody else can change it.
@@ -89,7 +90,7 @@ impl<V: Archive> Open<V> {
     /// While a file is mapped, no other file gets its number. But the file that a copy was made of may be gone, and its
     /// successor may have the same number and time. Its content has another checksum.
     pub(crate) fn is_still_at(&self, path: &Path) -> bool {
-        if self.view.is_mapped() {
+        if self.is_mapped {
             return system::stat_of(path).is_ok_and(|found| self.is_same(&found));
         }
         Header::read(path) == Some(self.header)

@@ -1,14 +1,15 @@
 use std::fmt;
-use std::io;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rkyv::util::AlignedVec;
 use rkyv::{Archive, rancor};
-use twat_cache_core::persist::{self, CacheValue};
+use twat_cache_core::persist::{CacheValue, Rkyv};
 use twat_cache_core::{Error, ErrorKind};
 
-use crate::map::{ALIGNMENT, Bytes, Checked};
+use crate::map::Checked;
+#[cfg(target_endian = "little")]
+use crate::map::{Native, as_native};
+use crate::measure::in_memory;
 
 /// A result in its archived form, in a mapped file or in memory.
 ///
@@ -28,15 +29,13 @@ use crate::map::{ALIGNMENT, Bytes, Checked};
 /// # Ok::<(), twat_cache_file::Error>(())
 /// ```
 // With this bound, a view is `Send` and `Sync` exactly if the archived value is.
-pub struct View<V: Archive>(Checked<V::Archived>);
+pub struct View<V: Archive>(pub(crate) Checked<V::Archived>);
 
 impl<V: CacheValue> View<V> {
     /// A view of a copy of this value, in memory. An error if the value cannot be archived.
     pub fn new(value: &V) -> Result<Self, Error> {
-        let mut bytes = AlignedVec::new();
-        bytes.resize(ALIGNMENT, 0);
-        archive(value, &mut bytes)?;
-        Self::check(Bytes::Owned(bytes))
+        let view = in_memory::<V, Rkyv>(value, u64::MAX)?;
+        view.ok_or_else(|| Error::new(ErrorKind::Codec, "archive a value"))
     }
 
     /// The value itself: a copy.
@@ -49,22 +48,6 @@ impl<V: CacheValue> View<V> {
             Err(_) => Err(Error::new(ErrorKind::Panicked, attempt)),
         }
     }
-
-    pub(crate) fn check(bytes: Bytes) -> Result<Self, Error> {
-        let attempt = "validate an entry";
-        let checked = catch_unwind(AssertUnwindSafe(|| Checked::new(bytes)));
-        let checked = checked.map_err(|_| Error::new(ErrorKind::Panicked, attempt))?;
-        checked.map(Self).map_err(|error| Error::new(ErrorKind::Corrupt, attempt).because(error))
-    }
-}
-
-/// Writes the archived form of a value. It can be viewed if it is written behind a header.
-pub(crate) fn archive<V: CacheValue>(value: &V, output: &mut dyn io::Write) -> Result<(), Error> {
-    if align_of::<V::Archived>() > ALIGNMENT {
-        let why = "its archived form is aligned to more than 64 bytes";
-        return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));
-    }
-    persist::archive(value, output)
 }
 
 impl<V: Archive> View<V> {
@@ -77,6 +60,47 @@ impl<V: Archive> View<V> {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.bytes().payload()
     }
+}
+
+/// Views whose numbers are a slice of `T` as they are.
+#[cfg(target_endian = "little")]
+macro_rules! as_native {
+    ($($(#[$doc:meta])+ [$($parameters:tt)*] $type:ty;)+) => {
+        $(
+            impl<T: Archive<Archived: Native<T>>, $($parameters)*> View<$type> {
+                $(#[$doc])+
+                #[inline]
+                pub fn as_native(&self) -> &[T] {
+                    as_native(&self[..])
+                }
+            }
+        )+
+    };
+}
+
+#[cfg(target_endian = "little")]
+as_native! {
+    /// Returns the numbers as a slice, without a copy. `T` is an integer or a float, and no `usize` or `isize`.
+    ///
+    /// So other libraries can read them, such as `ndarray` by `ArrayView1::from(view.as_native())`.
+    ///
+    /// This method exists on little-endian machines, unless a build enables features of rkyv that change its format.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let dir = dir.path();
+    /// use twat_cache_file::fcache;
+    ///
+    /// let waves = fcache("waves").dir(dir).wrap(|n: &u32| (0..*n).map(|i| f64::from(i).sin()).collect::<Vec<f64>>());
+    /// let view = waves.view(&100_000);
+    /// let numbers: &[f64] = view.as_native();
+    /// assert_eq!(numbers[1], 1_f64.sin());
+    /// ```
+    [] Vec<T>;
+    /// Returns the numbers as a slice, see [`View::<Vec<T>>::as_native`](View#method.as_native).
+    [] Box<[T]>;
+    /// Returns the numbers as a slice, see [`View::<Vec<T>>::as_native`](View#method.as_native).
+    [const N: usize] [T; N];
 }
 
 impl<V: Archive> Deref for View<V> {

@@ -4,41 +4,53 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Clock, Error};
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
+use crate::codec::{FileCodec, encode};
 use crate::entry::Header;
+use crate::measure::{BUFFER, Measured};
 use crate::system;
 use crate::temp::Temp;
-use crate::view::archive;
 
 /// Writes an entry into a new file in this directory, and returns the file and its length. The header gets its length and sum
-/// here. `None` if the file would be longer than `limit`; the rest of the value is not even archived then.
-pub(crate) fn write<V: CacheValue>(
+/// here. `None` if the file would be longer than `limit`. Then, and if the value cannot be encoded, nothing is written.
+pub(crate) fn write<V, C: FileCodec<V>>(
     tmp: &Path,
     header: Header,
     value: &V,
     limit: u64,
 ) -> Result<Option<(Temp, u64)>, Error> {
+    let Some(measured) = Measured::of::<V, C>(value, limit)? else { return Ok(None) };
     let file = Temp::new(tmp, 0o400)?;
-    let output = Output { file: &file.file, bytes: Header::LEN as u64, limit, sum: Xxh3Default::new(), failed: None };
+    let written = match measured.whole {
+        Some(whole) => {
+            system::write_at(&file.file, &whole, Header::LEN as u64)?;
+            Some((whole.len() as u64, xxh3_64(&whole)))
+        }
+        None => stream::<V, C>(&file.file, value, limit)?,
+    };
+    let Some((length, sum)) = written else { return Ok(None) };
+    system::write_at(&file.file, &Header { length, sum, ..header }.to_bytes(), 0)?;
+    // The clock of file systems has ticks of milliseconds. Of two entries that are written during one, the first is the older.
+    let _ = system::set_modified(&file.file, Clock::system().since_1970());
+    Ok(Some((file, Header::LEN as u64 + length)))
+}
+
+/// Writes a value behind the place of its header, and returns its length and sum. `None` if it has become longer than the limit
+/// since it was measured.
+fn stream<V, C: FileCodec<V>>(file: &File, value: &V, limit: u64) -> Result<Option<(u64, u64)>, Error> {
+    let output = Output { file, bytes: Header::LEN as u64, limit, sum: Xxh3Default::new(), failed: None };
     let mut output = BufWriter::with_capacity(BUFFER, output);
-    let archived = archive(value, &mut output).and_then(|()| Ok(output.flush()?));
+    let encoded = encode::<V, C>(value, &mut output).and_then(|()| Ok(output.flush()?));
     let (Output { bytes, sum, failed, .. }, _) = output.into_parts();
     if bytes > limit {
         return Ok(None);
     }
-    failed.map_or(archived, |error| Err(error.into()))?;
-    let header = Header { length: bytes - Header::LEN as u64, sum: sum.digest(), ..header };
-    system::write_at(&file.file, &header.to_bytes(), 0)?;
-    // The clock of file systems has ticks of milliseconds. Of two entries that are written during one, the first is the older.
-    let _ = system::set_modified(&file.file, Clock::system().since_1970());
-    Ok(Some((file, bytes)))
+    failed.map_or(encoded, |error| Err(error.into()))?;
+    Ok(Some((bytes - Header::LEN as u64, sum.digest())))
 }
 
-/// How much is collected before it is written; more than most entries have.
-const BUFFER: usize = 32 << 10;
 /// How much is hashed and then written, so that it is still in the processor's cache.
 const PIECE: usize = 1 << 20;
 
@@ -49,7 +61,7 @@ struct Output<'a> {
     bytes: u64,
     limit: u64,
     sum: Xxh3Default,
-    /// Why writing has failed. rkyv passes on the message of an error, and not its kind.
+    /// Why writing has failed. Codecs pass on the message of an error, and not its kind.
     failed: Option<io::Error>,
 }
 

@@ -50,6 +50,36 @@ mod memory {
     conformance_of_keys!(MemoryStore::<u32>::new(1 << 20));
 }
 
+#[cfg(feature = "serde")]
+mod by_serde {
+    use super::*;
+    use twat_cache_file::MemoryStore;
+    use twat_cache_file::persist::MessagePack;
+
+    /// The header, and what MessagePack adds to a string.
+    const ENTRY: usize = ENTRY_BYTES + 64 + 2;
+
+    mod files {
+        use super::*;
+        conformance!(|setup: &Setup| rooted(|dir| {
+            FileBuilder::from(setup.options(dir.path(), ENTRY)).serde().open::<String>().unwrap()
+        }));
+        conformance_of_keys!(rooted(|dir| fcache("keys").dir(dir.path()).serde().open::<u32>().unwrap()));
+    }
+
+    mod memory {
+        use super::*;
+
+        fn open(setup: &Setup) -> MemoryStore<String, MessagePack> {
+            let store = MemoryStore::with_codec((setup.max_entries * ENTRY) as u64).clock(setup.clock.clone());
+            if let Some(ttl) = setup.ttl { store.ttl(ttl) } else { store }
+        }
+
+        conformance!(open);
+        conformance_of_keys!(MemoryStore::<u32, MessagePack>::with_codec(1 << 20));
+    }
+}
+
 mod with_memory {
     use super::*;
     use twat_cache_file::{Fallback, MemoryStore};

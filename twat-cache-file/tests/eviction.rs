@@ -76,3 +76,20 @@ fn an_entry_that_was_already_removed_is_forgotten_by_all_stores() {
     assert!(!ours.remove(&1_u64).unwrap());
     assert_eq!(hits(&theirs, [1]), 0);
 }
+
+#[test]
+fn a_store_counts_the_entries_that_it_evicts_because_of_the_limit() {
+    let dir = volatile_dir();
+    let [ours, theirs] = [0, 1].map(|_| FILES.limited(dir.path(), 50));
+    insert_all(&ours, 0..50);
+    assert!(ours.remove(&0_u64).unwrap());
+    insert_all(&ours, 1..10);
+    assert_eq!(ours.evictions(), 0, "entries that are removed or replaced do not count");
+    insert_all(&ours, 50..150);
+    let evicted = 149 - ours.len().unwrap() as u64;
+    assert!(evicted >= 99);
+    assert_eq!([ours.evictions(), theirs.evictions()], [evicted, 0]);
+    std::fs::remove_dir_all(ours.path()).unwrap();
+    insert_all(&ours, [1]);
+    assert_eq!(ours.evictions(), evicted);
+}

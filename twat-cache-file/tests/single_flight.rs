@@ -19,6 +19,7 @@ use twat_cache_core::testing::damage::Act;
 use twat_cache_core::testing::obstacles::{DIRECTORY, LINK_TO_ITSELF, LINK_TO_NOTHING, PIPE, put};
 use twat_cache_core::testing::system::run;
 use twat_cache_core::testing::{Counter, is_text_of, until, volatile_dir, within};
+use twat_cache_file::persist::{CacheValue, Shape};
 use twat_cache_file::{FileBuilder, fcache};
 
 /// No test here may take longer.
@@ -276,6 +277,12 @@ impl<D: Fallible + ?Sized> DeserializeWith<Archived<u64>, u64, D> for ByTwo {
 
 #[derive(Archive, Serialize, Deserialize)]
 struct Slow(#[rkyv(with = ByTwo)] u64);
+
+impl CacheValue for Slow {
+    fn describe(shape: &mut Shape) {
+        shape.word("Slow");
+    }
+}
 
 /// Reading a large result takes long, so a thread must not wait until another has read it.
 #[test]

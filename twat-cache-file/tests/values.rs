@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings};
-use twat_cache_file::persist::CacheValue;
+use twat_cache_file::persist::{CacheValue, Shape};
 use twat_cache_file::{KeyedStore, fcache};
 
 /// How often it is computed, when two memos, the second opened after the first is dropped, ask for it twice each, and view
@@ -56,6 +56,20 @@ enum Page {
     Text { lines: Vec<String>, read: bool },
     Picture([u8; 3], u128),
 }
+
+macro_rules! cache_values {
+    ($($type:ident),+) => {
+        $(
+            impl CacheValue for $type {
+                fn describe(shape: &mut Shape) {
+                    shape.word(stringify!($type));
+                }
+            }
+        )+
+    };
+}
+
+cache_values!(Index, Page, Stubborn, Aligned, TooAligned);
 
 fn index(pages: u32) -> Index {
     let text = |n: u32| Page::Text { lines: vec![format!("page {n}"), String::new()], read: n.is_multiple_of(2) };
@@ -123,6 +137,23 @@ fn a_number_that_rkyv_would_cut_down_comes_back_whole() {
     assert_eq!(computed("vector", vec![1, 1_usize << 40]), 4);
     assert_eq!(computed("pair", (1_usize << 40, 1_usize)), 4);
     is_stored("u64", u64::MAX);
+}
+
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[rkyv(attr(repr(C, align(32))))]
+#[repr(C, align(32))]
+struct Aligned(u8);
+
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[rkyv(attr(repr(C, align(64))))]
+#[repr(C, align(64))]
+struct TooAligned(u8);
+
+#[test]
+fn a_value_is_stored_if_rkyv_can_align_it() {
+    is_stored("aligned", Aligned(7));
+    is_stored("many", vec![Aligned(7); 10_000]);
+    assert_eq!(computed("too aligned", TooAligned(7)), 4);
 }
 
 /// Fails to be archived, or panics, as often as it is told to; after some bytes have been written.

@@ -32,7 +32,7 @@ type Archiver<'a> = HighSerializer<IoWriter<&'a mut (dyn io::Write + 'a)>, Arena
 /// rkyv stores 32 bits of a `usize` or `isize`. The derive stores 64 bits of a field of such a type. Anywhere else, a value
 /// with a larger number is returned and not stored, and one warning is logged.
 ///
-/// The format holds values of up to 2 GiB. A larger one is returned and not stored, too.
+/// The format holds values of up to 2 GiB, and texts of up to 1 GiB. A larger one is returned and not stored, too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept on disk as it is",
     label = "not a `CacheValue`",
@@ -119,7 +119,7 @@ pub fn archive<V: CacheValue>(value: &V, output: &mut dyn io::Write) -> Result<(
 }
 
 /// rkyv panics if the distance between two parts of a value has more than 31 bits. The distance may exceed the length so
-/// far by the size of one element.
+/// far by the size of one element, which rkyv makes on the stack before it writes it.
 const LONGEST: u64 = (2 << 30) - (16 << 20);
 
 /// A writer that takes no more than rkyv can point to.

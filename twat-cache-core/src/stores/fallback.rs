@@ -244,6 +244,7 @@ impl<P, S> Fallback<P, S> {
         P: KeyedStore<K>,
         S: KeyedStore<K, Value = P::Value>,
     {
+        let mut refused = None;
         if !self.has_switched() {
             let since = self.stale.now();
             // If all of its entries are stale, it must be empty before it takes a new one.
@@ -265,15 +266,26 @@ impl<P, S> Fallback<P, S> {
                     }
                     return Ok(is_current);
                 }
-                Err(error) if self.failed(&error) => {}
-                // The primary may have an older entry of this key.
-                Err(_) if self.primary.remove(key).is_err() => self.stale.insert(key),
-                Err(_) => {}
+                Err(error) if error.kind().is_lasting() => drop(self.failed(&error)),
+                Err(error) => {
+                    // The primary may have an older entry of this key.
+                    if self.primary.remove(key).is_err() {
+                        self.stale.insert(key);
+                    }
+                    refused = Some(error);
+                }
             }
         }
         self.has_secondary_entries.store(true, Ordering::Release);
         // The entry expires as the one that it replaces, whatever the secondary's own TTL is.
-        self.secondary.insert_with_ttl(key, value, time.or(self.primary.ttl())).map(|()| true)
+        let stored = self.secondary.insert_with_ttl(key, value, time.or(self.primary.ttl()));
+        match refused {
+            // Neither store can have this value. The caller logs that, once.
+            Some(error) if stored.is_err() => return Err(error),
+            Some(error) => drop(self.failed(&error)),
+            None => {}
+        }
+        stored.map(|()| true)
     }
 }
 

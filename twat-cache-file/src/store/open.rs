@@ -4,17 +4,18 @@ use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
-use twat_cache_core::persist::{CacheValue, prepare_below, prepare_root, within_rkyv};
+use twat_cache_core::persist::{prepare_below, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace};
 
 use super::FileStore;
+use crate::codec::FileCodec;
 use crate::directory::Directory;
 use crate::last_check::uptime;
 
 /// Less than it takes to fork, in nanoseconds: memory has to be set up for the new process.
 const FORK: u64 = 20_000;
 
-impl<V: CacheValue> FileStore<V> {
+impl<V, C: FileCodec<V>> FileStore<V, C> {
     /// An error in a process that was forked from the one that has made this store. There, threads that hold locks may be
     /// missing, and files may be locked by the parent.
     #[inline]
@@ -76,8 +77,8 @@ impl<V: CacheValue> FileStore<V> {
         *slot = None;
         self.table.clear();
         let secret = self.secret.get().copied();
-        let (directory, damage) =
-            Directory::open(&path, secret, |root| within_rkyv::<V>(&self.options.versioned(root)))?;
+        let within = |root: &Namespace| C::within(&self.options.versioned(root));
+        let (directory, damage) = Directory::open(&path, secret, within, self.evicted.clone())?;
         let directory = Arc::new(directory);
         let _ = self.secret.set(directory.meta.secret);
         let _ = self.namespace.set(directory.namespace);
