@@ -5,6 +5,7 @@
 
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod options;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]
