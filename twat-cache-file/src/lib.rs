@@ -11,8 +11,21 @@
 //! assert_eq!(waves.call(&100_000)[1], view[1]); // or as a value of its own
 //! ```
 //!
-//! Values need the derives of [rkyv](https://docs.rs/rkyv). Numbers, strings, vectors, maps, tuples and options have them.
-//! Arguments need only `Hash`.
+//! Values need to be a [`CacheValue`]. Numbers, strings, vectors, maps, tuples and options are. A type of your own becomes one
+//! by its derive (feature `derive`). Arguments need only `Hash`.
+//!
+//! ```
+//! # #[cfg(feature = "derive")] {
+//! use twat_cache_file::CacheValue;
+//!
+//! #[derive(CacheValue)]
+//! #[cache_value(crate = twat_cache_file)]
+//! struct Wave {
+//!     name: String,
+//!     samples: Vec<f64>,
+//! }
+//! # }
+//! ```
 //!
 //! # When something is wrong
 //!
@@ -67,4 +80,16 @@ pub use twat_cache_core::{
     Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore,
     persist::{self, CacheValue},
 };
+/// Makes a type a [`CacheValue`](trait@CacheValue). It needs the option `crate`: `#[cache_value(crate = twat_cache_file)]`.
+/// [`twat-cache`](https://docs.rs/twat-cache/latest/twat_cache/derive.CacheValue.html) describes it.
+#[cfg(feature = "derive")]
+pub use twat_cache_macros::CacheValue;
 pub use view::View;
+
+/// What the code that `#[derive(CacheValue)]` writes is made of. It changes with it, so nobody else may use it.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod __value_0_1 {
+    pub use twat_cache_core::persist::derived::*;
+    pub use twat_cache_macros::discard;
+}
