@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings};
-use twat_cache_file::persist::CacheValue;
-use twat_cache_file::{KeyedStore, fcache};
+use twat_cache_file::persist::Shape;
+use twat_cache_file::{CacheValue, KeyedStore, fcache};
 
 /// How often it is computed, when two memos, the second opened after the first is dropped, ask for it twice each, and view
 /// it as often.
@@ -42,7 +42,8 @@ fn is_stored<V: CacheValue + Clone + Send + Sync + PartialEq + Debug>(name: &str
     }
 }
 
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 struct Index {
     title: String,
     by_word: HashMap<String, Vec<(u32, f32)>>,
@@ -50,7 +51,8 @@ struct Index {
     best: Option<Box<Page>>,
 }
 
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 enum Page {
     Empty,
     Text { lines: Vec<String>, read: bool },
@@ -154,6 +156,12 @@ impl<S: Fallible<Error: Source> + rkyv::ser::Writer + ?Sized> Serialize<S> for S
 impl<D: Fallible + ?Sized> Deserialize<Stubborn, D> for () {
     fn deserialize(&self, _: &mut D) -> Result<Stubborn, D::Error> {
         Ok(Stubborn::Fails)
+    }
+}
+
+impl CacheValue for Stubborn {
+    fn describe(shape: &mut Shape) {
+        shape.word("Stubborn");
     }
 }
 
