@@ -2,10 +2,10 @@
 
 use std::io;
 
-use rkyv::{Archive, Deserialize, Serialize};
+use twat_cache::CacheValue;
 
-/// A page stored on disk needs the derives of `rkyv`. A hit in memory needs `Clone`.
-#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Serialize)]
+/// A page stored on disk needs `CacheValue`. A hit in memory needs `Clone`.
+#[derive(CacheValue, Clone, Debug, PartialEq)]
 pub(crate) struct Page {
     pub(crate) title: String,
     /// The paths that it links to.

@@ -10,8 +10,22 @@
 //! assert_eq!(length.call("hello"), 5); // not counted again, neither now nor in the next run of the program
 //! ```
 //!
-//! Values need the derives of [rkyv](https://docs.rs/rkyv), or with `.serde()` (feature `serde`) those of serde. Numbers,
-//! strings, vectors, maps, tuples and options have both. Arguments need `Hash`, `Eq` and `Clone`.
+//! Values need to be a [`CacheValue`], or with `.serde()` (feature `serde`) to have serde's derives. Numbers, strings,
+//! vectors, maps, tuples and options are and have both. A type of your own becomes a [`CacheValue`] by its derive (feature
+//! `derive`). Arguments need `Hash`, `Eq` and `Clone`.
+//!
+//! ```
+//! # #[cfg(feature = "derive")] {
+//! use twat_cache_disk::CacheValue;
+//!
+//! #[derive(CacheValue, Clone)]
+//! #[cache_value(crate = twat_cache_disk)]
+//! struct Counts {
+//!     words: u64,
+//!     lines: u64,
+//! }
+//! # }
+//! ```
 //!
 //! # When something is wrong
 //!
@@ -55,3 +69,15 @@ pub use twat_cache_core::{
     Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust,
     persist::{self, CacheValue},
 };
+/// Makes a type a [`CacheValue`](trait@CacheValue). It needs the option `crate`: `#[cache_value(crate = twat_cache_disk)]`.
+/// [`twat-cache`](https://docs.rs/twat-cache/latest/twat_cache/derive.CacheValue.html) describes it.
+#[cfg(feature = "derive")]
+pub use twat_cache_macros::CacheValue;
+
+/// What the code that `#[derive(CacheValue)]` writes is made of. It changes with it, so nobody else may use it.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod __value_0_1 {
+    pub use twat_cache_core::persist::derived::*;
+    pub use twat_cache_macros::discard;
+}

@@ -11,9 +11,21 @@
 //! assert_eq!(waves.call(&100_000)[1], view[1]); // or as a value of its own
 //! ```
 //!
-//! A value is a [`CacheValue`]: numbers, texts, collections, tuples, options, and types with `#[derive(CacheValue)]` from
-//! `twat_cache`. For types with serde's derives, there is the feature `serde` and [`FileBuilder::serde`]. Arguments need only
-//! `Hash`.
+//! A value is a [`CacheValue`]: numbers, texts, collections, tuples, options, and types of your own with the derive (feature
+//! `derive`). For types with serde's derives, there is the feature `serde` and [`FileBuilder::serde`]. Arguments need only `Hash`.
+//!
+//! ```
+//! # #[cfg(feature = "derive")] {
+//! use twat_cache_file::CacheValue;
+//!
+//! #[derive(CacheValue)]
+//! #[cache_value(crate = twat_cache_file)]
+//! struct Wave {
+//!     name: String,
+//!     samples: Vec<f64>,
+//! }
+//! # }
+//! ```
 //!
 //! A value that cannot be encoded, or is larger than the limit or the format, is returned and not stored. Its length is counted
 //! before a file is made, so nothing is written for it.
@@ -75,4 +87,16 @@ pub use twat_cache_core::{
     Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, ManualClock, Memo, Store, Trust, ViewStore,
     persist::{self, CacheValue},
 };
+/// Makes a type a [`CacheValue`](trait@CacheValue). It needs the option `crate`: `#[cache_value(crate = twat_cache_file)]`.
+/// [`twat-cache`](https://docs.rs/twat-cache/latest/twat_cache/derive.CacheValue.html) describes it.
+#[cfg(feature = "derive")]
+pub use twat_cache_macros::CacheValue;
 pub use view::View;
+
+/// What the code that `#[derive(CacheValue)]` writes is made of. It changes with it, so nobody else may use it.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod __value_0_1 {
+    pub use twat_cache_core::persist::derived::*;
+    pub use twat_cache_macros::discard;
+}

@@ -13,14 +13,13 @@ use std::time::{Duration, Instant};
 use common::text_of;
 use rkyv::rancor::Fallible;
 use rkyv::with::{ArchiveWith, DeserializeWith, SerializeWith};
-use rkyv::{Archive, Archived, Deserialize, Place, Serialize};
+use rkyv::{Archive, Archived, Place};
 use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::damage::Act;
 use twat_cache_core::testing::obstacles::{DIRECTORY, LINK_TO_ITSELF, LINK_TO_NOTHING, PIPE, put};
 use twat_cache_core::testing::system::run;
 use twat_cache_core::testing::{Counter, is_text_of, until, volatile_dir, within};
-use twat_cache_file::persist::{CacheValue, Shape};
-use twat_cache_file::{FileBuilder, fcache};
+use twat_cache_file::{CacheValue, FileBuilder, fcache};
 
 /// No test here may take longer.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -275,14 +274,9 @@ impl<D: Fallible + ?Sized> DeserializeWith<Archived<u64>, u64, D> for ByTwo {
     }
 }
 
-#[derive(Archive, Serialize, Deserialize)]
+#[derive(CacheValue)]
+#[cache_value(crate = twat_cache_file)]
 struct Slow(#[rkyv(with = ByTwo)] u64);
-
-impl CacheValue for Slow {
-    fn describe(shape: &mut Shape) {
-        shape.word("Slow");
-    }
-}
 
 /// Reading a large result takes long, so a thread must not wait until another has read it.
 #[test]

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rkyv::rancor::{Fallible, Source};
 use rkyv::{Archive, Deserialize, Serialize};
 use twat_cache_core::testing::{Counter, record_logs, volatile_dir, warnings};
-use twat_cache_file::persist::{CacheValue, Shape};
-use twat_cache_file::{KeyedStore, fcache};
+use twat_cache_file::persist::Shape;
+use twat_cache_file::{CacheValue, KeyedStore, fcache};
 
 /// How often it is computed, when two memos, the second opened after the first is dropped, ask for it twice each, and view
 /// it as often.
@@ -42,7 +42,8 @@ fn is_stored<V: CacheValue + Clone + Send + Sync + PartialEq + Debug>(name: &str
     }
 }
 
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 struct Index {
     title: String,
     by_word: HashMap<String, Vec<(u32, f32)>>,
@@ -50,26 +51,13 @@ struct Index {
     best: Option<Box<Page>>,
 }
 
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 enum Page {
     Empty,
     Text { lines: Vec<String>, read: bool },
     Picture([u8; 3], u128),
 }
-
-macro_rules! cache_values {
-    ($($type:ident),+) => {
-        $(
-            impl CacheValue for $type {
-                fn describe(shape: &mut Shape) {
-                    shape.word(stringify!($type));
-                }
-            }
-        )+
-    };
-}
-
-cache_values!(Index, Page, Stubborn, Aligned, TooAligned);
 
 fn index(pages: u32) -> Index {
     let text = |n: u32| Page::Text { lines: vec![format!("page {n}"), String::new()], read: n.is_multiple_of(2) };
@@ -139,12 +127,14 @@ fn a_number_that_rkyv_would_cut_down_comes_back_whole() {
     is_stored("u64", u64::MAX);
 }
 
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 #[rkyv(attr(repr(C, align(32))))]
 #[repr(C, align(32))]
 struct Aligned(u8);
 
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 #[rkyv(attr(repr(C, align(64))))]
 #[repr(C, align(64))]
 struct TooAligned(u8);
@@ -185,6 +175,12 @@ impl<S: Fallible<Error: Source> + rkyv::ser::Writer + ?Sized> Serialize<S> for S
 impl<D: Fallible + ?Sized> Deserialize<Stubborn, D> for () {
     fn deserialize(&self, _: &mut D) -> Result<Stubborn, D::Error> {
         Ok(Stubborn::Fails)
+    }
+}
+
+impl CacheValue for Stubborn {
+    fn describe(shape: &mut Shape) {
+        shape.word("Stubborn");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The attributes of [twat-cache](https://docs.rs/twat-cache), which re-exports them: use them from there.
+//! The attributes and the derive of [twat-cache](https://docs.rs/twat-cache), which re-exports them: use them from there.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@ mod key;
 mod method;
 mod options;
 mod refuse;
+mod value;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -78,6 +79,19 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Unified, attribute, item)
+}
+
+/// Writes rkyv's derives and the shape of a type, so that its values can be kept on disk.
+#[proc_macro_derive(CacheValue, attributes(cache_value, rkyv))]
+pub fn cache_value(item: TokenStream) -> TokenStream {
+    value::derive(item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Removes the copy of a type that `#[derive(CacheValue)]` has written for rkyv's derives.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn discard(_: TokenStream, _copy: TokenStream) -> TokenStream {
+    TokenStream::new()
 }
 
 #[cfg(test)]

@@ -33,11 +33,11 @@ pub(crate) fn check(function: &Function, options: &Options) -> Result<()> {
 }
 
 #[derive(Default)]
-struct Errors(Option<Error>);
+pub(crate) struct Errors(pub(crate) Option<Error>);
 
 impl Errors {
     /// An error at these tokens, if there are any.
-    fn add(&mut self, at: impl ToTokens, message: impl std::fmt::Display) {
+    pub(crate) fn add(&mut self, at: impl ToTokens, message: impl std::fmt::Display) {
         let at = at.into_token_stream();
         if at.is_empty() {
             return;

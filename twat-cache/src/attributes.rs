@@ -20,7 +20,27 @@
 ///
 /// # Values
 ///
-/// A value needs [rkyv](https://docs.rs/rkyv)'s derives, or those of serde with the option `serde` (feature `serde`):
+/// A value needs the derive [`CacheValue`](derive@crate::CacheValue), or those of serde with the option `serde` (feature
+/// `serde`). Numbers, strings, vectors, maps, tuples and options have both.
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// use twat_cache::{CacheValue, bcache};
+///
+/// #[derive(CacheValue, Clone, Debug, PartialEq)]
+/// struct Forecast {
+///     celsius: Vec<f64>,
+/// }
+///
+/// #[bcache(dir = dir())]
+/// fn forecast(city: &str) -> Forecast {
+///     Forecast { celsius: vec![city.len() as f64; 3] }
+/// }
+///
+/// assert_eq!(forecast("Riga").celsius, [4.0; 3]);
+/// ```
+///
+/// With serde:
 ///
 /// ```
 /// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
@@ -271,7 +291,7 @@ pub use twat_cache_macros::mcache;
 /// ```
 ///
 /// Functions, arguments, results, options and companions are as [`mcache`](macro@crate::mcache) describes them. A value needs
-/// [rkyv](https://docs.rs/rkyv)'s derives. Names and versions are as [`bcache`](macro@crate::bcache) describes them.
+/// the derive [`CacheValue`](derive@crate::CacheValue). Names and versions are as [`bcache`](macro@crate::bcache) describes them.
 ///
 /// # Options
 ///

@@ -23,6 +23,8 @@
 pub mod __private_0_1;
 #[cfg(feature = "macros")]
 mod attributes;
+#[cfg(all(feature = "macros", any(feature = "disk", feature = "file", feature = "ucache")))]
+mod derive;
 pub mod guide;
 #[cfg(feature = "ucache")]
 mod ucache;
@@ -35,11 +37,16 @@ pub use attributes::fcache;
 pub use attributes::mcache;
 #[cfg(all(feature = "macros", feature = "ucache"))]
 pub use attributes::ucache;
+#[cfg(all(feature = "macros", any(feature = "disk", feature = "file", feature = "ucache")))]
+pub use derive::CacheValue;
 #[cfg(feature = "stats")]
 pub use twat_cache_core::Stats;
-#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
-pub use twat_cache_core::Trust;
 pub use twat_cache_core::{Args, Async, Call, Clock, Error, ErrorKind, ManualClock, Memo, OwnErrors, SharedErrors};
+#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+pub use twat_cache_core::{
+    Trust,
+    persist::{CacheValue, rkyv},
+};
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::bcache;
 #[cfg(feature = "file")]
@@ -48,6 +55,14 @@ pub use twat_cache_file::{Access, Verify, View, fcache};
 pub use twat_cache_mem::mcache;
 #[cfg(feature = "ucache")]
 pub use ucache::{Backend, ucache};
+
+/// What the code that `#[derive(CacheValue)]` writes is made of. It changes with it, so nobody else may use it.
+#[cfg(all(feature = "macros", any(feature = "disk", feature = "file", feature = "ucache")))]
+#[doc(hidden)]
+pub mod __value_0_1 {
+    pub use twat_cache_core::persist::derived::*;
+    pub use twat_cache_macros::discard;
+}
 
 /// What it takes to write a store, and the stores that need no engine.
 pub mod store {

@@ -1,6 +1,8 @@
 //! Options, directories and codecs, for stores that outlive the process.
 
 mod codec;
+#[doc(hidden)]
+pub mod derived;
 mod directory;
 #[cfg(feature = "serde")]
 mod empty_options;

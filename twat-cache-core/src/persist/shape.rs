@@ -1,4 +1,4 @@
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
@@ -176,9 +176,10 @@ impl<T: CacheValue, const N: usize> CacheValue for [T; N] {
     }
 }
 
+/// It stores nothing, but its type may say what the value beside it means.
 impl<T: Send + Sync + ?Sized + 'static> CacheValue for PhantomData<T> {
     fn describe(shape: &mut Shape) {
-        shape.word("PhantomData");
+        shape.word(type_name::<Self>());
     }
 }
 

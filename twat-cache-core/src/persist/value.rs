@@ -49,7 +49,7 @@ pub trait CacheValue:
     + Sized
     + 'static
 {
-    /// Adds the shape of this type. `#[derive(CacheValue)]` writes this.
+    /// Adds the shape of this type: all that its archived form depends on. `#[derive(CacheValue)]` writes this.
     fn describe(shape: &mut Shape);
 
     /// Returns whether rkyv can store this value as it is. By default it can. Types that contain a `usize`, an `isize`, or

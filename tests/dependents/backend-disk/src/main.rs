@@ -9,17 +9,18 @@ use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rkyv::{Archive, Deserialize, Serialize};
-use twat_cache_disk::{Call, KeyedStore, Store, bcache};
+use twat_cache_disk::{CacheValue, Call, KeyedStore, Store, bcache};
 
-#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_disk)]
 struct Report {
     title: String,
     lines: Vec<Line>,
     words: BTreeMap<String, u32>,
 }
 
-#[derive(Archive, Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_disk)]
 enum Line {
     Empty,
     Text { length: u32 },

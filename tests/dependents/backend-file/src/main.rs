@@ -9,10 +9,10 @@ use std::error::Error;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rkyv::{Archive, Deserialize, Serialize};
-use twat_cache_file::{FileFallback, KeyedStore, Memo, View, fcache};
+use twat_cache_file::{CacheValue, FileFallback, KeyedStore, Memo, View, fcache};
 
-#[derive(Archive, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(CacheValue, Debug, PartialEq)]
+#[cache_value(crate = twat_cache_file)]
 struct Index {
     name: String,
     offsets: Vec<u64>,

@@ -1,4 +1,5 @@
-//! Feature `macros`: an attribute for each enabled wrapper. Without other features there are none, and it compiles.
+//! Feature `macros`: an attribute for each enabled wrapper, and the derive for those on disk. Without other features there
+//! are none, and it compiles.
 
 /// Checks all attributes that are compiled in.
 pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
@@ -26,6 +27,9 @@ pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
         compute(text)
     }
 
+    #[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+    values::check(lasting);
+
     compute("by none of them");
     let mut expected = 1;
     for _ in 0..2 {
@@ -40,4 +44,69 @@ pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
     expected += lasting * (usize::from(cfg!(feature = "disk")) + usize::from(cfg!(feature = "file")));
     assert_eq!(COMPUTED.load(Ordering::Relaxed), expected);
     Ok(())
+}
+
+/// Values of types that this program defines.
+#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+mod values {
+    use std::collections::HashMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use twat_cache::CacheValue;
+
+    #[derive(CacheValue, Clone, Debug, PartialEq)]
+    struct Place {
+        name: String,
+        inhabitants: usize,
+        neighbours: HashMap<String, Distance>,
+    }
+
+    #[derive(CacheValue, Clone, Debug, PartialEq)]
+    enum Distance {
+        Unknown,
+        Kilometres { straight: u32, by_road: Option<u32> },
+    }
+
+    static COMPUTED: AtomicUsize = AtomicUsize::new(0);
+
+    fn place(name: &str) -> Place {
+        COMPUTED.fetch_add(1, Ordering::Relaxed);
+        let augsburg = Distance::Kilometres { straight: 65, by_road: Some(80) };
+        let neighbours =
+            HashMap::from([("Augsburg".to_owned(), augsburg), ("Blaubeuren".to_owned(), Distance::Unknown)]);
+        Place { name: name.to_owned(), inhabitants: 128_000, neighbours }
+    }
+
+    #[cfg(feature = "disk")]
+    #[twat_cache::bcache]
+    fn in_database(name: &str) -> Place {
+        place(name)
+    }
+    #[cfg(feature = "file")]
+    #[twat_cache::fcache]
+    fn in_files(name: &str) -> Place {
+        place(name)
+    }
+    #[cfg(feature = "ucache")]
+    #[twat_cache::ucache]
+    fn wherever(name: &str) -> Place {
+        place(name)
+    }
+
+    pub(super) fn check(lasting: usize) {
+        let expected = place("Ulm");
+        for _ in 0..2 {
+            #[cfg(feature = "disk")]
+            assert_eq!(in_database("Ulm"), expected);
+            #[cfg(feature = "file")]
+            assert_eq!(in_files("Ulm"), expected);
+            #[cfg(feature = "ucache")]
+            assert_eq!(wherever("Ulm"), expected);
+        }
+        let (disk, file) = (cfg!(feature = "disk"), cfg!(feature = "file"));
+        let wherever = if disk || file { lasting } else { 1 };
+        let computed = 1 + lasting * (usize::from(disk) + usize::from(file));
+        let computed = computed + wherever * usize::from(cfg!(feature = "ucache"));
+        assert_eq!(COMPUTED.load(Ordering::Relaxed), computed);
+    }
 }

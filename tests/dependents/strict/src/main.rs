@@ -11,12 +11,15 @@
     clippy::pedantic
 )]
 
+use std::collections::HashMap;
 use std::env;
-use std::path::Path;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use renamed::{Backend, bcache, fcache, mcache, ucache};
+use renamed::rkyv::with::AsString;
+use renamed::{Backend, CacheValue, bcache, fcache, mcache, ucache};
 
 static COMPUTED: AtomicU32 = AtomicU32::new(0);
 
@@ -99,7 +102,7 @@ fn half(number: f64, (place, count): (&'static Path, Option<u32>)) -> Option<f64
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Of<T>(pub T);
 
-impl<T: Clone + Eq + std::hash::Hash + Send + Sync + 'static> Of<T> {
+impl<T: Clone + Eq + Hash + Send + Sync + 'static> Of<T> {
     /// A clone of the wrapped value.
     ///
     /// # Errors
@@ -112,7 +115,100 @@ impl<T: Clone + Eq + std::hash::Hash + Send + Sync + 'static> Of<T> {
     }
 }
 
+/// A value with public and private fields.
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = renamed)]
+#[rkyv(derive(Debug), compare(PartialEq))]
+pub struct Address {
+    /// The street.
+    pub street: String,
+    number: Option<u32>,
+}
+
+/// A value of all kinds of variants.
+#[derive(CacheValue, Clone, Debug, Default, PartialEq)]
+#[cache_value(crate = renamed)]
+#[rkyv(derive(Debug))]
+pub enum Letter {
+    /// Without fields.
+    #[default]
+    Lost,
+    /// With a field.
+    Returned(Address),
+    /// With names.
+    Sent {
+        /// Where to.
+        to: Address,
+        /// What is in it.
+        with: Vec<Letter>,
+        /// Its weight.
+        grams: usize,
+    },
+}
+
+/// A generic value, and a private type in it.
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = renamed)]
+pub struct Shelf<K: Eq + Hash, V = Letter, const N: usize = 2> {
+    /// By their names.
+    pub by_name: HashMap<K, Slot<V>>,
+    inside: Vec<Hidden<V>>,
+    next: Option<Box<Self>>,
+    size: [u8; N],
+}
+
+/// A slot.
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = renamed)]
+pub struct Slot<V>(pub Option<V>, u8);
+
+#[derive(CacheValue, Clone, Debug, PartialEq)]
+#[cache_value(crate = renamed)]
+struct Hidden<V> {
+    value: V,
+    #[rkyv(with = AsString)]
+    path: PathBuf,
+    #[cache_value(opaque = "v1")]
+    kind: Kind,
+}
+
+#[derive(CacheValue, Clone, Copy, Debug, PartialEq)]
+#[cache_value(crate = renamed)]
+#[allow(non_camel_case_types)]
+enum Kind {
+    kg = 1000,
+    g = 1,
+}
+
+/// Packs a letter.
+#[must_use]
+#[bcache(crate = renamed)]
+pub fn packed(street: &str) -> Shelf<String> {
+    COMPUTED.fetch_add(1, Ordering::Relaxed);
+    let to = Address { street: street.to_owned(), number: None };
+    let letter = Letter::Sent { to: to.clone(), with: vec![Letter::Returned(to), Letter::Lost], grams: usize::MAX };
+    let hidden = |kind| Hidden { value: letter.clone(), path: street.into(), kind };
+    Shelf {
+        by_name: HashMap::from([("a".to_owned(), Slot(Some(letter.clone()), 1))]),
+        inside: vec![hidden(Kind::kg), hidden(Kind::g)],
+        next: None,
+        size: [1, 2],
+    }
+}
+
 fn main() -> Result<(), renamed::Error> {
+    #[derive(CacheValue, Clone, Debug, PartialEq)]
+    #[cache_value(crate = renamed)]
+    enum Local {
+        Named { n: u8 },
+    }
+
+    #[fcache(crate = renamed)]
+    fn in_block(n: u8) -> Local {
+        COMPUTED.fetch_add(1, Ordering::Relaxed);
+        Local::Named { n }
+    }
+
     #[mcache(crate = renamed)]
     fn nested<'a>(text: &'a str, number: f64) -> usize {
         let whole: &'a str = text;
@@ -127,6 +223,11 @@ fn main() -> Result<(), renamed::Error> {
         assert!(length("", String::new(), Path::new(""), &[]).is_err());
         assert_eq!((thing.times(2.0), thing.clone().with(vec![1]), Thing::sum(1, 2)), (6, 4, 3));
         assert_eq!((keyed(&thing), nested("a", 2.0)), (3, 2));
+        let packed = packed("street");
+        assert_eq!((packed.inside[1].path.as_path(), packed.size, packed.next), (Path::new("street"), [1, 2], None));
+        let Letter::Sent { grams, with, .. } = &packed.inside[0].value else { panic!("it was sent") };
+        assert_eq!((*grams, with.len()), (usize::MAX, 2));
+        assert_eq!(in_block(3), Local::Named { n: 3 });
         futures_lite::future::block_on(async {
             assert_eq!(waves(3, (1, 2)).await.len(), 6);
             assert_eq!(waves::view(3, (1, 2)).await.len(), 6);
@@ -137,8 +238,8 @@ fn main() -> Result<(), renamed::Error> {
     assert_eq!(log, ["key"]);
     assert_eq!((half(3.0, (Path::new("a"), Some(1))), halves::len()?), (Some(1.5), 1));
     assert_eq!(length::len()?, 1);
-    // Each run computes the two errors. Only the first run computes the two results that are stored on disk.
+    // Each run computes the two errors. Only the first run computes the four results that are stored on disk.
     let computed = COMPUTED.load(Ordering::Relaxed);
-    assert_eq!(computed, if run == "second" { 2 } else { 4 }, "in the run `{run}`");
+    assert_eq!(computed, if run == "second" { 2 } else { 6 }, "in the run `{run}`");
     Ok(())
 }
