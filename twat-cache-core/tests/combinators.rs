@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use twat_cache_core::testing::{Faulty, record_logs};
-use twat_cache_core::{Error, ErrorKind, Fallback, Found, KeyedStore, LruStore, ManualClock, Store, Tiered};
+use twat_cache_core::{Error, ErrorKind, Fallback, Found, KeyedStore, LruStore, ManualClock, Memo, Store, Tiered};
 
 type Memory = LruStore<u64>;
 
@@ -105,6 +105,25 @@ mod fallback {
         let warnings = logs.warnings(&name);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("locked by another process; memory takes over"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_value_that_neither_store_can_have_is_an_error_of_the_primary_and_one_warning_of_the_memo() {
+        let logs = record_logs();
+        let memo = Memo::new(Fallback::new(faulty(), faulty()), |n: &u64| *n);
+        let (primary, secondary) = (memo.store().primary(), memo.store().secondary());
+        primary.fail_writes(ErrorKind::Codec);
+        secondary.fail_writes(ErrorKind::Codec);
+        for _ in 0..2 {
+            assert_eq!(memo.call(&7), 7);
+        }
+        let warnings = logs.warnings(primary.name());
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].ends_with("the result is returned but not stored"), "{warnings:?}");
+        assert!(logs.warnings(secondary.name()).is_empty());
+        // The primary is tried again.
+        primary.fail_writes(None);
+        assert_eq!((memo.call(&7), primary.inner().get(&7_u64).unwrap()), (7, Some(7)));
     }
 
     #[test]
