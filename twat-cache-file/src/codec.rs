@@ -17,8 +17,6 @@ use crate::view::View;
 pub trait FileCodec<V>: Codec<V> {
     /// An entry that was read. Clones share its bytes.
     type Entry: Clone + Send + Sync;
-    /// The alignment that the encoded form needs.
-    const ALIGNMENT: usize;
 
     /// Checks the bytes of an entry, as far as that is done once for all reads.
     fn check(bytes: Bytes) -> Result<Self::Entry, Error>;
@@ -32,7 +30,6 @@ pub trait FileCodec<V>: Codec<V> {
 
 impl<V: CacheValue> FileCodec<V> for Rkyv {
     type Entry = View<V>;
-    const ALIGNMENT: usize = align_of::<V::Archived>();
 
     fn check(bytes: Bytes) -> Result<View<V>, Error> {
         let attempt = "validate an entry";
@@ -56,7 +53,6 @@ impl<V: CacheValue> FileCodec<V> for Rkyv {
 #[cfg(feature = "serde")]
 impl<V: SerdeValue> FileCodec<V> for MessagePack {
     type Entry = Arc<Bytes>;
-    const ALIGNMENT: usize = 1;
 
     fn check(bytes: Bytes) -> Result<Arc<Bytes>, Error> {
         Ok(Arc::new(bytes))

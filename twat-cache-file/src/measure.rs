@@ -3,7 +3,7 @@
 use std::io;
 
 use rkyv::util::AlignedVec;
-use twat_cache_core::{Error, ErrorKind};
+use twat_cache_core::Error;
 
 use crate::codec::{FileCodec, encode};
 use crate::entry::Header;
@@ -23,16 +23,9 @@ pub(crate) const BUFFER: usize = 32 << 10;
 /// A longer value is only counted.
 const SHORT: usize = 1 << 20;
 
-/// rkyv panics if it has to pad by more than this.
-const MOST_PADDING: usize = 32;
-
 impl Measured {
     /// Encodes a value, and counts the bytes. `None` if it is longer than `limit`, with its header.
     pub(crate) fn of<V, C: FileCodec<V>>(value: &V, limit: u64) -> Result<Option<Self>, Error> {
-        if C::ALIGNMENT > MOST_PADDING {
-            let why = format!("its archived form is aligned to more than {MOST_PADDING} bytes");
-            return Err(Error::new(ErrorKind::Codec, "archive a value").because(why));
-        }
         let mut measured = Self { whole: Some(Vec::with_capacity(BUFFER)), len: Header::LEN as u64, limit };
         match encode::<V, C>(value, &mut measured) {
             _ if measured.len > limit => Ok(None),

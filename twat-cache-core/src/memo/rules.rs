@@ -36,7 +36,8 @@ impl<S, F, P> Memo<S, F, P> {
     /// }
     ///
     /// let fetch = |_url: &str| std::sync::Arc::new(Page { max_age: 60 });
-    /// let page = Memo::new(LruStore::new(100), fetch).ttl_by(|page| Duration::from_secs(page.max_age));
+    /// let store = LruStore::<std::sync::Arc<Page>>::new(100);
+    /// let page = Memo::new(store, fetch).ttl_by(|page| Duration::from_secs(page.max_age));
     /// assert_eq!(page.call("/").max_age, 60);
     /// ```
     ///

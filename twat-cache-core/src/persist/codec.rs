@@ -8,7 +8,7 @@ use rkyv::util::AlignedVec;
 
 #[cfg(feature = "serde")]
 use super::empty_options::check_options;
-use super::value::{CacheValue, archive, within_rkyv};
+use super::value::{ALIGNMENT, CacheValue, archive, within_rkyv};
 use crate::store::guard;
 use crate::{Error, ErrorKind, Namespace};
 
@@ -126,8 +126,8 @@ impl<V: CacheValue> Codec<V> for Rkyv {
     }
 
     fn decode(bytes: &[u8]) -> Result<V, Error> {
-        // rkyv reads archived values in place, so the bytes must be aligned. The largest alignment is 16.
-        let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
+        // rkyv reads archived values in place, so the bytes must be aligned.
+        let mut aligned = AlignedVec::<ALIGNMENT>::with_capacity(bytes.len());
         aligned.extend_from_slice(bytes);
         rkyv::from_bytes::<V, rancor::Error>(&aligned)
             .map_err(|error| Error::new(ErrorKind::Codec, "decode a value").because(error))

@@ -108,6 +108,10 @@ pub fn archive<V: CacheValue>(value: &V, output: &mut dyn io::Write) -> Result<(
             let why = "rkyv stores 32 bits of a `usize`, and one in it needs more; use `u64`";
             return Err(Error::new(ErrorKind::Codec, ATTEMPT).because(why));
         }
+        if align_of::<V::Archived>() > ALIGNMENT {
+            let why = format!("its archived form is aligned to more than {ALIGNMENT} bytes");
+            return Err(Error::new(ErrorKind::Codec, ATTEMPT).because(why));
+        }
         let mut output = Limited { output, left: LONGEST };
         let archived = with_arena(|arena| {
             let mut serializer =
@@ -117,6 +121,9 @@ pub fn archive<V: CacheValue>(value: &V, output: &mut dyn io::Write) -> Result<(
         archived.map(drop).map_err(|error| Error::new(ErrorKind::Codec, ATTEMPT).because(error))
     })
 }
+
+/// The largest alignment of an archived value, in bytes. rkyv panics if it has to pad by more.
+pub(super) const ALIGNMENT: usize = 32;
 
 /// rkyv panics if the distance between two parts of a value has more than 31 bits. The distance may exceed the length so
 /// far by the size of one element, which rkyv makes on the stack before it writes it.
