@@ -39,7 +39,7 @@ fn rules_see_the_value_of_a_result_that_is_ok() {
 #[test]
 fn a_result_has_the_ttl_that_is_chosen_by_its_value_instead_of_that_of_the_store() {
     let hand = ManualClock::new();
-    let memo = Memo::new(memory(&hand), |n: &u64| *n).ttl_by(|value| *value as u32 * SECOND);
+    let memo = Memo::new(memory(&hand), |n: &u64| *n).ttl_by(|value| Duration::from_secs(*value));
     for n in [0, 5, 20] {
         memo.call(&n);
     }
@@ -57,7 +57,7 @@ fn rules_hold_in_any_order_and_through_tiers_and_fallbacks() {
     let hand = ManualClock::new();
     let store = || Tiered::new(memory(&hand), Fallback::new(memory(&hand), memory(&hand)));
     let function = |n: &u64| *n;
-    let (keep, ttl) = (|value: &u64| *value != 3, |value: &u64| *value as u32 * SECOND);
+    let (keep, ttl) = (|value: &u64| *value != 3, |value: &u64| Duration::from_secs(*value));
     let check = |peek: &dyn Fn(u64) -> Option<u64>| {
         assert_eq!(peek(3), None);
         hand.advance(5 * SECOND);
@@ -66,10 +66,14 @@ fn rules_hold_in_any_order_and_through_tiers_and_fallbacks() {
         assert_eq!(peek(6), None);
     };
     let memo = Memo::new(store(), function).keep_if(keep).ttl_by(ttl);
-    [3, 5, 6].iter().for_each(|n| assert_eq!(memo.call(n), *n));
+    for n in [3, 5, 6] {
+        assert_eq!(memo.call(&n), n);
+    }
     check(&|n| memo.peek(&n).unwrap());
     let memo = Memo::new(store(), function).ttl_by(ttl).keep_if(keep);
-    [3, 5, 6].iter().for_each(|n| assert_eq!(memo.call(n), *n));
+    for n in [3, 5, 6] {
+        assert_eq!(memo.call(&n), n);
+    }
     check(&|n| memo.peek(&n).unwrap());
     // The store inside leads to its parts.
     assert_eq!(memo.store().front().get(&3_u64).unwrap(), None);
