@@ -34,7 +34,8 @@ impl Expiry {
     /// The deadline of an entry that is stored now, with this TTL of its own or with the TTL of all entries.
     pub fn deadline(&self, ttl: Option<Duration>) -> u64 {
         match ttl {
-            Some(ttl) => self.clock.since_1970().checked_add(nanoseconds(ttl)).unwrap_or(u64::MAX) | OWN,
+            // One that is not odd becomes one less: an entry never lives longer than its TTL.
+            Some(ttl) => self.clock.since_1970().saturating_add(nanoseconds(ttl)).saturating_sub(1) | OWN,
             None => self.lifetime().map_or(0, |ttl| Self::latest(self.clock.since_1970(), ttl)),
         }
     }
