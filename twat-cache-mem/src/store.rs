@@ -10,7 +10,8 @@ use twat_cache_core::{Args, Error, ErrorKind, Expiry, Found, KeyedStore, Store};
 
 use crate::engine::Engine;
 use crate::entry::{StoredWeight, Timed};
-use crate::key::Lookup;
+use crate::evictions::{Evictions, OnEvict};
+use crate::key::{Key, Lookup};
 use crate::limits::Limits;
 use crate::shards::{LONG, SHORT, Shards};
 use crate::weigher::Weigher;
@@ -40,6 +41,7 @@ pub struct MemStore<K, V> {
     limits: Limits,
     expiry: Expiry,
     weigher: Option<Weigher<K, V>>,
+    evictions: Evictions<K, V>,
     start: Instant,
     /// When to remove expired entries, in seconds from the start.
     sweep_at: AtomicU64,
@@ -55,7 +57,12 @@ impl<K, V> MemStore<K, V>
 where
     K: Hash + Eq + 'static,
 {
-    pub(crate) fn new(max_entries: usize, expiry: Expiry, weigher: Option<Weigher<K, V>>) -> Self {
+    pub(crate) fn new(
+        max_entries: usize,
+        expiry: Expiry,
+        weigher: Option<Weigher<K, V>>,
+        on_evict: Option<OnEvict<K, V>>,
+    ) -> Self {
         let limits = match &weigher {
             Some(weigher) => Limits::by_weight(weigher.max_weight),
             None => Limits::by_number(max_entries),
@@ -69,6 +76,7 @@ where
             sweep_at: AtomicU64::new(NEVER),
             expiry,
             weigher,
+            evictions: Evictions::new(on_evict),
         }
     }
 }
@@ -157,7 +165,11 @@ where
             self.sweep(timed, now);
         }
         let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
-        timed.insert(owned, Timed { value: value.clone(), deadline, weight })
+        let evicted = timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
+        let is_valid = |deadline| now.unwrap_or_else(|| self.expiry.clock.now()) < deadline;
+        let evicted = evicted.into_iter().filter(|(_, entry)| entry.deadline.is_none_or(is_valid));
+        self.evictions.take(evicted.map(|(Key(key), entry)| (key, entry.value)));
+        Ok(())
     }
 
     /// The first entry with a deadline in a store without a TTL. It drops the entries so far, once.
@@ -211,6 +223,14 @@ where
     fn describe(&self) -> String {
         String::from("memory")
     }
+
+    fn suppressed_errors(&self) -> u64 {
+        self.evictions.panics()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.evictions.count()
+    }
 }
 
 impl<A, K, V> KeyedStore<A> for MemStore<K, V>
@@ -254,10 +274,12 @@ where
                 Some(timed) => self.insert_timed(key, value, ttl, timed),
                 None if ttl.is_some() => self.insert_timed(key, value, ttl, self.begin_to_time()),
                 None => {
-                    self.bare.insert(key.to_key(), value.clone())?;
+                    let evicted = self.bare.insert(key.to_key(), value.clone())?;
                     if self.timed.get().is_some() {
-                        // Another thread has begun to keep deadlines. No lookup reads this entry any more.
+                        // Another thread has begun to keep deadlines. No lookup reads these entries any more.
                         self.bare.remove(&Lookup::rare(key), SHORT)?;
+                    } else {
+                        self.evictions.take(evicted.into_iter().map(|(Key(key), value)| (key, value)));
                     }
                     Ok(())
                 }
