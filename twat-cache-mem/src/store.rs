@@ -124,22 +124,33 @@ where
         if self.sweep_at.load(Ordering::Relaxed) == NEVER {
             return found.map(|(value, _)| (value, None));
         }
-        let now = self.expiry.clock.now();
+        let now = self.now();
         self.sweep(timed, now);
         let (value, deadline) = found?;
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let left = deadline.map(|deadline| deadline.saturating_sub(now));
         (left != Some(Duration::ZERO)).then_some((value, left))
     }
 
+    /// The time since the start.
+    #[inline]
+    fn now(&self) -> Duration {
+        self.expiry.clock.now().saturating_duration_since(self.start)
+    }
+
     /// Removes expired entries, if the last time was long enough ago. The first call only sets the time for the next.
-    fn sweep(&self, timed: &TimedShards<K, V>, now: Instant) {
-        let seconds = now.saturating_duration_since(self.start).as_secs();
-        let pause = self.expiry.lifetime().map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+    #[inline]
+    fn sweep(&self, timed: &TimedShards<K, V>, now: Duration) {
+        let seconds = now.as_secs();
         let at = self.sweep_at.load(Ordering::Relaxed);
-        if seconds < at && at != NEVER {
-            return;
+        if seconds >= at || at == NEVER {
+            self.sweep_now(timed, now, at);
         }
-        let next = self.sweep_at.compare_exchange(at, seconds + pause, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn sweep_now(&self, timed: &TimedShards<K, V>, now: Duration, at: u64) {
+        let pause = self.expiry.lifetime().map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+        let next = self.sweep_at.compare_exchange(at, now.as_secs() + pause, Ordering::Relaxed, Ordering::Relaxed);
         // One thread sweeps.
         if next.is_ok_and(|at| at != NEVER) {
             timed.sweep(|entry| entry.deadline.is_some_and(|deadline| deadline <= now));
@@ -160,13 +171,13 @@ where
                 return unfit.map(drop);
             }
         };
-        let now = ttl.map(|_| self.expiry.clock.now());
+        let now = ttl.map(|_| self.now());
         if let Some(now) = now {
             self.sweep(timed, now);
         }
         let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
         let evicted = timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
-        let is_valid = |deadline| now.unwrap_or_else(|| self.expiry.clock.now()) < deadline;
+        let is_valid = |deadline| now.unwrap_or_else(|| self.now()) < deadline;
         let evicted = evicted.into_iter().filter(|(_, entry)| entry.deadline.is_none_or(is_valid));
         self.evictions.take(evicted.map(|(Key(key), entry)| (key, entry.value)));
         Ok(())
@@ -254,12 +265,13 @@ where
             let Some(timed) = self.timed.get() else { return Ok(self.bare.remove(&key, LONG)?.is_some()) };
             let Some(entry) = timed.remove(&key, LONG)? else { return Ok(false) };
             let Some(deadline) = entry.deadline else { return Ok(true) };
-            let now = self.expiry.clock.now();
+            let now = self.now();
             self.sweep(timed, now);
             Ok(now < deadline)
         })
     }
 
+    #[inline]
     fn get_with_ttl(&self, key: &A) -> Result<Option<Found<V>>, Error> {
         caught("look up a result", || Ok(self.entry(key).map(|(value, ttl)| Found { value, ttl })))
     }
