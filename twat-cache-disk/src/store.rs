@@ -23,6 +23,10 @@ use crate::usage::{self, Bounds};
 ///
 /// Writes are synchronous and go to the operating system's buffers. A stored result survives the process, however the process
 /// ends. It may be lost in a power cut.
+///
+/// A sixteenth of the limit is evicted at once: the entries that were written first and not used since. [`Store::evictions`]
+/// counts those of them that this process has written, in all stores of this name, version and type. Expired entries that
+/// were still there count as well.
 pub struct DiskStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
@@ -289,6 +293,10 @@ impl<V: Send + Sync> Store for DiskStore<V> {
 
     fn describe(&self) -> String {
         format!("the database at {}", self.path().display())
+    }
+
+    fn evictions(&self) -> u64 {
+        self.entries.get().map_or(0, |entries| entries.bounds.evictions())
     }
 }
 
