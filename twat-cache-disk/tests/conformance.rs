@@ -1,7 +1,7 @@
 //! The disk store passes the conformance suite: with both codecs, alone and with its fallback in memory.
 
 use twat_cache_core::testing::{ENTRY_BYTES, Setup, rooted};
-use twat_cache_core::{conformance, conformance_of_keys};
+use twat_cache_core::{conformance, conformance_of_keys, conformance_of_stale};
 use twat_cache_disk::{DiskBuilder, bcache};
 
 fn builder(dir: &tempfile::TempDir, setup: &Setup) -> DiskBuilder {
@@ -12,6 +12,7 @@ fn builder(dir: &tempfile::TempDir, setup: &Setup) -> DiskBuilder {
 mod rkyv {
     use super::*;
     conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).open::<String>().unwrap()));
+    conformance_of_stale!(|setup: &Setup| rooted(|dir| builder(dir, setup).open::<String>().unwrap()));
     conformance_of_keys!(rooted(|dir| bcache("keys").dir(dir.path()).open::<u32>().unwrap()));
 }
 
@@ -21,6 +22,20 @@ mod serde {
     conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).serde().open::<String>().unwrap()));
 }
 
+#[cfg(feature = "compress")]
+mod compressed {
+    use super::*;
+    use twat_cache_disk::persist::{Codec, Compressed};
+
+    conformance!(|setup: &Setup| rooted(|dir| {
+        // The suite's values get smaller.
+        let mut value = Vec::new();
+        Compressed::encode(&format!("{:0>ENTRY_BYTES$}", 1234), &mut value).unwrap();
+        let builder = DiskBuilder::from(setup.options(dir.path(), 40 + value.len()));
+        builder.serde().compress().open::<String>().unwrap()
+    }));
+}
+
 mod with_memory {
     use super::*;
     use twat_cache_core::{Fallback, LruStore};
@@ -28,4 +43,5 @@ mod with_memory {
         let memory = LruStore::new(setup.max_entries);
         Fallback::new(builder(dir, setup).open::<String>().unwrap(), memory)
     }));
+    conformance_of_stale!(|setup: &Setup| rooted(|dir| builder(dir, setup).with_memory::<String>()));
 }

@@ -1,6 +1,8 @@
 //! Options, directories and codecs, for stores that outlive the process.
 
 mod codec;
+#[cfg(feature = "serde")]
+mod compressed;
 mod directory;
 #[cfg(feature = "serde")]
 mod empty_options;
@@ -13,6 +15,8 @@ mod value;
 pub use codec::{Codec, ErasedCodec, Rkyv};
 #[cfg(feature = "serde")]
 pub use codec::{MessagePack, SerdeValue};
+#[cfg(feature = "serde")]
+pub use compressed::Compressed;
 pub use directory::{default_directory, prepare_below, prepare_root};
 pub use header::Header;
 pub use options::Options;
