@@ -50,7 +50,9 @@ fn measure(report: &mut Report, effort: Effort, kind: &str, make: fn(u64) -> Val
     let sizes = [false, true].map(|is_compressed| {
         let dir = &dirs[usize::from(is_compressed)];
         let store = open(dir, is_compressed);
-        numbers.iter().for_each(|number| store.insert(number, &make(*number)).expect("there is room"));
+        for number in &numbers {
+            store.insert(number, &make(*number)).expect("there is room");
+        }
         drop(store);
         per_entry(dir, count)
     });

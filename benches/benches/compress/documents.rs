@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use twat_cache_benches::sample;
 
 /// A kind of document, and how the one with a number is made.
-pub(crate) const KINDS: [(&str, fn(u64) -> Value); 5] = [
+pub(crate) type Kind = (&'static str, fn(u64) -> Value);
+
+pub(crate) const KINDS: [Kind; 5] = [
     ("search results", results),
     ("forecasts", forecast),
     ("repositories", repository),
