@@ -152,6 +152,7 @@ impl<S, F, P> Memo<S, F, P> {
     /// Gives each result a TTL of its own, in place of that of the store. With zero, the result is returned and not stored.
     ///
     /// ```
+    /// use std::sync::Arc;
     /// use std::time::Duration;
     /// use twat_cache_core::{LruStore, Memo};
     ///
@@ -159,8 +160,8 @@ impl<S, F, P> Memo<S, F, P> {
     ///     max_age: u64,
     /// }
     ///
-    /// let fetch = |_url: &str| std::sync::Arc::new(Page { max_age: 60 });
-    /// let page = Memo::new(LruStore::new(100), fetch).ttl_by(|page| Duration::from_secs(page.max_age));
+    /// let fetch = |_url: &str| Arc::new(Page { max_age: 60 });
+    /// let page = Memo::new(LruStore::new(100), fetch).ttl_by(|page: &Arc<Page>| Duration::from_secs(page.max_age));
     /// assert_eq!(page.call("/").max_age, 60);
     /// ```
     ///
