@@ -1,7 +1,7 @@
 //! Every store and combinator of this crate passes the conformance suite.
 
 use twat_cache_core::testing::Setup;
-use twat_cache_core::{LruStore, conformance, conformance_of_keys};
+use twat_cache_core::{LruStore, conformance, conformance_of_keys, conformance_of_stale};
 
 fn lru(setup: &Setup) -> LruStore<String> {
     setup.lru()
@@ -10,6 +10,7 @@ fn lru(setup: &Setup) -> LruStore<String> {
 mod lru_store {
     use super::*;
     conformance!(lru);
+    conformance_of_stale!(lru);
     conformance_of_keys!(LruStore::<u32>::new(100));
 }
 
@@ -34,6 +35,7 @@ mod tiered {
         Tiered::new(lru(&front), lru(setup))
     });
     conformance_of_keys!(Tiered::new(LruStore::<u32>::new(1), LruStore::new(100)));
+    conformance_of_stale!(|setup: &Setup| Tiered::new(lru(setup), lru(setup)));
 }
 
 mod tiered_with_a_front_that_knows_no_ttl {
@@ -49,6 +51,7 @@ mod fallback_that_works {
     use super::*;
     use twat_cache_core::Fallback;
     conformance!(|setup: &Setup| Fallback::new(lru(setup), lru(setup)));
+    conformance_of_stale!(|setup: &Setup| Fallback::new(lru(setup), lru(setup)));
     conformance_of_keys!(Fallback::new(LruStore::<u32>::new(100), LruStore::new(100)));
 }
 
@@ -60,6 +63,15 @@ mod fallback_that_has_switched {
         let broken = Faulty::new(lru(setup));
         broken.fail_all(ErrorKind::Locked);
         let store = Fallback::new(broken, lru(setup));
+        assert_eq!(store.get(&0_u64).unwrap(), None);
+        store.primary().fail_all(None);
+        store
+    });
+    // The secondary need not know of it.
+    conformance_of_stale!(|setup: &Setup| {
+        let broken = Faulty::new(lru(setup));
+        broken.fail_all(ErrorKind::Locked);
+        let store = Fallback::new(broken, lru(&Setup { ttl: None, stale: None, ..setup.clone() }));
         assert_eq!(store.get(&0_u64).unwrap(), None);
         store.primary().fail_all(None);
         store

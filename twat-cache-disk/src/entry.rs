@@ -42,3 +42,9 @@ pub(crate) fn recorded(key: &[u8]) -> Option<u64> {
     let name = key.strip_prefix(RECORDS)?;
     Some(u64::from_be_bytes(name.try_into().ok()?))
 }
+
+/// The key of the dictionary of a name.
+#[cfg(feature = "compress")]
+pub(crate) fn dictionary(name: u64) -> Vec<u8> {
+    [&b"\0\0\0\0\0\0\0\0dict"[..], &name.to_be_bytes()].concat()
+}

@@ -11,6 +11,8 @@ use crate::changes::Change;
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
 use crate::entry::{self, Key};
+#[cfg(feature = "compress")]
+use crate::packing::Packing;
 use crate::registry;
 use crate::usage::{self, Bounds};
 
@@ -23,6 +25,10 @@ use crate::usage::{self, Bounds};
 ///
 /// Writes are synchronous and go to the operating system's buffers. A stored result survives the process, however the process
 /// ends. It may be lost in a power cut.
+///
+/// A sixteenth of the limit is evicted at once: the entries that were written first and not used since. [`Store::evictions`]
+/// counts those of them that this process has written, in all stores of this name, version and type. Expired entries that
+/// were still there count as well.
 pub struct DiskStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
@@ -124,11 +130,54 @@ impl<V> DiskStore<V> {
         let Some((header, entry)) = found.filter(|(header, _)| self.is_live(entries, *header)) else {
             return Ok(None);
         };
-        let value = self.codec.decode(&entry[Header::LEN..]).map_err(|error| error.at(self.path()))?;
+        let value = self.decode(&entry[Header::LEN..])?;
         if entries.bounds.is_old(header.epoch) && self.fits(key, &entry) {
             self.renew(key, header);
         }
         Ok(Some((value, header)))
+    }
+
+    /// An entry for this value, with room for its header.
+    fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
+        let mut entry = vec![0; Header::LEN];
+        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
+        #[cfg(feature = "compress")]
+        if self.codec.is_compressed() {
+            let plain = entry.split_off(Header::LEN);
+            let packing = self.packing()?;
+            if let Some(dictionary) = packing.sample(&plain, self.options.max_bytes) {
+                self.keep_dictionary(&dictionary)?;
+            }
+            packing.pack(&plain, &mut entry);
+        }
+        Ok(entry)
+    }
+
+    fn decode(&self, value: &[u8]) -> Result<V, Error> {
+        #[cfg(feature = "compress")]
+        if self.codec.is_compressed() {
+            let unpacked = self.packing()?.unpack(value).and_then(|plain| self.codec.decode(&plain));
+            return unpacked.map_err(|error| error.at(self.path()));
+        }
+        self.codec.decode(value).map_err(|error| error.at(self.path()))
+    }
+
+    /// How values are compressed.
+    #[cfg(feature = "compress")]
+    fn packing(&self) -> Result<Arc<Packing>, Error> {
+        self.with("read the dictionary", |entries, engine| engine.packing(usage::name_of(entries.id)))
+    }
+
+    /// Writes the dictionary down, and then uses it. Entries that need it come after it.
+    #[cfg(feature = "compress")]
+    fn keep_dictionary(&self, dictionary: &[u8]) -> Result<(), Error> {
+        self.with("write the dictionary", |entries, engine| {
+            let name = usage::name_of(entries.id);
+            let write = |keyspace: &Keyspace| keyspace.insert(entry::dictionary(name), dictionary);
+            engine.write("write the dictionary", dictionary.len(), write)?;
+            engine.packing(name)?.learn(dictionary);
+            Ok(())
+        })
     }
 
     /// Writes an entry again that is used and would soon be evicted.
@@ -199,8 +248,7 @@ impl<V> DiskStore<V> {
             return Ok(true);
         }
         let key = self.entries()?.key(key);
-        let mut entry = vec![0; Header::LEN];
-        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
+        let entry = self.encode(value)?;
         let is_kept = self.fits(key, &entry) && self.options.expiry.of_entry(time) != Some(Duration::ZERO);
         let header = Header { codec: self.codec.id(), epoch: 0, deadline: self.options.expiry.deadline(time) };
         self.with("write an entry", |entries, engine| {
@@ -289,6 +337,10 @@ impl<V: Send + Sync> Store for DiskStore<V> {
 
     fn describe(&self) -> String {
         format!("the database at {}", self.path().display())
+    }
+
+    fn evictions(&self) -> u64 {
+        self.entries.get().map_or(0, |entries| entries.bounds.evictions())
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Nothing here touches the disk. [`Usage::record`] gives what should be written down of a name for the next process.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,12 +37,19 @@ struct Name {
     /// the next one. The newest is never below a floor.
     epochs: BTreeMap<u64, u64>,
     floor: u64,
-    namespaces: HashMap<u64, Arc<Bounds>>,
+    namespaces: HashMap<u64, Namespace>,
     /// The bytes that were written since the last record, and how many may be.
     unrecorded: u64,
     slack: u64,
     /// The limit of the store that was last written through.
     limit: u64,
+}
+
+#[derive(Debug)]
+struct Namespace {
+    bounds: Arc<Bounds>,
+    /// The entries that this process has written in each epoch and has not replaced or removed.
+    written: BTreeMap<u64, u64>,
 }
 
 /// What is known of a namespace without a lock, for lookups and sweeps.
@@ -53,6 +61,8 @@ pub(crate) struct Bounds {
     old: AtomicU64,
     /// When the namespace was last cleared: a computation that began before is outdated.
     cleared: AtomicU64,
+    /// How many entries were in epochs when they were closed.
+    evictions: AtomicU64,
     pub(crate) clock: OnceLock<Clock>,
 }
 
@@ -63,6 +73,10 @@ impl Bounds {
 
     pub(crate) fn is_old(&self, epoch: u64) -> bool {
         epoch < self.old.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
     }
 
     /// Whether the namespace was cleared since a computation began. The answer holds as long as the usage is locked.
@@ -105,7 +119,7 @@ impl Usage {
         name.epochs = epochs.split_off(&name.floor);
         (name.slack, name.unrecorded) = (0, 0);
         for (id, floor) in floors {
-            name.bounds(id).floor.fetch_max(floor, Ordering::AcqRel);
+            name.namespace(id).bounds.floor.fetch_max(floor, Ordering::AcqRel);
         }
         name.publish(u64::MAX);
         Some(())
@@ -113,7 +127,7 @@ impl Usage {
 
     /// The bounds of a namespace, which may be new.
     pub(crate) fn bounds(&mut self, id: u64) -> Arc<Bounds> {
-        self.names.entry(name_of(id)).or_default().bounds(id)
+        self.names.entry(name_of(id)).or_default().namespace(id).bounds.clone()
     }
 
     /// Counts an entry of this many bytes, not more than the limit, that is about to be written. Above the limit, the oldest
@@ -138,6 +152,10 @@ impl Usage {
             name.floor = closed + 1;
         }
         let has_closed = name.floor > floor;
+        if has_closed {
+            name.count_evictions();
+        }
+        grow(name.namespace(id).written.entry(epoch).or_default(), 1);
         if is_new || has_closed {
             name.publish(limit);
         }
@@ -152,6 +170,14 @@ impl Usage {
         if let Some((_, held)) = held {
             *held = held.saturating_add_signed(bytes);
         }
+        if let Entry::Occupied(mut written) = name.namespace(id).written.entry(epoch) {
+            let left = written.get().saturating_add_signed(bytes.signum());
+            if left > 0 {
+                written.insert(left)
+            } else {
+                written.remove()
+            };
+        }
     }
 
     /// Makes all entries of a namespace absent. What began before `now` is outdated.
@@ -161,7 +187,8 @@ impl Usage {
         let name = self.names.entry(name_of(id)).or_default();
         let floor = name.epochs.last_key_value().map_or(name.floor, |(newest, _)| *newest) + UNRECORDED;
         name.begin(floor, limit);
-        let bounds = name.bounds(id);
+        let Namespace { bounds, written } = name.namespace(id);
+        written.clear();
         bounds.cleared.fetch_max(now, Ordering::AcqRel);
         bounds.floor.fetch_max(floor, Ordering::AcqRel);
     }
@@ -181,7 +208,7 @@ impl Usage {
         let most = (name.limit / 256).clamp(1 << 10, 4 << 20);
         name.slack = if is_last { 0 } else { (name.slack * 2).clamp(1 << 10, most) };
         name.unrecorded = 0;
-        let floors = name.namespaces.iter().map(|(id, bounds)| (*id, bounds.floor.load(Ordering::Acquire)));
+        let floors = name.namespaces.iter().map(|(id, space)| (*id, space.bounds.floor.load(Ordering::Acquire)));
         let floors = floors.filter(|(_, floor)| *floor > name.floor);
         let pairs = name.epochs.iter().map(|(epoch, bytes)| (*epoch, *bytes)).chain(floors);
         let head = [name.floor, name.slack, name.epochs.len() as u64];
@@ -199,9 +226,18 @@ impl Name {
         self.epochs.values().fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
-    fn bounds(&mut self, id: u64) -> Arc<Bounds> {
-        let new = || Arc::new(Bounds { floor: self.floor.into(), ..Bounds::default() });
-        self.namespaces.entry(id).or_insert_with(new).clone()
+    fn namespace(&mut self, id: u64) -> &mut Namespace {
+        let bounds = || Arc::new(Bounds { floor: self.floor.into(), ..Bounds::default() });
+        self.namespaces.entry(id).or_insert_with(|| Namespace { bounds: bounds(), written: BTreeMap::new() })
+    }
+
+    /// Counts the entries in closed epochs.
+    fn count_evictions(&mut self) {
+        for Namespace { bounds, written } in self.namespaces.values_mut() {
+            let left = written.split_off(&self.floor);
+            let evicted = std::mem::replace(written, left);
+            bounds.evictions.fetch_add(evicted.into_values().sum(), Ordering::Relaxed);
+        }
     }
 
     /// Begins an epoch. What is left of earlier ones is joined where it fits into one, so that there are never many.
@@ -225,7 +261,7 @@ impl Name {
             ahead <= limit / 2
         };
         let old = self.epochs.iter().take_while(is_old).last().map_or(0, |(epoch, _)| epoch + 1);
-        for bounds in self.namespaces.values() {
+        for Namespace { bounds, .. } in self.namespaces.values() {
             bounds.floor.fetch_max(self.floor, Ordering::AcqRel);
             bounds.old.store(old, Ordering::Relaxed);
         }

@@ -1,7 +1,7 @@
 //! The disk store passes the conformance suite: with both codecs, alone and with its fallback in memory.
 
 use twat_cache_core::testing::{ENTRY_BYTES, Setup, rooted};
-use twat_cache_core::{conformance, conformance_of_keys};
+use twat_cache_core::{conformance, conformance_of_keys, conformance_of_stale};
 use twat_cache_disk::{DiskBuilder, bcache};
 
 fn builder(dir: &tempfile::TempDir, setup: &Setup) -> DiskBuilder {
@@ -12,6 +12,7 @@ fn builder(dir: &tempfile::TempDir, setup: &Setup) -> DiskBuilder {
 mod rkyv {
     use super::*;
     conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).open::<String>().unwrap()));
+    conformance_of_stale!(|setup: &Setup| rooted(|dir| builder(dir, setup).open::<String>().unwrap()));
     conformance_of_keys!(rooted(|dir| bcache("keys").dir(dir.path()).open::<u32>().unwrap()));
 }
 
@@ -21,6 +22,17 @@ mod serde {
     conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).serde().open::<String>().unwrap()));
 }
 
+#[cfg(feature = "compress")]
+mod compressed {
+    use super::*;
+    // The limits of the rest of the suite are in entries, and these get smaller.
+    conformance_of_stale!(|setup: &Setup| rooted(|dir| builder(dir, setup)
+        .serde()
+        .compress()
+        .open::<String>()
+        .unwrap()));
+}
+
 mod with_memory {
     use super::*;
     use twat_cache_core::{Fallback, LruStore};
@@ -28,4 +40,5 @@ mod with_memory {
         let memory = LruStore::new(setup.max_entries);
         Fallback::new(builder(dir, setup).open::<String>().unwrap(), memory)
     }));
+    conformance_of_stale!(|setup: &Setup| rooted(|dir| builder(dir, setup).with_memory::<String>()));
 }

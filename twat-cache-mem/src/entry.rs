@@ -1,6 +1,6 @@
 //! Values as the engine has them in a store whose entries expire or are weighed.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use quick_cache::Weighter;
 
@@ -9,8 +9,8 @@ use quick_cache::Weighter;
 pub struct Timed<V> {
     /// The value itself.
     pub value: V,
-    /// When it expires; `None` is never.
-    pub deadline: Option<Instant>,
+    /// When it expires, from the time when the store was made; `None` is never.
+    pub deadline: Option<Duration>,
     /// What it weighed when it was stored.
     pub weight: u64,
 }

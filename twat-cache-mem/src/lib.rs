@@ -48,6 +48,7 @@
 mod builder;
 mod engine;
 mod entry;
+mod evictions;
 mod key;
 mod limits;
 mod shards;

@@ -22,7 +22,7 @@ use crate::key::{HASHER, Hashed, Key, Lookup};
 use crate::limits::Limits;
 
 /// A cache of the engine, for a part of the keys.
-type Shard<K, E, W> = Cache<Key<K>, E, W, BuildHasherDefault<Hashed>, Evictions>;
+type Shard<K, E, W> = Cache<Key<K>, E, W, BuildHasherDefault<Hashed>, Collect>;
 
 /// The shards of a store. `W` tells the engine what an entry `E` weighs.
 pub struct Shards<K, E, W> {
@@ -77,21 +77,22 @@ where
         if self.refused.load(Ordering::Acquire) == 0 { shard.get(key).map(read) } else { None }
     }
 
-    /// Stores an entry. It replaces the entry for this key, if there is one.
-    pub(crate) fn insert(&self, key: K, entry: E) -> Result<(), Error> {
+    /// Stores an entry. It replaces the entry for this key, if there is one. Gives what the limit has driven out.
+    pub(crate) fn insert(&self, key: K, entry: E) -> Result<Vec<(Key<K>, E)>, Error> {
         if self.refused.load(Ordering::Acquire) > 0 {
             self.clear_within(SHORT)?;
         }
         // Dropped after the lock is free.
-        let mut evicted = Vec::new();
+        let mut collected = Collected::default();
         let index = self.index(self.hasher.hash_one(&key));
         self.change(index, SHORT, "store a result", |shard| {
             let total = self.limits.total;
             if self.caches.len() > 1 && self.len() as u64 >= total && shard.capacity() == total {
                 self.confine(shard);
             }
-            shard.insert_with_lifecycle(Key(key), entry, &mut evicted);
-        })
+            shard.insert_with_lifecycle(Key(key), entry, &mut collected);
+        })?;
+        Ok(collected.evicted)
     }
 
     /// Removes the entry for `key`. `rounds` is how long to wait for the lock.
@@ -263,17 +264,43 @@ where
         .weight_capacity(limits.total)
         .build()
         .expect("both capacities are set, and nothing else is checked");
-    Cache::with_options(options, W::default(), BuildHasherDefault::default(), Evictions)
+    Cache::with_options(options, W::default(), BuildHasherDefault::default(), Collect)
 }
 
-/// Collects what an insert evicts, so that it is dropped after the lock is free.
+/// Collects what an insert removes, so that it is dropped after the lock is free.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Evictions;
+pub struct Collect;
 
-impl<K, E> Lifecycle<K, E> for Evictions {
-    type RequestState = Vec<(K, E)>;
+/// What an insert has removed.
+#[derive(Debug)]
+pub struct Collected<K, E> {
+    /// What the limit has driven out.
+    evicted: Vec<(K, E)>,
+    /// The earlier entry of the key.
+    replaced: Option<(K, E)>,
+    /// Whether the limit drives the next entry out.
+    is_eviction: bool,
+}
 
-    fn on_evict(&self, evicted: &mut Self::RequestState, key: K, entry: E) {
-        evicted.push((key, entry));
+impl<K, E> Default for Collected<K, E> {
+    fn default() -> Self {
+        Self { evicted: Vec::new(), replaced: None, is_eviction: false }
+    }
+}
+
+impl<K, E> Lifecycle<K, E> for Collect {
+    type RequestState = Collected<K, E>;
+
+    // The engine does not call this before it replaces an entry.
+    fn before_evict(&self, collected: &mut Self::RequestState, _: &K, _: &mut E) {
+        collected.is_eviction = true;
+    }
+
+    fn on_evict(&self, collected: &mut Self::RequestState, key: K, entry: E) {
+        if mem::take(&mut collected.is_eviction) {
+            collected.evicted.push((key, entry));
+        } else {
+            collected.replaced = Some((key, entry));
+        }
     }
 }

@@ -10,7 +10,8 @@ use twat_cache_core::{Args, Error, ErrorKind, Expiry, Found, KeyedStore, Store};
 
 use crate::engine::Engine;
 use crate::entry::{StoredWeight, Timed};
-use crate::key::Lookup;
+use crate::evictions::{Evictions, OnEvict};
+use crate::key::{Key, Lookup};
 use crate::limits::Limits;
 use crate::shards::{LONG, SHORT, Shards};
 use crate::weigher::Weigher;
@@ -40,6 +41,7 @@ pub struct MemStore<K, V> {
     limits: Limits,
     expiry: Expiry,
     weigher: Option<Weigher<K, V>>,
+    evictions: Evictions<K, V>,
     start: Instant,
     /// When to remove expired entries, in seconds from the start.
     sweep_at: AtomicU64,
@@ -55,7 +57,12 @@ impl<K, V> MemStore<K, V>
 where
     K: Hash + Eq + 'static,
 {
-    pub(crate) fn new(max_entries: usize, expiry: Expiry, weigher: Option<Weigher<K, V>>) -> Self {
+    pub(crate) fn new(
+        max_entries: usize,
+        expiry: Expiry,
+        weigher: Option<Weigher<K, V>>,
+        on_evict: Option<OnEvict<K, V>>,
+    ) -> Self {
         let limits = match &weigher {
             Some(weigher) => Limits::by_weight(weigher.max_weight),
             None => Limits::by_number(max_entries),
@@ -69,6 +76,7 @@ where
             sweep_at: AtomicU64::new(NEVER),
             expiry,
             weigher,
+            evictions: Evictions::new(on_evict),
         }
     }
 }
@@ -116,22 +124,33 @@ where
         if self.sweep_at.load(Ordering::Relaxed) == NEVER {
             return found.map(|(value, _)| (value, None));
         }
-        let now = self.expiry.clock.now();
+        let now = self.now();
         self.sweep(timed, now);
         let (value, deadline) = found?;
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let left = deadline.map(|deadline| deadline.saturating_sub(now));
         (left != Some(Duration::ZERO)).then_some((value, left))
     }
 
+    /// The time since the start.
+    #[inline]
+    fn now(&self) -> Duration {
+        self.expiry.clock.now().saturating_duration_since(self.start)
+    }
+
     /// Removes expired entries, if the last time was long enough ago. The first call only sets the time for the next.
-    fn sweep(&self, timed: &TimedShards<K, V>, now: Instant) {
-        let seconds = now.saturating_duration_since(self.start).as_secs();
-        let pause = self.expiry.lifetime().map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+    #[inline]
+    fn sweep(&self, timed: &TimedShards<K, V>, now: Duration) {
+        let seconds = now.as_secs();
         let at = self.sweep_at.load(Ordering::Relaxed);
-        if seconds < at && at != NEVER {
-            return;
+        if seconds >= at || at == NEVER {
+            self.sweep_now(timed, now, at);
         }
-        let next = self.sweep_at.compare_exchange(at, seconds + pause, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn sweep_now(&self, timed: &TimedShards<K, V>, now: Duration, at: u64) {
+        let pause = self.expiry.lifetime().map_or(30, |ttl| ttl.as_secs().clamp(1, 30));
+        let next = self.sweep_at.compare_exchange(at, now.as_secs() + pause, Ordering::Relaxed, Ordering::Relaxed);
         // One thread sweeps.
         if next.is_ok_and(|at| at != NEVER) {
             timed.sweep(|entry| entry.deadline.is_some_and(|deadline| deadline <= now));
@@ -152,12 +171,16 @@ where
                 return unfit.map(drop);
             }
         };
-        let now = ttl.map(|_| self.expiry.clock.now());
+        let now = ttl.map(|_| self.now());
         if let Some(now) = now {
             self.sweep(timed, now);
         }
         let deadline = ttl.and_then(|ttl| now?.checked_add(ttl));
-        timed.insert(owned, Timed { value: value.clone(), deadline, weight })
+        let evicted = timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
+        let is_valid = |deadline| now.unwrap_or_else(|| self.now()) < deadline;
+        let evicted = evicted.into_iter().filter(|(_, entry)| entry.deadline.is_none_or(is_valid));
+        self.evictions.take(evicted.map(|(Key(key), entry)| (key, entry.value)));
+        Ok(())
     }
 
     /// The first entry with a deadline in a store without a TTL. It drops the entries so far, once.
@@ -211,6 +234,14 @@ where
     fn describe(&self) -> String {
         String::from("memory")
     }
+
+    fn suppressed_errors(&self) -> u64 {
+        self.evictions.panics()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.evictions.count()
+    }
 }
 
 impl<A, K, V> KeyedStore<A> for MemStore<K, V>
@@ -234,12 +265,13 @@ where
             let Some(timed) = self.timed.get() else { return Ok(self.bare.remove(&key, LONG)?.is_some()) };
             let Some(entry) = timed.remove(&key, LONG)? else { return Ok(false) };
             let Some(deadline) = entry.deadline else { return Ok(true) };
-            let now = self.expiry.clock.now();
+            let now = self.now();
             self.sweep(timed, now);
             Ok(now < deadline)
         })
     }
 
+    #[inline]
     fn get_with_ttl(&self, key: &A) -> Result<Option<Found<V>>, Error> {
         caught("look up a result", || Ok(self.entry(key).map(|(value, ttl)| Found { value, ttl })))
     }
@@ -254,10 +286,12 @@ where
                 Some(timed) => self.insert_timed(key, value, ttl, timed),
                 None if ttl.is_some() => self.insert_timed(key, value, ttl, self.begin_to_time()),
                 None => {
-                    self.bare.insert(key.to_key(), value.clone())?;
+                    let evicted = self.bare.insert(key.to_key(), value.clone())?;
                     if self.timed.get().is_some() {
-                        // Another thread has begun to keep deadlines. No lookup reads this entry any more.
+                        // Another thread has begun to keep deadlines. No lookup reads these entries any more.
                         self.bare.remove(&Lookup::rare(key), SHORT)?;
+                    } else {
+                        self.evictions.take(evicted.into_iter().map(|(Key(key), value)| (key, value)));
                     }
                     Ok(())
                 }

@@ -1,5 +1,7 @@
 //! Lookups in the store.
 
+use std::sync::atomic::Ordering;
+
 use crate::store::guard;
 use crate::{Error, Found, KeyedStore, Memo};
 
@@ -47,11 +49,21 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K>,
         M: Form<S, K>,
     {
-        if self.is_off {
-            return Ok(None);
-        }
+        if self.is_plain.load(Ordering::Relaxed) { M::find(&self.store, key) } else { self.look_closer::<M, _>(key) }
+    }
+
+    fn look_closer<M, K>(&self, key: &K) -> Result<Option<M::Output>, Error>
+    where
+        K: ?Sized,
+        S: KeyedStore<K>,
+        M: Form<S, K>,
+    {
         match self.store.stale() {
-            None => M::find(&self.store, key),
+            _ if self.is_off => Ok(None),
+            None => {
+                self.is_plain.store(true, Ordering::Relaxed);
+                M::find(&self.store, key)
+            }
             Some(stale) => {
                 let found = M::find_with_ttl(&self.store, key)?;
                 Ok(found.filter(|found| found.ttl.is_none_or(|left| left > stale)).map(|found| found.value))

@@ -10,6 +10,7 @@ mod with;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::flight::Flights;
@@ -78,6 +79,8 @@ pub struct Memo<S, F, P = OwnErrors> {
     counters: Counters,
     /// Whether every call computes, see [`Memo`].
     is_off: bool,
+    /// Whether a lookup only asks the store. The first lookup finds out, so that a hit has one question less.
+    is_plain: AtomicBool,
 }
 
 impl<S, F> Memo<S, F> {
@@ -85,7 +88,8 @@ impl<S, F> Memo<S, F> {
     pub fn new(store: S, function: F) -> Self {
         let (flights, warned, counters) = (Flights::new(None), WarnOnce::new(), Counters::default());
         let is_off = std::env::var_os("TWAT_CACHE").is_some_and(|value| value == "off");
-        Self { store, function, mode: PhantomData, flights, warned, counters, is_off }
+        let is_plain = AtomicBool::new(false);
+        Self { store, function, mode: PhantomData, flights, warned, counters, is_off, is_plain }
     }
 
     /// Gives each waiter of a failed computation a clone of its error. The error type needs `Clone`.
@@ -122,7 +126,8 @@ impl<S, F, P> Memo<S, F, P> {
 
     fn with_store<T, Q>(self, with: impl FnOnce(S) -> T) -> Memo<T, F, Q> {
         let Self { store, function, flights, warned, counters, is_off, .. } = self;
-        Memo { store: with(store), function, mode: PhantomData, flights, warned, counters, is_off }
+        let is_plain = AtomicBool::new(false);
+        Memo { store: with(store), function, mode: PhantomData, flights, warned, counters, is_off, is_plain }
     }
 
     /// Sets how long a caller waits for another caller's computation of the same result before it computes itself. With

@@ -19,6 +19,9 @@ pub trait Codec<V>: Copy + Send + Sync + 'static {
     /// The number of this codec in the [`Header`](super::Header) of an entry.
     const ID: u8;
 
+    /// Whether the store compresses what this codec writes. By default it does not.
+    const IS_COMPRESSED: bool = false;
+
     /// Writes the value. What was written before must be a multiple of 16 bytes long.
     fn encode(value: &V, output: &mut dyn io::Write) -> Result<(), Error>;
 
@@ -68,6 +71,7 @@ impl io::Write for ByteCounter {
 /// A codec without its type. So a builder can choose the codec, and the store needs no type parameter for it.
 pub struct ErasedCodec<V> {
     id: u8,
+    is_compressed: bool,
     encode: fn(&V, &mut dyn io::Write) -> Result<(), Error>,
     decode: fn(&[u8]) -> Result<V, Error>,
     within: fn(&Namespace) -> Namespace,
@@ -76,12 +80,18 @@ pub struct ErasedCodec<V> {
 impl<V> ErasedCodec<V> {
     /// Erases the type of a codec.
     pub fn of<C: Codec<V>>() -> Self {
-        Self { id: C::ID, encode: C::encode, decode: C::decode, within: C::within }
+        let (id, is_compressed) = (C::ID, C::IS_COMPRESSED);
+        Self { id, is_compressed, encode: C::encode, decode: C::decode, within: C::within }
     }
 
     /// Like [`Codec::ID`].
     pub fn id(&self) -> u8 {
         self.id
+    }
+
+    /// Like [`Codec::IS_COMPRESSED`].
+    pub fn is_compressed(&self) -> bool {
+        self.is_compressed
     }
 
     /// Like [`Codec::encode`]. A panic of the value's own code is also an error.

@@ -1,6 +1,8 @@
 //! Options, directories and codecs, for stores that outlive the process.
 
 mod codec;
+#[cfg(feature = "serde")]
+mod compressed;
 #[doc(hidden)]
 pub mod derived;
 mod directory;
@@ -15,6 +17,8 @@ mod value;
 pub use codec::{Codec, ErasedCodec, Rkyv, encoded_len};
 #[cfg(feature = "serde")]
 pub use codec::{MessagePack, SerdeValue};
+#[cfg(feature = "serde")]
+pub use compressed::Compressed;
 pub use directory::{default_directory, prepare_below, prepare_root};
 pub use header::Header;
 pub use options::Options;

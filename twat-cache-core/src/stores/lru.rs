@@ -7,6 +7,7 @@ use lru::LruCache;
 
 use crate::store::forked;
 use crate::store::guard;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{Args, Clock, Error, Expiry, Found, KeyHash, KeyedStore, Namespace, Process, Store};
 
@@ -30,6 +31,7 @@ pub struct LruStore<V> {
     max_weight: u64,
     weigh: fn(&V) -> u64,
     expiry: Expiry,
+    evictions: AtomicU64,
 }
 
 struct Entries<V> {
@@ -76,6 +78,7 @@ impl<V> LruStore<V> {
             max_weight,
             weigh,
             expiry: Expiry::default(),
+            evictions: AtomicU64::new(0),
         }
     }
 
@@ -91,10 +94,20 @@ impl<V> LruStore<V> {
         self
     }
 
+    /// Entries are stale, and not yet expired, for this long after their TTL. See [`Store::stale`].
+    pub fn stale(mut self, stale: Duration) -> Self {
+        self.expiry.stale = Some(stale);
+        self
+    }
+
     /// Reads the time from this clock, for tests.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.expiry.clock = clock;
         self
+    }
+
+    fn is_valid(&self, entry: &Entry<V>) -> bool {
+        entry.deadline.is_none_or(|deadline| self.expiry.clock.remaining(deadline).is_some())
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Entries<V>>, Error> {
@@ -169,6 +182,10 @@ impl<V: Send + Sync> Store for LruStore<V> {
     fn describe(&self) -> String {
         String::from("memory")
     }
+
+    fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
+    }
 }
 
 impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
@@ -183,8 +200,7 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let digest = self.namespace.digest_of(key);
         let removed = self.lock()?.remove(digest);
-        let is_valid = |deadline| self.expiry.clock.remaining(deadline).is_some();
-        Ok(removed.is_some_and(|entry| entry.deadline.is_none_or(is_valid)))
+        Ok(removed.is_some_and(|entry| self.is_valid(&entry)))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
@@ -212,6 +228,8 @@ impl<K: Args + ?Sized, V: Clone + Send + Sync> KeyedStore<K> for LruStore<V> {
         let evicted = entries.evict(self.max_weight);
         let more: Vec<_> = iter::from_fn(|| entries.evict(self.max_weight)).collect();
         drop(entries);
+        let count = evicted.iter().chain(&more).filter(|entry| self.is_valid(entry)).count();
+        self.evictions.fetch_add(count as u64, Ordering::Relaxed);
         drop((replaced, evicted, more));
         Ok(())
     }
@@ -223,5 +241,29 @@ impl<V> fmt::Debug for LruStore<V> {
             .field("max_weight", &self.max_weight)
             .field("ttl", &self.expiry.ttl)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::ManualClock;
+
+    #[test]
+    fn only_what_the_limit_drives_out_counts_as_evicted() {
+        let clock = ManualClock::new();
+        let store = LruStore::by_weight(10, |weight: &u64| *weight).ttl(Duration::from_secs(60)).clock(clock.clock());
+        (0..5).for_each(|key: u64| store.insert(&key, &2).unwrap());
+        store.insert(&0_u64, &1).unwrap();
+        store.remove(&0_u64).unwrap();
+        store.insert(&5_u64, &11).unwrap();
+        assert_eq!(store.evictions(), 0);
+        store.insert(&6_u64, &9).unwrap();
+        assert_eq!((store.len().unwrap(), store.evictions()), (1, 4));
+        // An expired entry makes room without being evicted.
+        clock.advance(Duration::from_secs(60));
+        store.insert(&7_u64, &10).unwrap();
+        store.clear().unwrap();
+        assert_eq!(store.evictions(), 4);
     }
 }

@@ -102,12 +102,20 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.ttl()
     }
 
+    fn stale(&self) -> Option<Duration> {
+        self.inner.stale()
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }
 
     fn suppressed_errors(&self) -> u64 {
         self.inner.suppressed_errors()
+    }
+
+    fn evictions(&self) -> u64 {
+        self.inner.evictions()
     }
 }
 

@@ -23,6 +23,7 @@
 //! | for | there is |
 //! |---|---|
 //! | any store | [`Setup`] and the macros [`conformance!`](crate::conformance) and [`conformance_of_keys!`](crate::conformance_of_keys) |
+//! | a store whose entries can be stale | [`conformance_of_stale!`](crate::conformance_of_stale) |
 //! | a store that outlives the process | [`persistent`]: limits in bytes, names, versions, TTLs, directories |
 //! | counting computations | [`Counter`], [`counted`] |
 //! | a store that fails | [`Faulty`] |

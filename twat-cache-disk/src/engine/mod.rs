@@ -21,6 +21,8 @@ use twat_cache_core::{Error, ErrorKind};
 
 use self::journals::Journals;
 use self::place::Place;
+#[cfg(feature = "compress")]
+use crate::packing::{Packing, Packings};
 use crate::sweep::Sweep;
 
 /// An open database.
@@ -30,6 +32,9 @@ pub(crate) struct Engine {
     pub(crate) entries: Keyspace,
     /// It takes no more writes, and is to be closed.
     pub(crate) has_failed: AtomicBool,
+    /// How the values of each name are compressed.
+    #[cfg(feature = "compress")]
+    packings: Packings,
     /// Locked during each write.
     journals: Mutex<Journals>,
     /// Dropped last, when the database is closed.
@@ -62,7 +67,15 @@ impl Engine {
         let (database, entries) = open(dir, max_bytes, Some(Arc::new(sweep)))?;
         journals.begin(&entries)?;
         let (has_failed, journals) = (AtomicBool::new(false), Mutex::new(journals));
-        Ok(Self { database, entries, has_failed, journals, _place: place })
+        Ok(Self {
+            database,
+            entries,
+            has_failed,
+            #[cfg(feature = "compress")]
+            packings: Packings::default(),
+            journals,
+            _place: place,
+        })
     }
 
     /// Lets `write` change the entries. Up to `len` bytes are written.
@@ -103,6 +116,13 @@ impl Engine {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(journals)
+    }
+
+    /// How the values of a name are compressed.
+    #[cfg(feature = "compress")]
+    pub(crate) fn packing(&self, name: u64) -> Result<Arc<Packing>, Error> {
+        let read = || self.entries.get(crate::entry::dictionary(name));
+        self.packings.of(name, || read().map_err(|error| from_fjall(error, "read the dictionary")))
     }
 
     /// Whether the database is still at its place.

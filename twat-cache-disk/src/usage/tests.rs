@@ -262,3 +262,26 @@ fn every_number_is_legal() {
         }
     }
 }
+
+#[test]
+fn the_entries_of_closed_epochs_are_counted_without_those_that_were_gone_before() {
+    let (mut usage, bounds) = usage();
+    let other = usage.bounds(of(NAME, 1));
+    let epochs = fill(&mut usage, of(NAME, 0), 100);
+    fill(&mut usage, of(NAME, 1), 50);
+    assert_eq!((bounds.evictions(), other.evictions()), (0, 0));
+    // Half of the first ten are removed, and one is replaced by a new one.
+    epochs[..5].iter().for_each(|epoch| usage.adjust(of(NAME, 0), *epoch, -1000));
+    usage.adjust(of(NAME, 0), epochs[9], -1000);
+    let mut epochs = epochs[5..].to_vec();
+    epochs.remove(4);
+    epochs.extend(fill(&mut usage, of(NAME, 0), 100));
+    let gone = epochs.len() - live(&bounds, &epochs);
+    assert!(gone > 0);
+    assert_eq!(bounds.evictions(), gone as u64);
+    // What is cleared is not evicted.
+    usage.clear(of(NAME, 0), 1, LIMIT);
+    fill(&mut usage, of(NAME, 1), 300);
+    assert_eq!(bounds.evictions(), gone as u64);
+    assert!(other.evictions() > 100);
+}

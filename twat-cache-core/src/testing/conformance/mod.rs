@@ -2,16 +2,24 @@
 
 mod flights;
 mod limits;
+mod rules;
+mod stale;
 mod values;
 
 use std::time::Duration;
 
+#[cfg(feature = "persist")]
+use crate::Expiry;
 use crate::{Clock, KeyedStore, LruStore};
 
 #[doc(hidden)]
 pub use flights::*;
 #[doc(hidden)]
 pub use limits::*;
+#[doc(hidden)]
+pub use rules::*;
+#[doc(hidden)]
+pub use stale::*;
 #[doc(hidden)]
 pub use values::*;
 
@@ -26,6 +34,8 @@ pub struct Setup {
     pub max_entries: usize,
     /// How long they are valid.
     pub ttl: Option<Duration>,
+    /// How long they are stale after that.
+    pub stale: Option<Duration>,
     /// Where it reads the time from.
     pub clock: Clock,
 }
@@ -35,7 +45,7 @@ pub const ENTRY_BYTES: usize = 100;
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { max_entries: 10_000, ttl: None, clock: Clock::system() }
+        Self { max_entries: 10_000, ttl: None, stale: None, clock: Clock::system() }
     }
 }
 
@@ -43,10 +53,8 @@ impl Setup {
     /// A store in memory, to stand in front of another one or behind it.
     pub fn lru<V>(&self) -> LruStore<V> {
         let store = LruStore::new(self.max_entries).clock(self.clock.clone());
-        match self.ttl {
-            Some(ttl) => store.ttl(ttl),
-            None => store,
-        }
+        let store = self.ttl.into_iter().fold(store, LruStore::ttl);
+        self.stale.into_iter().fold(store, LruStore::stale)
     }
 
     /// The options of a store that outlives the process, with this many bytes for each entry.
@@ -54,7 +62,7 @@ impl Setup {
     pub fn options(&self, dir: &std::path::Path, entry_bytes: usize) -> crate::persist::Options {
         let mut options = crate::persist::Options::new("name", (self.max_entries * entry_bytes) as u64);
         options.dir = Some(dir.to_owned());
-        (options.expiry.ttl, options.expiry.clock) = (self.ttl, self.clock.clone());
+        options.expiry = Expiry { ttl: self.ttl, stale: self.stale, clock: self.clock.clone() };
         options
     }
 }
@@ -99,6 +107,12 @@ macro_rules! conformance {
             with_a_ttl_of_zero_every_call_computes
             an_endless_ttl_never_expires
             an_entry_expires_after_the_ttl_that_it_is_given
+            // rules
+            a_result_with_a_ttl_of_zero_is_returned_and_an_earlier_one_is_removed
+            a_ttl_by_the_value_replaces_the_ttl_of_the_store
+            a_result_that_is_not_to_be_kept_is_returned_and_an_earlier_one_is_removed
+            a_rule_that_panics_loses_no_result_and_is_one_warning
+            rules_combine
         }
     };
     (@tests $open:expr => $($name:ident)+) => {
@@ -108,6 +122,24 @@ macro_rules! conformance {
                 $crate::testing::conformance::$name($open);
             }
         )+
+    };
+}
+
+/// Makes a test of every behaviour of stale results, for a store with the option `stale`: `conformance_of_stale!(open)`, with
+/// `open` as for [`conformance!`](crate::conformance).
+#[macro_export]
+macro_rules! conformance_of_stale {
+    ($open:expr) => {
+        $crate::conformance! { @tests $open =>
+            while_one_of_a_hundred_threads_computes_the_others_get_the_stale_result
+            while_one_of_a_hundred_tasks_computes_the_others_get_the_stale_result
+            a_function_that_fails_gets_its_stale_result_for_a_while
+            no_result_is_older_than_the_ttl_and_the_stale_time
+            a_stale_result_that_is_forgotten_is_gone
+            a_result_that_is_forgotten_during_a_computation_that_fails_is_gone
+            a_refresh_that_fails_returns_its_error_and_keeps_the_stale_result
+            a_ttl_by_the_value_is_followed_by_the_stale_time
+        }
     };
 }
 

@@ -1,0 +1,287 @@
+//! `.serde().compress()`: values come back, take less space, and are apart from uncompressed ones.
+
+#![cfg(feature = "compress")]
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use twat_cache_core::persist::Header;
+use twat_cache_core::testing::child::{Child, Task};
+use twat_cache_core::testing::persistent::Persistent;
+use twat_cache_core::testing::{Counted, Counter, Random, assert_one_warning, counted, record_logs, within};
+use twat_cache_core::testing::{PATIENCE, volatile_dir};
+use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, ErrorKind, KeyedStore, Memo, Store, bcache};
+
+fn tenths(number: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "it is small")]
+    let number = number as f64;
+    number / 10.0
+}
+
+/// A forecast as an API gives it, of about 2 kB as JSON.
+fn forecast(key: u64) -> Value {
+    let mut random = Random(key + 1);
+    let hours: Vec<_> = (0..18)
+        .map(|hour| {
+            json!({
+                "time": format!("2026-11-26T{hour:02}:00"),
+                "temperature": tenths(random.below(300)),
+                "humidity": random.below(100),
+                "wind": { "speed": random.below(20), "direction": random.choose(&["N", "E", "S", "W"]) },
+                "is_day": (7..18).contains(&hour),
+            })
+        })
+        .collect();
+    json!({ "city": format!("City {key}"), "units": "metric", "hours": hours, "alerts": [], "source": null })
+}
+
+/// Orders of customers, of about 2 kB as JSON. One repeats little of itself, and much of others.
+fn orders(key: u64) -> Value {
+    let mut random = Random(key + 1);
+    let orders: Vec<_> = (0..9)
+        .map(|_| {
+            json!({
+                "id": random.below(9_000_000),
+                "created_at": format!("2026-11-{:02}T{:02}:{:02}:00Z", random.below(28), random.below(24), random.below(60)),
+                "status": random.choose(&["active", "pending", "closed"]),
+                "owner": { "name": random.choose(&["Anna Kowalska", "John Smith", "Wei Zhang"]), "verified": true },
+                "price": tenths(random.below(10_000)),
+                "tags": [random.choose(&["new", "sale", "used"]), random.choose(&["red", "blue", "green"])],
+            })
+        })
+        .collect();
+    json!({ "page": random.below(100), "per_page": 9, "total": random.below(10_000), "items": orders })
+}
+
+type Forecasts = Memo<DiskFallback<Value>, Counted<Value>>;
+
+fn memo(dir: &Path) -> (Forecasts, Arc<Counter>) {
+    record_logs();
+    let (function, computed) = counted(forecast);
+    (bcache("forecasts").dir(dir).serde().compress().wrap(function), computed)
+}
+
+/// The value is found by a second memo, in the database that the first one has closed.
+fn again<V>(name: &str, value: V)
+where
+    V: Serialize + DeserializeOwned + Clone + Send + Sync + PartialEq + Debug + 'static,
+{
+    let dir = volatile_dir();
+    let open = || bcache(name).dir(dir.path()).serde().compress().open::<V>().unwrap();
+    open().insert(&1, &value).unwrap();
+    assert_eq!(open().get(&1).unwrap(), Some(value), "{name}");
+}
+
+#[test]
+fn values_of_many_types_and_sizes_come_back_as_they_were() {
+    again("unit", ());
+    again("nothing", String::new());
+    again("number", u64::MAX);
+    again("text", "ß".repeat(100_000));
+    again("zeros", vec![0_u8; 5_000_000]);
+    again("map", HashMap::from([("one".to_owned(), vec![1]), ("two".to_owned(), vec![])]));
+    again("document", forecast(1));
+    let mut random = Random(7);
+    again("noise", random.bytes(100_000));
+}
+
+#[test]
+fn child_that_asks_for_forecasts() {
+    let Some(task) = Task::given() else { return };
+    let (memo, computed) = memo(&task.dir);
+    (0..100).for_each(|key| assert_eq!(memo.call(&key), forecast(key)));
+    task.say(computed.get());
+}
+
+#[test]
+fn another_process_finds_compressed_results() {
+    let dir = volatile_dir();
+    let run = || Child::start("child_that_asks_for_forecasts", dir.path()).finish();
+    assert_eq!(run(), ["100"]);
+    assert_eq!(run(), ["0"]);
+}
+
+#[test]
+fn compressed_and_uncompressed_entries_of_a_name_are_apart() {
+    let dir = volatile_dir();
+    let plain = bcache("name").dir(dir.path()).serde().open::<String>().unwrap();
+    let compressed = bcache("name").dir(dir.path()).serde().compress().open::<String>().unwrap();
+    plain.insert(&1, &"plain".to_owned()).unwrap();
+    assert_eq!(compressed.get(&1).unwrap(), None);
+    compressed.insert(&1, &"compressed".to_owned()).unwrap();
+    assert_eq!(plain.get(&1).unwrap().as_deref(), Some("plain"));
+    assert_eq!(compressed.get(&1).unwrap().as_deref(), Some("compressed"));
+    assert_eq!((plain.len().unwrap(), compressed.len().unwrap()), (1, 1));
+    compressed.clear().unwrap();
+    assert_eq!((plain.len().unwrap(), compressed.len().unwrap()), (1, 0));
+}
+
+/// What the entries take, with their keys and headers.
+fn size<V>(store: &DiskStore<V>) -> usize {
+    let entries = store.keyspace().unwrap().iter().map(|entry| entry.into_inner().unwrap());
+    entries.filter(|(key, _)| key.len() == 24).map(|(key, value)| key.len() + value.len()).sum()
+}
+
+#[test]
+fn json_documents_take_at_most_a_third_of_the_space() {
+    for document in [forecast, orders] {
+        let sizes = [false, true].map(|is_compressed| {
+            let dir = volatile_dir();
+            let builder = bcache("documents").dir(dir.path()).serde();
+            let store = if is_compressed { builder.compress().open() } else { builder.open() }.unwrap();
+            for key in 0..300 {
+                store.insert(&key, &document(key)).unwrap();
+            }
+            (0..300).for_each(|key| assert_eq!(store.get(&key).unwrap(), Some(document(key))));
+            size(&store)
+        });
+        assert!(sizes[0] > 300 * 1000 && sizes[1] * 3 <= sizes[0], "{sizes:?}");
+    }
+}
+
+/// Removes what is beside the entries: the dictionary.
+fn lose_dictionary(store: &DiskStore<Value>) {
+    let keyspace = store.keyspace().unwrap();
+    let keys: Vec<_> = keyspace.prefix(b"\0\0\0\0\0\0\0\0dict").map(|entry| entry.into_inner().unwrap().0).collect();
+    assert_eq!(keys.len(), 1);
+    for key in keys {
+        keyspace.remove(key).unwrap();
+    }
+}
+
+#[test]
+fn without_their_dictionary_entries_are_misses_and_one_warning() {
+    let dir = volatile_dir();
+    let run = || {
+        let (memo, computed) = memo(dir.path());
+        (0..100).for_each(|key| assert_eq!(memo.call(&key), forecast(key)));
+        assert_eq!(memo.len().unwrap(), 100);
+        (memo, computed.get())
+    };
+    assert_eq!(run().1, 100);
+    let (memo, computed) = run();
+    assert_eq!(computed, 0);
+    lose_dictionary(memo.store().primary());
+    drop(memo);
+    // The first ones were compressed without.
+    let (memo, computed) = run();
+    assert!((20..100).contains(&computed), "{computed}");
+    assert_one_warning(dir.path(), &["cannot decode a value", "its dictionary is lost"]);
+    drop(memo);
+    assert_eq!(run().1, 0, "there is a new dictionary");
+}
+
+#[test]
+fn versions_and_stores_of_a_name_share_the_dictionary() {
+    let dir = volatile_dir();
+    let open =
+        |version: u64| bcache("name").dir(dir.path()).version(version).serde().compress().open::<Value>().unwrap();
+    let stores: Vec<_> = (0..4).map(open).collect();
+    std::thread::scope(|scope| {
+        for store in &stores {
+            scope.spawn(|| (0..100).for_each(|key| store.insert(&key, &orders(key)).unwrap()));
+        }
+    });
+    for store in stores.iter().chain(&(0..4).map(open).collect::<Vec<_>>()) {
+        (0..100).for_each(|key| assert_eq!(store.get(&key).unwrap(), Some(orders(key))));
+        assert_eq!(store.len().unwrap(), 100);
+    }
+    let keys: Vec<_> = stores[0].keyspace().unwrap().iter().map(|entry| entry.into_inner().unwrap().0).collect();
+    assert_eq!(keys.iter().filter(|key| key.windows(4).any(|part| part == b"dict")).count(), 1);
+    assert!(size(&stores[0]) < 400 * 600);
+}
+
+#[test]
+fn the_limit_counts_compressed_bytes() {
+    let dir = volatile_dir();
+    let text = |key: u64| format!("{key} ").repeat(10_000);
+    let memo = bcache("name").dir(dir.path()).max_bytes(20_000).serde().compress().wrap(|key: &u64| text(*key));
+    for key in 0..100 {
+        assert_eq!(memo.call(&key), text(key));
+    }
+    assert_eq!(memo.len().unwrap(), 100);
+}
+
+const DISK: Persistent<DiskStore<String>> =
+    Persistent { open: |options| DiskBuilder::from(options).serde().compress().open(), overhead: 44 };
+
+#[test]
+fn a_ttl_goes_on_while_no_process_runs() {
+    DISK.a_ttl_goes_on_while_no_process_runs();
+}
+
+#[test]
+fn caches_of_another_name_or_version_share_nothing() {
+    DISK.caches_of_another_name_or_version_share_nothing();
+}
+
+/// Does something to the bytes of the only entry, after its header.
+fn damage(memo: &Forecasts, act: impl FnOnce(&mut Vec<u8>)) {
+    let keyspace = memo.store().keyspace().unwrap();
+    let mut entries = keyspace.iter().map(|entry| entry.into_inner().unwrap());
+    let (key, entry) = entries.find(|(key, _)| key.len() == 24).unwrap();
+    drop(entries);
+    let mut value = entry[Header::LEN..].to_vec();
+    act(&mut value);
+    keyspace.insert(key, [&entry[..Header::LEN], &value].concat()).unwrap();
+}
+
+#[test]
+fn a_damaged_entry_is_a_miss_and_one_warning() {
+    let dir = volatile_dir();
+    let (memo, computed) = memo(dir.path());
+    let wrong: [fn(&mut Vec<u8>); 8] = [
+        |value| value.clear(),
+        |value| value.truncate(1),
+        |value| value.truncate(value.len() / 2),
+        |value| _ = value.pop(),
+        |value| value[0] ^= 1,
+        |value| value[0] = 0,
+        |value| value[1..].fill(0),
+        // A length of 2^60 bytes.
+        |value| _ = value.splice(5..8, [0xe0, 0, 0, 0, 0, 0, 0, 0, 0x10]),
+    ];
+    for (n, act) in wrong.into_iter().enumerate() {
+        assert_eq!(memo.refresh(&1), forecast(1));
+        assert_eq!(memo.call(&1), forecast(1));
+        damage(&memo, act);
+        assert_eq!(memo.store().get(&1_u64).unwrap_or(None), None, "{n}");
+        assert_eq!(memo.store().primary().get(&1_u64).unwrap_err().kind(), ErrorKind::Codec, "{n}");
+        assert_eq!(memo.call(&1), forecast(1), "{n}");
+        assert_eq!(memo.call(&1), forecast(1), "{n}");
+        assert_eq!(computed.get(), 2 * (n + 1), "it is computed once, and stored again");
+    }
+    assert_one_warning(dir.path(), &["cannot decode a value"]);
+}
+
+#[test]
+fn a_hundred_threads_read_and_write_compressed_values() {
+    let dir = volatile_dir();
+    let (memo, _) = memo(dir.path());
+    let memo = Arc::new(memo);
+    within(PATIENCE, move || {
+        std::thread::scope(|scope| {
+            for thread in 0..100 {
+                let memo = &memo;
+                scope.spawn(move || {
+                    (0..20).for_each(|n| assert_eq!(memo.call(&(thread % 7 + n)), forecast(thread % 7 + n)));
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn options_within_options_are_returned_and_not_stored() {
+    let dir = volatile_dir();
+    record_logs();
+    let memo = bcache("name").dir(dir.path()).serde().compress().wrap(|_: &u8| Some(None::<u8>));
+    assert_eq!(memo.call(&1), Some(None));
+    assert_eq!(memo.store().primary().len().unwrap(), 0);
+    assert_one_warning(dir.path(), &["cannot encode a value"]);
+}
