@@ -122,7 +122,7 @@ where
         let found = timed.get(key, |entry| (entry.value.clone(), entry.deadline));
         // Without deadlines, the clock is not read.
         if self.sweep_at.load(Ordering::Relaxed) == NEVER {
-            return found.map(|(value, _)| (value, None));
+            return found;
         }
         let now = self.now();
         self.sweep(timed, now);
