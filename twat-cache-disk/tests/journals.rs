@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::time::Duration;
 
-use common::journals;
+use common::{insert, journals};
 use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::damage::{Deed, cut, flipped, inflict, removed};
 use twat_cache_core::testing::files::Files;
@@ -23,7 +23,7 @@ fn child_that_is_killed_with_several_journals() {
     let Some(mut task) = Task::given() else { return };
     let store = bcache("large").dir(&task.dir).open::<String>().unwrap();
     for key in 0..150 {
-        store.insert(&key, &value(key)).unwrap();
+        insert(&store, key, &value(key));
         // Each memtable has a journal of its own, until it is written out.
         if key % 40 == 39 {
             store.keyspace().unwrap().rotate_memtable().unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use common::was_moved_aside;
+use common::{insert, was_moved_aside};
 use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::files::names;
 use twat_cache_core::testing::kills::{kill_while_it_is_created, kill_while_it_stores, until_killed};
@@ -32,7 +32,7 @@ fn child_that_stores() {
     let store = open(&task.dir);
     let start = task.order().unwrap().parse().unwrap();
     until_killed(&mut task, start, |key, random| {
-        store.insert(&key, &value(key)).unwrap();
+        insert(&store, key, &value(key));
         match random.below(64) {
             0 => drop(store.remove(&(key - random.below(50))).unwrap()),
             1 => drop(store.keyspace().unwrap().rotate_memtable().unwrap()),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use twat_cache_core::testing::{Counted, Counter, counted, record_logs, until};
-use twat_cache_disk::{DiskFallback, KeyedStore as _, Memo, bcache};
+use twat_cache_disk::{DiskFallback, DiskStore, KeyedStore as _, Memo, bcache};
 
 pub type Numbers = Memo<DiskFallback<Vec<u64>>, Counted<Vec<u64>>>;
 
@@ -55,6 +55,11 @@ pub fn until_stored(memo: &Numbers, key: u64) {
             false
         }
     });
+}
+
+/// Stores an entry. On a busy machine, a store may refuse large ones for a while.
+pub fn insert<V: Send + Sync>(store: &DiskStore<V>, key: u64, value: &V) {
+    until("it is stored", || store.insert(&key, value).is_ok());
 }
 
 /// Whether a database was found damaged here, and moved aside.
