@@ -26,14 +26,15 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    /// After the head of a `trait` or an `impl`.
+    /// After the head of a `trait` or an `impl`. In a macro, what is not known is `false`.
     fn of(head: &TokenStream) -> Self {
+        let is_trait = head.clone().into_iter().next().is_some_and(|first| first.to_string() == "trait");
         match syn::parse2::<ItemImpl>(quote!(#head {})) {
             Ok(item) => Self {
                 is_of_trait: item.trait_.is_some(),
                 is_generic: item.generics.params.iter().any(|one| !matches!(one, GenericParam::Lifetime(_))),
             },
-            Err(_) => Self { is_of_trait: true, is_generic: false },
+            Err(_) => Self { is_of_trait: is_trait, is_generic: false },
         }
     }
 }
@@ -172,6 +173,7 @@ mod tests {
             ("impl<T> Foo for Vec<T> { #[a] }", true, true),
             ("pub trait Foo: Bar { #[a] }", true, false),
             ("impl Foo<fn(u8) -> u8> { #[a] }", false, false),
+            ("macro_rules! make { ($a:ident) => { impl $a { #[a] } } }", false, false),
         ] {
             let at = source.rfind("#[a]").unwrap_or_default();
             assert_eq!(attributes_in_impls(source)[&at], Around { is_of_trait, is_generic }, "{source}");

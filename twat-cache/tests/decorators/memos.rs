@@ -114,3 +114,28 @@ fn a_memo_keeps_its_name_on_disk() {
     let path = Shop::size_on_disk().store().primary().path().display().to_string();
     assert!(path.contains("memos"), "{path}");
 }
+
+/// An `impl` that a macro writes.
+macro_rules! named {
+    ($($name:ident: $type:ty),+) => {
+        $(
+            struct $name;
+
+            impl $name {
+                #[mcache(memo = name_memo, skip(self))]
+                fn name(&self, of: $type) -> String {
+                    format!("{} {of}", stringify!($name))
+                }
+            }
+        )+
+    };
+}
+
+named!(First: u8, Second: char);
+
+#[test]
+fn a_macro_may_write_methods_with_a_memo() {
+    assert_eq!((First.name(1), Second.name('a')), ("First 1".into(), "Second a".into()));
+    assert_eq!(First::name_memo().peek(&1).unwrap().as_deref(), Some("First 1"));
+    assert_eq!(Second::name_memo().peek(&'a').unwrap().as_deref(), Some("Second a"));
+}
