@@ -82,6 +82,20 @@ fn a_borrowed_key_digests_as_its_owned_form() {
 const PATHS: [&str; 6] = ["a/b", "a//b", "a/b/", "/a/b", "a/./b", "ab"];
 
 #[test]
+fn the_key_of_a_call_with_one_argument_is_the_argument() {
+    fn is_key<K: Args<Owned: Debug> + ?Sized>(call: &Call<(&K,)>, key: &K) {
+        let owned = call.to_key();
+        assert_eq!(owned, key.to_key());
+        assert!(call.matches(&owned) && key.matches(&owned));
+    }
+    is_key(&Call(("a",)), "a");
+    is_key(&Call((&3_u32,)), &3);
+    is_key(&Call((Path::new("a//b"),)), Path::new("a//b"));
+    assert!(!Call((Path::new("a//b"),)).matches(&"a/b".into()));
+    assert_eq!(digest(&Call((&3_u32,))), digest(&3_u32));
+}
+
+#[test]
 fn paths_of_different_bytes_are_different_keys_alone_and_among_other_arguments() {
     let namespace = Namespace::random();
     for (index, one) in PATHS.iter().map(Path::new).enumerate() {

@@ -1,11 +1,12 @@
 //! The codecs of files, and what they read.
 
+use std::convert::Infallible;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "serde")]
 use std::sync::Arc;
 
-use twat_cache_core::persist::{CacheValue, Codec, ErasedCodec, Rkyv};
+use twat_cache_core::persist::{CacheValue, Codec, ErasedCodec, Neither, Rkyv};
 #[cfg(feature = "serde")]
 use twat_cache_core::persist::{MessagePack, SerdeValue};
 use twat_cache_core::{Error, ErrorKind};
@@ -65,6 +66,23 @@ impl<V: SerdeValue> FileCodec<V> for MessagePack {
 
     fn value(entry: &Arc<Bytes>) -> Result<V, Error> {
         ErasedCodec::of::<Self>().decode(entry.payload())
+    }
+}
+
+/// There are no entries.
+impl<V> FileCodec<V> for Neither {
+    type Entry = Infallible;
+
+    fn check(_: Bytes) -> Result<Infallible, Error> {
+        Err(Error::new(ErrorKind::Codec, "validate an entry"))
+    }
+
+    fn bytes(entry: &Infallible) -> &Bytes {
+        match *entry {}
+    }
+
+    fn value(entry: &Infallible) -> Result<V, Error> {
+        match *entry {}
     }
 }
 

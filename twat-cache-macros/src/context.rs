@@ -1,12 +1,14 @@
-//! Whether a function is in an `impl`, which cannot have a companion. An attribute sees the function alone, and a function without
+//! What is around a function. In an `impl`, it cannot have a companion. An attribute sees the function alone, and a function without
 //! `self` and `Self` looks the same in a module. So the source around it is read.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use proc_macro::Span;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote};
+use syn::{GenericParam, ItemImpl};
 
 /// What may stand before the word that tells what an item is.
 const MODIFIERS: [&str; 6] = ["pub", "unsafe", "default", "auto", "const", "async"];
@@ -14,10 +16,33 @@ const MODIFIERS: [&str; 6] = ["pub", "unsafe", "default", "auto", "const", "asyn
 /// Stands before each attribute of a source, followed by the offset of the attribute.
 const MARK: &str = "__an_attribute_at_";
 
-/// Whether the attribute at this span is directly in an `impl` or a `trait`. If the source cannot be read, it is not.
-pub(crate) fn is_in_impl(span: Span) -> bool {
+/// The `impl` or `trait` that a function is directly in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Around {
+    /// Whether it is a `trait`, or an `impl` of one.
+    pub(crate) is_of_trait: bool,
+    /// Whether it has parameters that are types or constants.
+    pub(crate) is_generic: bool,
+}
+
+impl Around {
+    /// After the head of a `trait` or an `impl`. In a macro, what is not known is `false`.
+    fn of(head: &TokenStream) -> Self {
+        let is_trait = head.clone().into_iter().next().is_some_and(|first| first.to_string() == "trait");
+        match syn::parse2::<ItemImpl>(quote!(#head {})) {
+            Ok(item) => Self {
+                is_of_trait: item.trait_.is_some(),
+                is_generic: item.generics.params.iter().any(|one| !matches!(one, GenericParam::Lifetime(_))),
+            },
+            Err(_) => Self { is_of_trait: is_trait, is_generic: false },
+        }
+    }
+}
+
+/// What the attribute at this span is directly in. If the source cannot be read, that is nothing.
+pub(crate) fn around(span: Span) -> Option<Around> {
     /// The last source, and what was found in it: the next function is often in the same file.
-    static LAST: Mutex<(String, BTreeSet<usize>)> = Mutex::new((String::new(), BTreeSet::new()));
+    static LAST: Mutex<(String, BTreeMap<usize, Around>)> = Mutex::new((String::new(), BTreeMap::new()));
     let source = span.local_file().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     // The compiler does not count a byte order mark.
     let source = source.trim_start_matches('\u{feff}');
@@ -30,12 +55,12 @@ pub(crate) fn is_in_impl(span: Span) -> bool {
     if last.0 != source {
         *last = (source.to_owned(), attributes_in_impls(source));
     }
-    attribute.is_some_and(|attribute| last.1.contains(&attribute))
+    last.1.get(&attribute?).copied()
 }
 
 /// The offsets of all attributes in a source that are directly in an `impl` or a `trait`.
-fn attributes_in_impls(source: &str) -> BTreeSet<usize> {
-    let (mut marked, mut end, mut found) = (String::new(), 0, BTreeSet::new());
+fn attributes_in_impls(source: &str) -> BTreeMap<usize, Around> {
+    let (mut marked, mut end, mut found) = (String::new(), 0, BTreeMap::new());
     // The compiler's own lexer knows what is text and what is a comment, but it does not tell offsets.
     for (offset, _) in source.match_indices("#[") {
         let is_end_of_text = source[..offset].ends_with(['"', '#']);
@@ -48,31 +73,34 @@ fn attributes_in_impls(source: &str) -> BTreeSet<usize> {
     if (source.contains("impl") || source.contains("trait"))
         && let Ok(tokens) = marked.parse()
     {
-        find(tokens, false, &mut found);
+        find(tokens, None, &mut found);
     }
     found
 }
 
 /// Finds the marks in a part of a source that is directly in an `impl` or a `trait`, or not.
-fn find(tokens: TokenStream, is_in_impl: bool, found: &mut BTreeSet<usize>) {
+fn find(tokens: TokenStream, around: Option<Around>, found: &mut BTreeMap<usize, Around>) {
     let is_impl = |item: &Option<String>| matches!(item.as_deref(), Some("impl" | "trait"));
-    // The first word of the item that is being read, how many `<` are open in its head, and the last sign.
-    let (mut item, mut angles, mut last) = (None, 0_usize, ' ');
+    // The first word of the item that is being read, its head, how many `<` are open in that, and the last sign.
+    let (mut item, mut head, mut angles, mut last) = (None, TokenStream::new(), 0_usize, ' ');
     for token in tokens {
         let before = std::mem::replace(&mut last, ' ');
-        match token {
+        match &token {
             TokenTree::Ident(word) => {
                 let word = word.to_string();
                 if let Some(offset) = word.strip_prefix(MARK) {
-                    found.extend(offset.parse::<usize>().ok().filter(|_| is_in_impl));
-                } else if item.is_none() && !MODIFIERS.contains(&&*word) {
-                    item = Some(word);
+                    found.extend(offset.parse().ok().zip(around));
+                    continue;
+                }
+                if item.is_none() && !MODIFIERS.contains(&&*word) {
+                    (item, head) = (Some(word), TokenStream::new());
                 }
             }
             TokenTree::Group(group) => {
                 // The head of an item may have a constant in braces: `Foo<{ 3 }>`.
                 let is_body = group.delimiter() == Delimiter::Brace && angles == 0;
-                find(group.stream(), if is_body { is_impl(&item) } else { is_in_impl }, found);
+                let inside = is_impl(&item).then(|| Around::of(&head));
+                find(group.stream(), if is_body { inside } else { around }, found);
                 item = item.filter(|_| !is_body);
             }
             TokenTree::Punct(sign) => {
@@ -86,6 +114,7 @@ fn find(tokens: TokenStream, is_in_impl: bool, found: &mut BTreeSet<usize>) {
             }
             TokenTree::Literal(_) => {}
         }
+        token.to_tokens(&mut head);
     }
 }
 
@@ -111,7 +140,7 @@ mod tests {
             "fn a() { if b < c { d() } impl Foo { #[a] } }",
         ] {
             assert_eq!(
-                Vec::from_iter(attributes_in_impls(source)),
+                attributes_in_impls(source).into_keys().collect::<Vec<_>>(),
                 [source.find("#[").unwrap_or_default()],
                 "{source}"
             );
@@ -131,6 +160,23 @@ mod tests {
             "make! { #[a] impl A {} }",
         ] {
             assert!(attributes_in_impls(source).is_empty(), "{source}");
+        }
+    }
+    #[test]
+    fn the_head_tells_whether_it_is_of_a_trait_and_generic() {
+        for (source, is_of_trait, is_generic) in [
+            ("impl Foo { #[a] }", false, false),
+            ("impl<'a> Foo<'a> { #[a] }", false, false),
+            ("impl<T: Fn() -> u8> Foo<T> where T: Copy { #[a] }", false, true),
+            ("mod a { impl<const N: usize> Foo<N> { #[b] fn c() {} } } impl Foo { #[a] }", false, false),
+            ("unsafe impl Foo for Bar { #[a] }", true, false),
+            ("impl<T> Foo for Vec<T> { #[a] }", true, true),
+            ("pub trait Foo: Bar { #[a] }", true, false),
+            ("impl Foo<fn(u8) -> u8> { #[a] }", false, false),
+            ("macro_rules! make { ($a:ident) => { impl $a { #[a] } } }", false, false),
+        ] {
+            let at = source.rfind("#[a]").unwrap_or_default();
+            assert_eq!(attributes_in_impls(source)[&at], Around { is_of_trait, is_generic }, "{source}");
         }
     }
 }

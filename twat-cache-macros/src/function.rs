@@ -6,10 +6,11 @@ use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{
-    AssocType, Attribute, Block, Error, FnArg, Ident, ItemFn, Meta, Pat, Path, Receiver, Result, ReturnType, Signature,
-    Token, Type, Visibility, parse_quote,
+    AssocType, Attribute, Block, Error, FnArg, GenericParam, Ident, ItemFn, Meta, Pat, Path, Receiver, Result,
+    ReturnType, Signature, Token, Type, Visibility, parse_quote,
 };
 
+use crate::context::Around;
 use crate::options::Options;
 
 /// A function with one of our attributes.
@@ -25,8 +26,10 @@ pub(crate) struct Function {
     /// The boxed future that it returns, if another macro has made that of an `async fn`.
     pub(crate) future: Option<Type>,
     pub(crate) block: Block,
-    /// Whether it is in an `impl` or a `trait`, which cannot have a companion.
+    /// Whether it is in an `impl` or a `trait`.
     pub(crate) is_in_impl: bool,
+    /// The `impl` or `trait`, as far as it is known.
+    pub(crate) around: Option<Around>,
 }
 
 /// One of its arguments.
@@ -68,16 +71,22 @@ impl Argument {
 }
 
 impl Function {
-    /// Takes a function apart. If the function itself does not tell whether it is in an `impl`, `source_tells`.
-    pub(crate) fn parse(options: &Options, tokens: TokenStream, source_tells: impl FnOnce() -> bool) -> Result<Self> {
+    /// Takes a function apart. What it does not tell itself, `source_tells`.
+    pub(crate) fn parse(
+        options: &Options,
+        tokens: TokenStream,
+        source_tells: impl FnOnce() -> Option<Around>,
+    ) -> Result<Self> {
         let ItemFn { attrs: attributes, vis: visibility, sig: mut signature, mut block } = syn::parse2(tokens)
             .map_err(|error| {
                 let message = "decorates functions with a body; for a trait's function, decorate that of each `impl`";
                 Error::new(error.span(), format!("`#[{}]` {message} ({error})", options.wrapper.name()))
             })?;
-        let is_in_impl = signature.receiver().is_some() || mentions_self(&signature) || source_tells();
+        let tells_itself = signature.receiver().is_some() || mentions_self(&signature);
+        let around = if tells_itself && options.memo.is_none() { None } else { source_tells() };
+        let is_in_impl = tells_itself || around.is_some();
         let companion = options.companion.clone().unwrap_or_else(|| signature.ident.clone());
-        if !is_in_impl {
+        if !is_in_impl && !is_generic(&signature) {
             let mut skip = SkipCompanion(companion.clone());
             skip.visit_signature_mut(&mut signature);
             skip.visit_block_mut(&mut block);
@@ -93,7 +102,17 @@ impl Function {
         };
         let arguments = arguments(&signature.inputs, options);
         let block = *block;
-        Ok(Self { attributes, visibility, signature, companion, arguments, output, future, block, is_in_impl })
+        Ok(Self { attributes, visibility, signature, companion, arguments, output, future, block, is_in_impl, around })
+    }
+
+    /// Whether it has a companion. There is one cache for each instance of a generic function, and no type for all of them.
+    pub(crate) fn has_companion(&self) -> bool {
+        !self.is_in_impl && !self.is_generic()
+    }
+
+    /// Whether it has parameters that are types or constants.
+    pub(crate) fn is_generic(&self) -> bool {
+        is_generic(&self.signature)
     }
 
     pub(crate) fn is_async(&self) -> bool {
@@ -120,13 +139,19 @@ impl Function {
         attributes
     }
 
-    /// The arguments as parameters, by their names.
+    /// The arguments as parameters, by their names, each with a comma.
     pub(crate) fn parameters(&self) -> TokenStream {
+        self.parameters_if(|_| true)
+    }
+
+    /// Some of them, each with a comma.
+    pub(crate) fn parameters_if(&self, is_one: impl Fn(&Argument) -> bool) -> TokenStream {
         let parameters = self
             .arguments
             .iter()
-            .map(|Argument { attributes, name, r#type, .. }| quote!(#(#attributes)* #name: #r#type));
-        quote!(#(#parameters),*)
+            .filter(|argument| is_one(argument))
+            .map(|Argument { attributes, name, r#type, .. }| quote!(#(#attributes)* #name: #r#type,));
+        parameters.collect()
     }
 
     /// The return type with its arrow, if the source has them.
@@ -143,6 +168,10 @@ impl Function {
         let (signature, block) = (&self.signature, &self.block);
         quote!(#signature #block)
     }
+}
+
+fn is_generic(signature: &Signature) -> bool {
+    signature.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
 }
 
 fn arguments(inputs: &Punctuated<FnArg, Token![,]>, options: &Options) -> Vec<Argument> {
@@ -220,7 +249,8 @@ pub(crate) fn boxed_future(of: &Type) -> Option<Type> {
 }
 
 /// The functions of a companion.
-const CONTROLS: [&str; 9] = ["uncached", "refresh", "view", "peek", "forget", "clear", "len", "store", "memo"];
+const CONTROLS: [&str; 10] =
+    ["uncached", "refresh", "view", "peek", "insert", "forget", "clear", "len", "store", "memo"];
 
 /// Makes paths skip the companion. In a function `bytes`, `bytes::Bytes` means the crate, because the companion has no such name.
 struct SkipCompanion(Ident);

@@ -1,13 +1,15 @@
 //! The key of a call.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
+use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, Index, PatIdent, Type};
 
 use crate::function::{Argument, Function, ours, peeled, referent};
 use crate::options::Options;
+use crate::types::Types;
 
 /// A `Call` has at most this many parts.
 const MAX_PARTS: usize = 12;
@@ -79,13 +81,16 @@ impl Key {
     }
 
     /// The type of the key of an entry, for arguments whose types have no parameters.
-    pub(crate) fn owned(&self) -> TokenStream {
+    pub(crate) fn owned(&self, types: &Types) -> TokenStream {
         match self {
             Self::One(of, _) => {
-                quote!(<#of as __cache::Kept<{ __Is::<#of>::EXACT }, { __Is::<#of>::ARGS }>>::Owned)
+                let (cache, exact, args) = (&types.cache, types.answer(of, "EXACT"), types.answer(of, "ARGS"));
+                quote!(<#of as #cache::Kept<#exact, #args>>::Owned)
             }
+            // A `Call` of one part is owned as that part is.
+            Self::Several(parts) if parts.len() == 1 => parts.iter().map(|part| part.owned(types)).collect(),
             Self::Several(parts) => {
-                let parts = parts.iter().map(Self::owned);
+                let parts = parts.iter().map(|part| part.owned(types));
                 quote!((#(#parts,)*))
             }
         }
@@ -96,7 +101,8 @@ impl Key {
 /// it is only referred to.
 pub(crate) fn given(function: &Function, key: &Expr) -> TokenStream {
     // The arguments have names of ours where the source has patterns, so these are taken apart here as well.
-    let patterns = function.arguments.iter().filter(|argument| !argument.has_name()).map(|argument| {
+    let patterns = function.arguments.iter().filter(|argument| !argument.has_name() && names(key, argument));
+    let patterns = patterns.map(|argument| {
         let (mut pattern, reference) = (argument.pattern.clone(), argument.by_reference());
         ByReference.visit_pat_mut(&mut pattern);
         // The key need not use all that it names.
@@ -109,6 +115,29 @@ pub(crate) fn given(function: &Function, key: &Expr) -> TokenStream {
         #records
         #recorder
     })
+}
+
+/// Whether a key that is given uses an argument.
+pub(crate) fn names(key: &Expr, argument: &Argument) -> bool {
+    /// Text may name an argument as well: `format!("{n}")`.
+    fn occurs(name: &str, tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Group(group) => occurs(name, group.stream()),
+            TokenTree::Ident(word) => word == name,
+            TokenTree::Literal(literal) => literal.to_string().contains(name),
+            TokenTree::Punct(_) => false,
+        })
+    }
+    struct Find(bool, TokenStream);
+    impl Visit<'_> for Find {
+        fn visit_pat_ident(&mut self, named: &PatIdent) {
+            self.0 |= occurs(&named.ident.to_string(), self.1.clone());
+            syn::visit::visit_pat_ident(self, named);
+        }
+    }
+    let mut find = Find(false, key.to_token_stream());
+    find.visit_pat(&argument.pattern);
+    find.0
 }
 
 fn record(key: &Expr) -> TokenStream {

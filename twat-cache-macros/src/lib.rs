@@ -8,10 +8,12 @@ mod context;
 mod expand;
 mod fingerprint;
 mod function;
+mod generics;
 mod key;
 mod method;
 mod options;
 mod refuse;
+mod types;
 mod value;
 
 use std::collections::BTreeMap;
@@ -27,9 +29,9 @@ use options::{Options, Wrapper};
 fn decorate(wrapper: Wrapper, attribute: TokenStream, item: TokenStream) -> TokenStream {
     let span = proc_macro::Span::call_site();
     let expanded = Options::parse(wrapper, attribute.into()).and_then(|options| {
-        let function = Function::parse(&options, item.clone().into(), || context::is_in_impl(span))?;
+        let function = Function::parse(&options, item.clone().into(), || context::around(span))?;
         refuse::check(&function, &options)?;
-        let write = if function.is_in_impl { method::write } else { companion::write };
+        let write = if function.has_companion() { companion::write } else { method::write };
         Ok(write(&function, &options, ordinal(&function, &options)))
     });
     expanded
@@ -101,7 +103,7 @@ mod tests {
     /// The ordinal of the next function in this compilation with these options and tokens, wherever it stands.
     fn next(options: &str, function: &str) -> usize {
         let options = Options::parse(Wrapper::Disk, options.parse().expect("tokens")).expect("options");
-        let function = Function::parse(&options, function.parse().expect("tokens"), || false).expect("a function");
+        let function = Function::parse(&options, function.parse().expect("tokens"), || None).expect("a function");
         ordinal(&function, &options)
     }
 

@@ -1,18 +1,21 @@
-//! What is written for a function in an `impl` or a `trait`, which cannot have a companion.
+//! What is written for a function that cannot have a companion: in an `impl` or a `trait`, or generic.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{FnArg, Signature};
+use syn::{FnArg, Ident, Signature};
 
 use crate::expand::{ask, import, open, target};
 use crate::function::{Argument, Function, ours};
+use crate::generics::bounded;
 use crate::key::{Key, copy_of_self, given};
 use crate::options::Options;
+use crate::types::Types;
 
 /// The function. The ordinal tells its cache from others that may have the same path.
 pub(crate) fn write(function: &Function, options: &Options, ordinal: usize) -> TokenStream {
     let Function { attributes, visibility, signature, output, block, .. } = function;
-    let Signature { asyncness, ident: name, inputs, generics, .. } = signature;
+    let Signature { asyncness, ident: name, inputs, .. } = signature;
+    let generics = &bounded(function, options);
     let where_clause = &generics.where_clause;
     let receiver = inputs.iter().filter(|input| matches!(input, FnArg::Receiver(_)));
     let parameters = function.parameters();
@@ -23,7 +26,12 @@ pub(crate) fn write(function: &Function, options: &Options, ordinal: usize) -> T
     });
     let (body, memo, key) = (ours("body"), ours("memo"), ours("key"));
     let (import, target) = (import(options), target());
-    let open = open(function, options, &quote!(__cache::name_around(#target, #ordinal, &|| ())));
+    let own_memo = || {
+        let name = quote!(__cache::name_around(#target, #ordinal, &|| ()));
+        memo_of(&open(function, options, &name, &quote!(__cache::owned_of(&#key))))
+    };
+    let found = options.memo.as_ref().map_or_else(own_memo, |name| quote!(Self::#name()));
+    let beside = options.memo.as_ref().map(|name| beside(function, options, ordinal, name));
     let copy = copy_of_self(function, options);
     let made = match &options.key {
         Some(key) => given(function, key),
@@ -37,14 +45,17 @@ pub(crate) fn write(function: &Function, options: &Options, ordinal: usize) -> T
         // The future that another macro has made of an `async fn`.
         |future| quote!((move || -> #future { #(#statements)* })().await),
     );
-    // The body sees the name of a static, so nobody else has this one.
+    let (make_memo, make_key) = (quote!(let #memo = #found;), quote!(#copy let #key = #made;));
+    // A hit is faster with the memo first. For `on_evict`, the key tells its type.
+    let begin = if options.settings.iter().any(|(setting, _)| setting == "on_evict") {
+        quote!(#make_key #make_memo)
+    } else {
+        quote!(#make_memo #make_key)
+    };
     let asks = quote! {
         #[allow(unused_imports)]
         #import
-        static __MEMO: __cache::MemoCell = __cache::MemoCell::new();
-        let #memo = __MEMO.get(__cache::instance_of(&|| ()), || #open);
-        #copy
-        let #key = #made;
+        #begin
         // It changes what it takes, or not.
         #[allow(unused_mut)]
         let mut #body = #is_async || -> #output {
@@ -54,12 +65,54 @@ pub(crate) fn write(function: &Function, options: &Options, ordinal: usize) -> T
         #ask
     };
     let asks = if function.future.is_some() { quote!(::std::boxed::Box::pin(async move { #asks })) } else { asks };
+    // There may be bounds already.
+    let bounds = function.is_generic().then(|| {
+        let lints = quote!(
+            clippy::multiple_bound_locations,
+            clippy::trait_duplication_in_bounds,
+            clippy::type_repetition_in_bounds
+        );
+        quote!(#[allow(#lints)])
+    });
     quote_spanned! {signature.ident.span()=>
         #(#attributes)*
+        #bounds
         // The body gets a copy of what the key is made of.
         #[allow(clippy::needless_pass_by_value)]
         #visibility #asyncness fn #name #generics(#(#receiver,)* #parameters) #arrow #where_clause {
             #asks
+        }
+
+        #beside
+    }
+}
+
+/// The memo of this instance, which this opens.
+fn memo_of(open: &TokenStream) -> TokenStream {
+    quote!({
+        static __MEMO: __cache::MemoCell = __cache::MemoCell::new();
+        __MEMO.get(__cache::instance_of(&|| ()), || #open)
+    })
+}
+
+/// The function beside the method that gives the memo.
+fn beside(function: &Function, options: &Options, ordinal: usize, name: &Ident) -> TokenStream {
+    let (visibility, method, import, target) =
+        (&function.visibility, function.signature.ident.to_string(), import(options), target());
+    let types = Types::anywhere(options);
+    let (cache, key, value) = (&types.cache, types.key(function, options), types.value(&function.output));
+    let store = types.store(options, &key, &value, &types.codec(options, &value).unwrap_or_default());
+    let name_of_cache = quote!(__cache::name_beside(#target, #ordinal, #method, &|| ()));
+    let memo = memo_of(&open(function, options, &name_of_cache, &quote!(__cache::PhantomData::<fn() -> #key>)));
+    let conditions = function.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    let doc = format!("The memo behind [`{method}`](Self::{method}).");
+    quote! {
+        #(#conditions)*
+        #[doc = #doc]
+        #[allow(dead_code, unused_imports, unused_qualifications, clippy::all, clippy::pedantic)]
+        #visibility fn #name() -> &'static #cache::Memo<#store, ()> {
+            #import
+            #memo
         }
     }
 }

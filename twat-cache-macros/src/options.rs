@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::token::Paren;
-use syn::{Error, Expr, Ident, Path, Result, Token, parenthesized, parse_quote};
+use syn::{Error, Expr, Ident, Path, Result, Token, Type, parenthesized, parse_quote};
 
 /// Which attribute it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,10 +33,12 @@ impl Wrapper {
     /// The options that not all attributes take.
     fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Memory => &["max_entries"],
-            Self::Disk => &["max_bytes", "version", "dir", "name", "trust", "serde"],
-            Self::File => &["max_bytes", "version", "dir", "name", "trust", "access", "verify"],
-            Self::Unified => &["max_entries", "max_bytes", "version", "dir", "name", "trust", "backend"],
+            Self::Memory => &["max_entries", "on_evict"],
+            Self::Disk => &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "compress"],
+            Self::File => &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "access", "verify"],
+            Self::Unified => {
+                &["max_entries", "max_bytes", "version", "depends", "dir", "name", "trust", "serde", "backend"]
+            }
         }
     }
 
@@ -46,7 +48,8 @@ impl Wrapper {
 }
 
 /// The options that all attributes take.
-const FOR_ALL: [&str; 6] = ["ttl", "patience", "key", "skip", "companion", "crate"];
+const FOR_ALL: [&str; 10] =
+    ["ttl", "stale", "ttl_by", "keep_if", "patience", "key", "skip", "companion", "memo", "crate"];
 
 const EXAMPLE: &str = "expected an option, as in `ttl = Duration::from_secs(60)`";
 
@@ -55,14 +58,22 @@ pub(crate) struct Options {
     pub(crate) wrapper: Wrapper,
     /// Those that are methods of the builder, with their values.
     pub(crate) settings: Vec<(Ident, Option<Expr>)>,
+    /// Those that are methods of the memo: `ttl_by` and `keep_if`.
+    pub(crate) rules: Vec<(Ident, Expr)>,
     pub(crate) patience: Option<Expr>,
     pub(crate) version: Option<Expr>,
+    /// The companions and types whose fingerprints are a part of the version.
+    pub(crate) depends: Vec<Type>,
     pub(crate) name: Option<Expr>,
+    /// Whether serde encodes the results, whatever else can.
+    pub(crate) serde: bool,
     pub(crate) key: Option<Expr>,
     /// Arguments that are not part of the key.
     pub(crate) skip: Vec<Ident>,
     /// The name of the companion.
     pub(crate) companion: Option<Ident>,
+    /// The name of the function beside a method that gives the memo.
+    pub(crate) memo: Option<Ident>,
     /// The path of the facade.
     pub(crate) krate: Path,
 }
@@ -73,12 +84,16 @@ impl Options {
         let mut options = Self {
             wrapper,
             settings: Vec::new(),
+            rules: Vec::new(),
             patience: None,
             version: None,
+            depends: Vec::new(),
             name: None,
+            serde: false,
             key: None,
             skip: Vec::new(),
             companion: None,
+            memo: None,
             krate: parse_quote!(::twat_cache),
         };
         let parse = |input: ParseStream<'_>| {
@@ -97,6 +112,8 @@ impl Options {
             Ok(())
         };
         parse.parse2(tokens)?;
+        // What is not kept needs no TTL. The last rule is asked first.
+        options.rules.sort_by_key(|(rule, _)| rule == "keep_if");
         if let (Some(key), Some(skipped)) = (&options.key, options.skip.first()) {
             let mut error = Error::new_spanned(key, "`key` is the whole key");
             error.combine(Error::new(skipped.span(), "so there is nothing to `skip`; remove one of the two options"));
@@ -121,12 +138,22 @@ impl Options {
                 self.skip = skipped.into_iter().collect();
                 return Ok(());
             }
-            "serde" if !has_value && !has_list => {
-                self.settings.push((name, None));
+            "depends" if has_list => {
+                let list;
+                parenthesized!(list in input);
+                self.depends = Punctuated::<Type, Token![,]>::parse_terminated(&list)?.into_iter().collect();
+                return Ok(());
+            }
+            "serde" | "compress" if !has_value && !has_list => {
+                self.serde = true;
+                if word == "compress" {
+                    self.settings.push((name, None));
+                }
                 return Ok(());
             }
             "skip" => return refuse("`skip` takes arguments in parentheses: `skip(a, b)`"),
-            "serde" => return refuse("`serde` takes no value"),
+            "depends" => return refuse("`depends` takes functions and types in parentheses: `depends(parse, Config)`"),
+            "serde" | "compress" => return refuse(&format!("`{word}` takes no value")),
             _ if !has_value => return refuse(&format!("`{word}` needs a value: `{word} = …`")),
             _ => {}
         }
@@ -140,6 +167,11 @@ impl Options {
                 let message = "`companion` is a name, without quotes: `companion = fib_cache`";
                 self.companion = Some(input.parse().map_err(|error: Error| Error::new(error.span(), message))?);
             }
+            "memo" => {
+                let message = "`memo` is the name of a new function, without quotes: `memo = price_memo`";
+                self.memo = Some(input.parse().map_err(|error: Error| Error::new(error.span(), message))?);
+            }
+            "ttl_by" | "keep_if" => self.rules.push((name, input.parse()?)),
             "patience" => self.patience = Some(input.parse()?),
             "version" => self.version = Some(input.parse()?),
             "name" => self.name = Some(input.parse()?),

@@ -2,12 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::punctuated::Punctuated;
 use syn::visit::Visit;
-use syn::{
-    Error, GenericParam, Lifetime, Receiver, Result, Signature, Token, Type, TypeBareFn, TypeImplTrait, TypeReference,
-};
+use syn::{Error, Lifetime, Receiver, Result, Signature, Type, TypeBareFn, TypeImplTrait, TypeReference};
 
+use crate::context::Around;
 use crate::function::{Argument, Function, boxed_future};
 use crate::options::{NAMES, Options};
 
@@ -21,8 +19,9 @@ const PRIMITIVES: [&str; 17] = [
 pub(crate) fn check(function: &Function, options: &Options) -> Result<()> {
     let mut errors = Errors::default();
     attributes(function, &mut errors);
-    kind(function, options, &mut errors);
+    kind(function, &mut errors);
     companion(function, options, &mut errors);
+    memo(function, options, &mut errors);
     skips(function, options, &mut errors);
     receiver(function, options, &mut errors);
     for one in &function.arguments {
@@ -58,29 +57,45 @@ fn attributes(function: &Function, errors: &mut Errors) {
     }
 }
 
-fn kind(function: &Function, options: &Options, errors: &mut Errors) {
-    let Signature { constness, unsafety, abi, variadic, generics, .. } = &function.signature;
+fn kind(function: &Function, errors: &mut Errors) {
+    let Signature { constness, unsafety, abi, variadic, .. } = &function.signature;
     errors.add(constness, "a `const fn` may run in the compiler, where nothing is remembered; remove `const`");
     let message = "an `unsafe fn` has conditions that a remembered result cannot check; wrap it in a safe function";
     errors.add(unsafety, message);
     errors.add(abi, "only functions of Rust's own ABI can be remembered; call this one from such a function");
     errors.add(variadic, "variable arguments cannot be a key");
-    let is_lifetime = |parameter: &&GenericParam| matches!(parameter, GenericParam::Lifetime(_));
-    let parameters: Punctuated<_, Token![,]> =
-        generics.params.iter().filter(|parameter| !is_lifetime(parameter)).collect();
-    let wrapper = options.wrapper.name();
-    let instead = format!("write a function for each type that you need, or use `{wrapper}(…).wrap(…)` in it");
-    errors.add(parameters, format!("a generic function would need a cache for each of its types; {instead}"));
 }
 
 fn companion(function: &Function, options: &Options, errors: &mut Errors) {
     let name = &function.companion;
     if function.is_in_impl {
-        let message = "a method has no companion; decorate a free function, and call it from the method";
+        let message = "a method has no companion; `memo = …` writes a function that gives its memo";
+        errors.add(&options.companion, message);
+    } else if function.is_generic() {
+        let message = "a generic function has a cache for each of its types, and no companion; decorate a function of one \
+            type, and call it from this one";
         errors.add(&options.companion, message);
     } else if PRIMITIVES.iter().any(|primitive| name == primitive) {
         let message = "the companion, a type with the name of the function, would hide";
         errors.add(name, format!("{message} `{name}`; give it another name: `companion = …`"));
+    }
+}
+
+/// Another macro may have written the `impl`. Then it is the compiler that refuses these.
+fn memo(function: &Function, options: &Options, errors: &mut Errors) {
+    let Some(memo) = &options.memo else { return };
+    let Around { is_of_trait, is_generic } = function.around.unwrap_or_default();
+    if function.has_companion() {
+        let instead = format!("`{}::memo()`", function.companion);
+        errors.add(memo, format!("`memo` is for methods; of a function, its companion has it: {instead}"));
+    } else if function.is_generic() || is_generic {
+        let message = "there is a memo for each type, so `memo` has no type to give; decorate a function that is not \
+            generic, and call it from this one";
+        errors.add(memo, message);
+    } else if is_of_trait {
+        let message = "a trait says which functions it has, so `memo` can add none; decorate a method in an `impl` without \
+            a trait, and call it from this one";
+        errors.add(memo, message);
     }
 }
 
@@ -106,7 +121,8 @@ fn argument(argument: &Argument, options: &Options, errors: &mut Errors) {
     let Argument { attributes, name, r#type, is_in_key, .. } = argument;
     let condition = attributes.iter().find(|attribute| attribute.path().is_ident("cfg"));
     errors.add(condition, "a conditional argument cannot be part of a key; put `#[cfg]` on the function");
-    let message = "`impl Trait` is generic, and would need a cache for each type; name one, or take a `&dyn`";
+    let message =
+        "`impl Trait` is a type without a name; write a parameter for it, as in `fn f<T>(value: T)`, or take a `&dyn`";
     errors.add(opaque(r#type), message);
     let instead = leave_out(&name.to_string());
     match r#type {

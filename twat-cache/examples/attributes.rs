@@ -33,7 +33,7 @@ fn main() -> Result<(), twat_cache::Error> {
         println!("{item}: {:?}", shop.price(item));
     }
     println!("area {}", area(3.0, 4.0, true));
-    println!("remembered: {:?}, in {}", area::peek(3.0, 4.0, true)?, area::memo().describe());
-    println!("forgotten: {}", area::forget(3.0, 4.0, true)?);
+    println!("remembered: {:?}, in {}", area::peek(3.0, 4.0)?, area::memo().describe());
+    println!("forgotten: {}", area::forget(3.0, 4.0)?);
     Ok(())
 }

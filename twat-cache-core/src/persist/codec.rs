@@ -199,3 +199,25 @@ impl<V: SerdeValue> Codec<V> for MessagePack {
         namespace.with("codec", "MessagePack, named").with("type", &name).with("size", &size)
     }
 }
+
+/// The codec of values that cannot be stored: it stores none. Attributes take it for such a result, so that their own error is
+/// the only one.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Neither;
+
+impl<V> Codec<V> for Neither {
+    const ID: u8 = 0;
+
+    fn encode(_: &V, _: &mut dyn io::Write) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Codec, "encode a value"))
+    }
+
+    fn decode(_: &[u8]) -> Result<V, Error> {
+        Err(Error::new(ErrorKind::Codec, "decode a value"))
+    }
+
+    fn within(namespace: &Namespace) -> Namespace {
+        namespace.with("codec", "none")
+    }
+}

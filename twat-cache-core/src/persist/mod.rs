@@ -14,6 +14,8 @@ mod shape;
 pub mod trust;
 mod value;
 
+#[doc(hidden)]
+pub use codec::Neither;
 pub use codec::{Codec, ErasedCodec, Rkyv, encoded_len};
 #[cfg(feature = "serde")]
 pub use codec::{MessagePack, SerdeValue};

@@ -109,7 +109,8 @@ where
 
 /// One to twelve arguments by reference: `Call((&a, &b, …))`.
 ///
-/// The key of `Call((&a, &b))` is `(a.to_owned(), b.to_owned())`. A lookup does not make the owned form.
+/// The key of `Call((&a, &b))` is `(a.to_owned(), b.to_owned())`, and that of `Call((&a,))` is `a.to_owned()`. A lookup does
+/// not make the owned form.
 ///
 /// ```
 /// use twat_cache_core::{Call, LruStore, Memo};
@@ -157,7 +158,7 @@ where
 }
 
 macro_rules! call {
-    ($($name:ident $index:tt),+) => {
+    ($owned:ty, |$key:ident| $($name:ident $index:tt $part:expr),+) => {
         // A tuple hashes its elements in order, and `&A` hashes as `A`. So this equals the hash of `Owned`. A digest
         // may differ from it.
         impl<$($name: Part),+> Hash for Call<($($name,)+)> {
@@ -172,22 +173,27 @@ macro_rules! call {
         }
 
         impl<$($name: Part),+> Args for Call<($($name,)+)> {
-            type Owned = ($(<$name::Args as Args>::Owned,)+);
+            type Owned = $owned;
 
             #[inline]
-            fn matches(&self, owned: &Self::Owned) -> bool {
-                $(self.0.$index.args().matches(&owned.$index))&&+
+            fn matches(&self, $key: &Self::Owned) -> bool {
+                $(self.0.$index.args().matches($part))&&+
             }
 
             #[inline]
             fn to_key(&self) -> Self::Owned {
-                ($(self.0.$index.args().to_key(),)+)
+                call!(@ $(self.0.$index.args().to_key()),+)
             }
         }
     };
+    ($($name:ident $index:tt),+) => {
+        call!(($(<$name::Args as Args>::Owned,)+), |owned| $($name $index &owned.$index),+);
+    };
+    (@ $only:expr) => { $only };
+    (@ $($part:expr),+) => { ($($part,)+) };
 }
 
-call!(A 0);
+call!(<A::Args as Args>::Owned, |owned| A 0 owned);
 call!(A 0, B 1);
 call!(A 0, B 1, C 2);
 call!(A 0, B 1, C 2, D 3);

@@ -1,10 +1,11 @@
 use std::any::{Any, TypeId};
 use std::sync::OnceLock;
 
-/// The memo of a method. It is a static in the method. The type of the memo may have `Self` in it, and a static's type may not.
+/// The memo of a method, or of a generic function. It is a static in that. The type of the memo may have `Self` in it or a
+/// parameter, and a static's type may not.
 ///
-/// A static in a generic `impl`, or in a `trait`, is the same for all types. So there is a memo for each *instance* of the method,
-/// which is the method of one type.
+/// A static in a generic `impl` or function, or in a `trait`, is the same for all types. So there is a memo for each *instance*,
+/// which is the function of certain types.
 #[derive(Debug, Default)]
 pub struct MemoCell(OnceLock<Node>);
 
@@ -17,7 +18,7 @@ struct Node {
     next: OnceLock<Box<Self>>,
 }
 
-/// The instance that a closure is in. In the method of another type, its type is another one.
+/// The instance that a closure is in. In another instance, its type is another one.
 #[inline]
 pub fn instance_of<Closure>(_inside: &Closure) -> TypeId {
     typeid::of::<Closure>()
@@ -31,10 +32,10 @@ impl MemoCell {
 
     /// The memo of this instance, made by the first call. It is never dropped.
     #[inline]
-    pub fn get<M: Any + Send + Sync>(&'static self, instance: TypeId, make: fn() -> M) -> &'static M {
+    pub fn get<M: Any + Send + Sync>(&'static self, instance: TypeId, make: impl Fn() -> M) -> &'static M {
         // One thread makes it. That opens nothing, and two memos would not share their results.
         let new = || Node { instance, memo: Box::new(make()), next: OnceLock::new() };
-        let mut node = self.0.get_or_init(new);
+        let mut node = self.0.get_or_init(&new);
         while node.instance != instance {
             node = node.next.get_or_init(|| Box::new(new()));
         }

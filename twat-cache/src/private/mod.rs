@@ -1,23 +1,39 @@
 //! What the code that the attributes write is made of. It changes with them, so nobody else may use it.
 
 mod cell;
+#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+mod codec;
+mod depends;
 mod exact;
 mod outcome;
 mod part;
 mod recorded;
+mod rules;
+#[cfg(feature = "file")]
+mod view;
 
-use std::marker::PhantomData;
+pub use std::marker::PhantomData;
 pub use std::option::Option;
 pub use std::sync::OnceLock;
 
 pub use cell::{MemoCell, instance_of};
+#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+pub use codec::{Encoded, Encodes, Storable, StorableBySerde};
+pub use depends::{Dependencies, Function, dependencies};
 pub use outcome::Outcome;
 pub use part::{Kept, Key};
 pub use recorded::Recorded;
+pub use rules::{evicted, owned_of};
+#[cfg(feature = "file")]
+pub use view::Views;
 
 #[cfg(feature = "ucache")]
 pub use crate::ucache::{UnifiedStore, ucache};
-pub use twat_cache_core::{Args, Call, Memo};
+#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+pub use twat_cache_core::persist::CacheValue;
+#[cfg(all(feature = "serde", any(feature = "disk", feature = "file", feature = "ucache")))]
+pub use twat_cache_core::persist::SerdeValue;
+pub use twat_cache_core::{Args, Call, Memo, Ruled};
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::{DiskFallback, bcache};
 #[cfg(feature = "file")]
@@ -57,14 +73,26 @@ pub trait Nothing {
     const EXACT: bool = false;
     /// It cannot be a key.
     const ARGS: bool = false;
+    /// rkyv cannot store it.
+    const CACHE_VALUE: bool = false;
+    /// serde cannot store it.
+    const SERDE: bool = false;
 }
 
 impl<T: ?Sized> Nothing for Probe<T> {}
 
 /// What code needs that asks about types, by names that nobody else has.
 pub mod by_type {
+    #[cfg(all(feature = "serde", any(feature = "disk", feature = "file", feature = "ucache")))]
+    pub use super::codec::BySerde as _;
+    #[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+    pub use super::codec::{Encodes as _, NoCodec as _};
+    #[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+    pub use super::depends::HasShape as _;
+    pub use super::depends::NoDependency as _;
     pub use super::outcome::{NoResult as _, OwnError as _};
     pub use super::part::{Hashes as _, IsArgs as _, NoArgs as _};
+    pub use super::rules::ItselfStored as _;
     pub use super::{Nothing as _, Probe as __Is, probe as __is};
 }
 
@@ -73,15 +101,37 @@ pub fn name_of<Companion: ?Sized>(target: &str, ordinal: usize) -> String {
     name(target, ordinal, std::any::type_name::<Companion>())
 }
 
-/// The same for a method. It has no companion, so this is the path of a closure in it, which tells the type and the trait.
-pub fn name_around<Closure>(target: &str, ordinal: usize, _inside: &Closure) -> String {
-    let path = std::any::type_name::<Closure>();
-    let name = name(target, ordinal, path.trim_end_matches("::{{closure}}"));
-    if !path.contains('<') {
+/// The same for a function without a companion. This is the path of a closure in it, which tells the types of this instance.
+pub fn name_around<Closure>(target: &str, ordinal: usize, inside: &Closure) -> String {
+    name_of_instance(target, ordinal, path_around(inside), inside)
+}
+
+/// The same for the method of this name beside the function that the closure is in.
+pub fn name_beside<Closure>(target: &str, ordinal: usize, method: &str, inside: &Closure) -> String {
+    let parent = path_around(inside).rsplit_once("::").map_or("", |(parent, _)| parent);
+    name_of_instance(target, ordinal, &format!("{parent}::{method}"), inside)
+}
+
+/// The path of the function that a closure is in.
+fn path_around<Closure>(_inside: &Closure) -> &'static str {
+    std::any::type_name::<Closure>().trim_end_matches("::{{closure}}")
+}
+
+fn name_of_instance<Closure>(target: &str, ordinal: usize, path: &str, _inside: &Closure) -> String {
+    let name = name(target, ordinal, path);
+    if path.find('<').is_none_or(|start| is_unique(&path[start..])) {
         return name;
     }
-    // The names of types in the path leave out blocks, and all types of an `impl` have one ordinal.
+    // This number changes with the compiler.
     format!("{name} {}", Namespace::from_secret([0; 16]).digest(&typeid::of::<Closure>()))
+}
+
+/// Whether no other types have these names. Names leave out blocks, and all instances have one ordinal. Only the standard library
+/// has no types in blocks that anybody sees.
+fn is_unique(names: &str) -> bool {
+    let is_part = |sign: char| sign.is_alphanumeric() || matches!(sign, '_' | ':' | '{' | '}' | '#');
+    let mut names = names.split(|sign| !is_part(sign)).map(|name| name.strip_prefix("::").unwrap_or(name));
+    names.all(|name| !name.contains("::") || ["core::", "alloc::", "std::"].iter().any(|known| name.starts_with(known)))
 }
 
 /// Paths leave out blocks, so the ordinal tells functions of one path apart.
@@ -99,5 +149,15 @@ mod tests {
         let path = format!("{}::a_name_tells_the_target_the_path_and_the_ordinal", module_path!());
         assert_eq!(name_of::<Companion>("package ", 0), format!("package {path}::Companion"));
         assert_eq!(name_around("package program ", 2, &|| ()), format!("package program {path} #2"));
+    }
+
+    #[test]
+    fn only_names_of_the_standard_library_and_of_primitive_types_are_unique() {
+        for unique in ["<u32>", "<3>", "<[core::option::Option<&str>; 2], dyn core::fmt::Debug>", "<()>::method"] {
+            assert!(is_unique(unique), "{unique}");
+        }
+        for other in ["<a::Type>", "<alloc::vec::Vec<a::Type>>", "<a::b::{{closure}}>", "<u32 as a::Trait>::method"] {
+            assert!(!is_unique(other), "{other}");
+        }
     }
 }

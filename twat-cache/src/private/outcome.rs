@@ -7,19 +7,37 @@ use twat_cache_core::Sharing;
 pub trait Outcome<const IS_RESULT: bool> {
     /// What is stored.
     type Value;
+    /// The error, or `Infallible`.
+    type Error;
     /// The same result with another value.
     type With<T>;
+
+    /// A `Result`, as the function returns it.
+    fn of<T>(result: Result<T, Self::Error>) -> Self::With<T>;
 }
 
 /// Of a `Result`, only `Ok` is stored.
 impl<T, E> Outcome<true> for Result<T, E> {
     type Value = T;
+    type Error = E;
     type With<U> = Result<U, E>;
+
+    #[inline]
+    fn of<U>(result: Result<U, E>) -> Result<U, E> {
+        result
+    }
 }
 
 impl<T> Outcome<false> for T {
     type Value = T;
+    type Error = Infallible;
     type With<U> = U;
+
+    #[inline]
+    fn of<U>(result: Result<U, Infallible>) -> U {
+        let Ok(value) = result;
+        value
+    }
 }
 
 impl<T, E> Probe<Result<T, E>> {

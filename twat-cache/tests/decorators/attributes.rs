@@ -2,6 +2,8 @@
 
 #![deny(warnings, missing_docs, clippy::pedantic, reason = "as the most careful of users")]
 
+use std::time::Duration;
+
 use twat_cache::mcache;
 use twat_cache_core::testing::Counter;
 
@@ -151,10 +153,36 @@ impl Careful {
     fn Loud(&self, N: u32) -> u32 {
         N
     }
+
+    #[mcache(memo = counted_memo, keep_if = |n| *n > 0, stale = Duration::MAX)]
+    fn counted(&self, n: &str) -> usize {
+        n.len()
+    }
+
+    #[mcache(memo = removed)]
+    #[cfg(any())]
+    fn removed(_: NoSuchType) -> NoSuchType {}
+
+    #[mcache(memo = never_asked_for, ttl_by = |_| Duration::MAX)]
+    async fn with_its_memo(n: f32) -> Result<Self, f32> {
+        if n.is_nan() { Err(n) } else { Ok(Self) }
+    }
+}
+
+#[mcache]
+#[must_use]
+fn generic<T: Clone + Default, const N: usize>(list: &[T; N], or: Option<T>) -> T
+where
+    T: PartialEq,
+{
+    list.iter().find(|one| **one != T::default()).cloned().or(or).unwrap_or_default()
 }
 
 #[test]
 fn lints_may_be_allowed_and_expected() {
     assert_eq!((ignores(1), Loud(1), Louder(1), many(1, 1, 1, 1, 1, 1, 1, 1), wraps(1)), (3, 1, 1, 8, Some(1)));
+    assert_eq!((generic(&[0, 1], None), generic::<char, 0>(&[], Some('a'))), (1, 'a'));
+    assert_eq!((Careful.counted("ab"), Careful::counted_memo().len().unwrap()), (2, 1));
+    assert!(futures_lite::future::block_on(Careful::with_its_memo(0.5)).is_ok());
     assert_eq!((partly_unreachable(1), Careful.ignores(1), Careful.needs_no_self(1), Careful.Loud(1)), (1, 3, 1, 1));
 }

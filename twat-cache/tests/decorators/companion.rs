@@ -43,6 +43,9 @@ macro_rules! companions {
                     assert!(!$name::forget(1, "a").unwrap());
                     assert_eq!(($name(1, "a"), $name(2, "a")), ("a 1 4".into(), "a 2 1".into()));
 
+                    $name::insert(1, "a", "given".into()).unwrap();
+                    assert_eq!(($name(1, "a"), $name::peek(1, "a").unwrap()), ("given".into(), Some("given".into())));
+
                     $name::clear().unwrap();
                     assert_eq!($name::len().unwrap(), 0);
                     assert_eq!($name(2, "a"), "a 2 5");
@@ -150,6 +153,65 @@ fn a_refresh_that_fails_keeps_the_entry() {
     assert_eq!(refreshed(1), Ok(1));
     assert_eq!(refreshed::refresh(1), Err("the second time".into()));
     assert_eq!(refreshed::peek(1).unwrap(), Some(1));
+}
+
+/// It can be neither made nor copied where no result is computed.
+struct Connection;
+
+#[mcache(skip(connection, buffer))]
+fn skipping<'a>(connection: &'a Connection, n: u32, buffer: &mut Vec<u8>) -> Result<usize, String> {
+    let _ = (connection, n);
+    buffer.push(0);
+    Ok(buffer.len())
+}
+
+#[mcache(key = (user.0, format!("{page}")))]
+fn keyed(connection: Connection, user: &(u32, Connection), page: u8, (first, _): (u8, u8)) -> u8 {
+    let (Connection, _) = (connection, user);
+    page + first
+}
+
+#[mcache(key = first)]
+fn keyed_by_a_part(Connection: Connection, (first, rest): (u8, Connection)) -> u8 {
+    let Connection = rest;
+    first
+}
+
+#[test]
+fn what_computes_nothing_takes_only_arguments_in_the_key() {
+    assert_eq!(skipping(&Connection, 1, &mut Vec::new()), Ok(1));
+    assert_eq!(skipping::peek(1).unwrap(), Some(1));
+    skipping::insert(1, 7).unwrap();
+    assert_eq!(skipping(&Connection, 1, &mut Vec::new()), Ok(7));
+    assert!(skipping::forget(1).unwrap());
+
+    let user = (1, Connection);
+    assert_eq!(keyed(Connection, &user, 2, (3, 4)), 5);
+    assert_eq!(keyed::peek(&user, 2).unwrap(), Some(5));
+    keyed::insert(&user, 2, 6).unwrap();
+    assert_eq!(keyed(Connection, &user, 2, (0, 0)), 6);
+    assert!(keyed::forget(&user, 2).unwrap());
+
+    assert_eq!(keyed_by_a_part(Connection, (1, Connection)), 1);
+    assert_eq!(keyed_by_a_part::peek((1, Connection)).unwrap(), Some(1));
+}
+
+#[mcache]
+fn named_as_our_parameter(value: u32) -> String {
+    value.to_string()
+}
+
+#[test]
+fn an_argument_may_have_any_name() {
+    named_as_our_parameter::insert(1, "one".into()).unwrap();
+    assert_eq!((named_as_our_parameter(1), named_as_our_parameter(2)), ("one".into(), "2".into()));
+}
+
+#[test]
+fn the_key_of_one_argument_is_the_argument() {
+    assert_eq!(named_as_our_parameter(3), "3");
+    assert_eq!(named_as_our_parameter::memo().peek(&3).unwrap().as_deref(), Some("3"));
+    assert_eq!(named_as_our_parameter::store().get(&3).unwrap().as_deref(), Some("3"));
 }
 
 #[mcache]

@@ -72,6 +72,18 @@ fn with_the_serde_option_serde_is_enough() {
     assert!(!with_serde::store().has_switched());
 }
 
+#[bcache(dir = dir(), compress)]
+fn compressed(n: u32) -> Result<Vec<OnlySerde>, String> {
+    COMPUTED[6].count();
+    Ok(vec![OnlySerde(n); 1000])
+}
+
+#[test]
+fn results_of_serde_may_be_compressed() {
+    assert_eq!((compressed(1), compressed(1)), (Ok(vec![OnlySerde(1); 1000]), Ok(vec![OnlySerde(1); 1000])));
+    assert_eq!((COMPUTED[6].get(), compressed::len().unwrap(), compressed::store().has_switched()), (1, 1, false));
+}
+
 #[fcache(dir = dir(), access = Access::Copy, verify = Verify::Structure, max_bytes = 1 << 30, ttl = Duration::MAX)]
 fn copied(n: u8) -> Vec<u8> {
     COMPUTED[5].count();

@@ -18,11 +18,6 @@ extern "C" fn foreign(n: u32) -> u32 {
 }
 
 #[mcache]
-fn generic<T: Clone, const N: usize>(n: [T; N]) -> usize {
-    n.len()
-}
-
-#[mcache]
 fn never(n: u32) -> ! {
     panic!("{n}")
 }

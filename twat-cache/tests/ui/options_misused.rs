@@ -71,6 +71,26 @@ impl Thing {
     }
 }
 
+#[bcache(compress = 9)]
+fn compress_with_a_value(n: u32) -> u32 {
+    n
+}
+
+#[bcache(depends = no_option)]
+fn depends_with_a_value(n: u32) -> u32 {
+    n
+}
+
+#[mcache(keep_if)]
+fn keep_if_without_a_value(n: u32) -> u32 {
+    n
+}
+
+#[mcache(memo = "name")]
+fn memo_as_text(n: u32) -> u32 {
+    n
+}
+
 #[mcache(patience)]
 fn patience_without_a_value(n: u32) -> u32 {
     n

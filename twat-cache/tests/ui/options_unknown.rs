@@ -17,13 +17,23 @@ fn disk_has_no_entries(n: u32) -> u32 {
     n
 }
 
-#[fcache(serde)]
-fn files_have_no_serde(n: u32) -> u32 {
+#[fcache(compress)]
+fn files_are_not_compressed(n: u32) -> u32 {
     n
 }
 
 #[ucache(access = 3)]
 fn not_for_ucache(n: u32) -> u32 {
+    n
+}
+
+#[mcache(depends(unknown))]
+fn memory_has_no_version(n: u32) -> u32 {
+    n
+}
+
+#[bcache(on_evict = |_, _| ())]
+fn disk_tells_no_evictions(n: u32) -> u32 {
     n
 }
 
