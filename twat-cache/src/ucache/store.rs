@@ -19,8 +19,10 @@ use super::{Backend, BackendCodec};
 /// [`backend`](Self::backend) says which.
 pub struct UnifiedStore<K, V, C: BackendCodec<V> = Rkyv> {
     // The secondary keeps nothing: the memory in front has what the backend does not take.
-    tiers: Tiered<MemStore<K, V>, Fallback<Persistent<V, C>, LruStore<V>>>,
+    tiers: Tiered<MemStore<K, V>, Back<V, C>>,
 }
+
+type Back<V, C> = Fallback<Persistent<V, C>, LruStore<V>>;
 
 impl<K, V, C> UnifiedStore<K, V, C>
 where

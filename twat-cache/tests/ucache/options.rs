@@ -57,7 +57,9 @@ fn the_ttl_of_a_value_counts_in_memory_and_after_a_restart() {
         let cache = || ucache("pages").dir(dir.path()).backend(backend).clock(hand.clock()).ttl(MINUTE * 2);
         let memo = || cache().wrap(|n: &u32| *n).ttl_by(|n| MINUTE * *n);
         let first = memo();
-        [0, 1, 5].iter().for_each(|n| assert_eq!(first.call(n), *n));
+        for n in [0, 1, 5] {
+            assert_eq!(first.call(&n), n);
+        }
         let found = |n: u32| [first.peek(&n).unwrap(), memo().peek(&n).unwrap()];
         assert_eq!((found(0), found(1), found(5)), ([None; 2], [Some(1); 2], [Some(5); 2]));
         hand.advance(MINUTE);
