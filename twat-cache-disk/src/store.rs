@@ -1,11 +1,12 @@
-use std::fmt;
+mod traits;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
 use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
-use twat_cache_core::{Args, Error, ErrorKind, Found, KeyedStore, Namespace, Store, Ticket};
+use twat_cache_core::{Args, Error, ErrorKind, Namespace, Ticket};
 
 use crate::changes::Change;
 use crate::database::Database;
@@ -300,98 +301,10 @@ fn size(key: Key, entry: &[u8]) -> i64 {
     (key.len() + entry.len()).cast_signed() as i64
 }
 
-impl<V: Send + Sync> Store for DiskStore<V> {
-    type Value = V;
-
-    fn len(&self) -> Result<usize, Error> {
-        if !self.options.keeps() {
-            return Ok(0);
-        }
-        self.with("count the entries", |entries, engine| {
-            let mut count = 0;
-            for entry in engine.entries.iter() {
-                let found = entry.into_inner_if(|key| entry::id(key) == Some(entries.id));
-                let (_, value) = found.map_err(|error| from_fjall(error, "count the entries"))?;
-                let header = value.and_then(|value| Header::split(&value).map(|(header, _)| header));
-                count += usize::from(header.is_some_and(|header| self.is_live(entries, header)));
-            }
-            Ok(count)
-        })
-    }
-
-    fn clear(&self) -> Result<(), Error> {
-        self.with("clear", |Entries { database, id, .. }, engine| {
-            database.usage.lock().clear(*id, database.changes.begin().number, self.options.max_bytes);
-            database.record(engine, usage::name_of(*id), false)
-        })
-    }
-
-    fn ttl(&self) -> Option<Duration> {
-        self.options.expiry.lifetime()
-    }
-
-    #[inline]
-    fn stale(&self) -> Option<Duration> {
-        self.options.expiry.stale
-    }
-
-    fn describe(&self) -> String {
-        format!("the database at {}", self.path().display())
-    }
-
-    fn evictions(&self) -> u64 {
-        self.entries.get().map_or(0, |entries| entries.bounds.evictions())
-    }
-}
-
-impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
-    fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.look(key)?.map(|(value, _)| value))
-    }
-
-    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.insert_with_ttl(key, value, None)
-    }
-
-    fn remove(&self, key: &K) -> Result<bool, Error> {
-        let key = self.entries()?.key(key);
-        self.with("remove an entry", |entries, engine| {
-            let changes = &entries.database.changes;
-            let mut last = changes.lock(&key);
-            let removed = self.take(entries, engine, key);
-            // If it is still there, an earlier refresh must remove it.
-            *last = Change { key: removed.is_ok().then_some(key), number: changes.begin().number };
-            removed
-        })
-    }
-
-    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
-        let found = |(value, header): (V, Header)| Found { value, ttl: self.options.expiry.left(header.deadline) };
-        Ok(self.look(key)?.map(found))
-    }
-
-    fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        self.store(key, value, time, None).map(drop)
-    }
-
-    // Only one process has the database. But it may have several memos of a name.
-    fn begin(&self, _: &K) -> Ticket {
-        self.database.as_ref().map_or_else(Ticket::default, |database| database.changes.begin())
-    }
-
-    fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
-        self.store(key, value, time, Some(ticket))
-    }
-}
-
-impl<V> fmt::Debug for DiskStore<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DiskStore").field("options", &self.options).field("path", &self.path()).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use twat_cache_core::KeyedStore as _;
+
     use super::*;
 
     const KEY: u64 = 0;
