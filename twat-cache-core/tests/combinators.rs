@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twat_cache_core::testing::{Faulty, record_logs};
+use twat_cache_core::testing::{Counter, Faulty, record_logs};
 use twat_cache_core::{Error, ErrorKind, Fallback, Found, KeyedStore, LruStore, ManualClock, Memo, Store, Tiered};
 
 type Memory = LruStore<u64>;
@@ -41,6 +41,24 @@ mod tiered {
         assert_eq!(tiers.get(&1).unwrap(), Some(10));
         hand.advance(Duration::from_secs(1));
         assert_eq!(tiers.get(&1).unwrap(), None, "a full TTL in front would have doubled its life");
+    }
+
+    #[test]
+    fn a_copy_that_expires_before_its_entry_is_not_stale() {
+        let hand = ManualClock::new();
+        let minute = Duration::from_secs(60);
+        let front = memory().ttl(minute).clock(hand.clock());
+        let back = memory().ttl(minute * 60).stale(minute * 10).clock(hand.clock());
+        let computed = Counter::new();
+        let memo = Memo::new(Tiered::new(front, back), |key: &u64| {
+            computed.count();
+            *key
+        });
+        // The copy has a minute left, and the entry is fresh for an hour.
+        assert_eq!([1, 1, 1].map(|key| memo.call(&key)), [1; 3]);
+        assert_eq!(computed.get(), 1);
+        hand.advance(minute * 61);
+        assert_eq!((memo.call(&1), computed.get()), (1, 2));
     }
 
     #[test]

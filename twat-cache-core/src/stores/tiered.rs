@@ -113,6 +113,10 @@ where
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<F::Value>>, Error> {
         match self.front.get_with_ttl(key) {
+            // A copy may expire before its entry. Then only the back knows whether the entry is stale.
+            Ok(Some(copy)) if copy.ttl.is_some_and(|left| self.stale() >= Some(left)) && self.front.ttl().is_some() => {
+                Ok(self.get_from_back(key, None).ok().flatten().or(Some(copy)))
+            }
             Ok(Some(found)) => Ok(Some(found)),
             missed => self.get_from_back(key, missed.err()),
         }
