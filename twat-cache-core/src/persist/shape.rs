@@ -154,13 +154,19 @@ containers! {
     "HashMap" [K: CacheValue<Archived: Hash + Eq> + Hash + Eq, V: CacheValue, S: BuildHasher + Default + 'static]
         HashMap<K, V, S>, K, V; |this| this.iter().all(|(key, value)| key.fits() && value.fits());
     "Range" [T: CacheValue] Range<T>, T; |this| this.start.fits() && this.end.fits();
-    "RangeInclusive" [T: CacheValue] RangeInclusive<T>, T; |this| this.start().fits() && this.end().fits();
+    "RangeInclusive" [T: CacheValue + PartialOrd] RangeInclusive<T>, T;
+        |this| this.start().fits() && this.end().fits() && !is_used_up(this);
 }
 
 /// Whether rkyv can store these elements. It stores 32 bits of their number, which only elements without size exceed.
 #[inline]
 fn all_fit<'a, T: CacheValue>(len: usize, mut elements: impl Iterator<Item = &'a T>) -> bool {
     u32::try_from(len).is_ok() && elements.all(T::fits)
+}
+
+/// Whether an iteration of this range has come to its end. rkyv does not store that.
+fn is_used_up<T: PartialOrd>(range: &RangeInclusive<T>) -> bool {
+    range.is_empty() && range.start() <= range.end()
 }
 
 impl<T: CacheValue, const N: usize> CacheValue for [T; N] {
@@ -239,5 +245,12 @@ mod tests {
         assert!(!Some(vec![(1_usize, 1_usize << 33)]).fits());
         assert!(!BTreeMap::from([(String::new(), -1_isize << 40)]).fits());
         assert!(!vec![(); 1 << 33].fits());
+    }
+
+    #[test]
+    fn a_range_that_was_used_up_does_not_fit() {
+        let mut range = 1..=2_u8;
+        assert!(range.fits() && RangeInclusive::new(2, 1).fits() && range.next().is_some() && range.fits());
+        assert!(range.next().is_some() && !range.fits(), "rkyv stores only its ends");
     }
 }
