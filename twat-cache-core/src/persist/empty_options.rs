@@ -7,9 +7,10 @@ use serde::ser::{self, Serialize, Serializer};
 
 use crate::{Error, ErrorKind};
 
-/// Returns an error if the value contains, at any depth, an option with nothing in it: `Some(None)` or `Some(())`.
+/// Returns an error if the value contains, at any depth, an option with nothing in it: `Some(None)` or `Some(())`. Also if
+/// values in it are inside each other too deep.
 pub(super) fn check_options<V: Serialize>(value: &V) -> Result<(), Error> {
-    value.serialize(Search { is_in_option: false }).map_err(|Found(why)| {
+    value.serialize(Search { is_in_option: false, depth: 0 }).map_err(|Found(why)| {
         let why = why.unwrap_or_else(|| {
             format!(
                 "MessagePack has one form for `Some(None)`, `Some(())` and `None`, and this `{}` has one of them",
@@ -19,6 +20,10 @@ pub(super) fn check_options<V: Serialize>(value: &V) -> Result<(), Error> {
         Error::new(ErrorKind::Codec, "encode a value").because(why)
     })
 }
+
+/// How many values may be inside each other, options and newtypes included. The stack has room for so many calls, also when
+/// they are decoded by code that is not optimised. It is twice the limit of `serde_json`.
+const DEEPEST: u16 = 256;
 
 /// Why the search ended: with the message of the type's own code, or with `None` if there is such an option.
 #[derive(Debug)]
@@ -43,9 +48,23 @@ impl ser::Error for Found {
 struct Search {
     /// Whether the value is directly in an option.
     is_in_option: bool,
+    /// How many values it is inside.
+    depth: u16,
 }
 
-const INSIDE: Search = Search { is_in_option: false };
+impl Search {
+    /// A search in what is inside this value.
+    fn inside(self) -> Result<Self, Found> {
+        Self { is_in_option: false, ..self }.deeper()
+    }
+
+    fn deeper(self) -> Result<Self, Found> {
+        if self.depth == DEEPEST {
+            return Err(Found(Some(format!("more than {DEEPEST} values are inside each other"))));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
+    }
+}
 
 type Searched = Result<(), Found>;
 
@@ -63,7 +82,7 @@ macro_rules! compounds {
     ($($name:ident($($argument:ty),*);)+) => {
         $(
             fn $name(self, $(_: $argument),*) -> Result<Self, Found> {
-                Ok(INSIDE)
+                self.inside()
             }
         )+
     };
@@ -119,12 +138,12 @@ impl Serializer for Search {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Searched {
-        value.serialize(Self { is_in_option: true })
+        value.serialize(Self { is_in_option: true, ..self }.deeper()?)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Searched {
         // MessagePack writes the content alone.
-        value.serialize(self)
+        value.serialize(self.deeper()?)
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Searched {
@@ -138,7 +157,7 @@ impl Serializer for Search {
         _: &'static str,
         value: &T,
     ) -> Searched {
-        value.serialize(INSIDE)
+        value.serialize(self.inside()?)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -156,12 +175,12 @@ macro_rules! inside {
                 type Error = Found;
 
                 fn $name<T: Serialize + ?Sized>(&mut self, $(_: $argument,)* value: &T) -> Searched {
-                    value.serialize(INSIDE)
+                    value.serialize(*self)
                 }
 
                 $(
                     fn $other<T: Serialize + ?Sized>(&mut self, value: &T) -> Searched {
-                        value.serialize(INSIDE)
+                        value.serialize(*self)
                     }
                 )?
 
