@@ -5,7 +5,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use twat_cache_core::{Error, ErrorKind, WarnOnce};
 
 /// Nothing is called with evicted entries.
@@ -33,9 +36,14 @@ impl<K, V> fmt::Debug for OnEvict<K, V> {
 pub(crate) struct Evictions<K, V> {
     count: AtomicU64,
     on_evict: Option<OnEvict<K, V>>,
+    /// What `on_evict` is to be called with later, by the thread that evicted it, because that may hold locks now.
+    put_off: Mutex<Vec<(ThreadId, K, V)>>,
     panics: AtomicU64,
     warned: WarnOnce,
 }
+
+/// How long to wait for a lock that is held while an entry is moved.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// An `on_evict` may store an entry, which evicts another one, and so on. This many of its calls may be inside each other.
 const DEEPEST: usize = 4;
@@ -47,7 +55,8 @@ thread_local! {
 
 impl<K, V> Evictions<K, V> {
     pub(crate) fn new(on_evict: Option<OnEvict<K, V>>) -> Self {
-        Self { count: AtomicU64::new(0), on_evict, panics: AtomicU64::new(0), warned: WarnOnce::new() }
+        let (count, put_off, panics) = (AtomicU64::new(0), Mutex::default(), AtomicU64::new(0));
+        Self { count, on_evict, put_off, panics, warned: WarnOnce::new() }
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -59,13 +68,28 @@ impl<K, V> Evictions<K, V> {
         self.panics.load(Ordering::Relaxed)
     }
 
-    /// Takes what the limit has driven out. The caller holds no lock.
-    pub(crate) fn take(&self, evicted: impl Iterator<Item = (K, V)>) {
+    /// Takes what the limit has driven out. The caller holds no lock, or [settles](Self::settle) it later.
+    pub(crate) fn take(&self, evicted: impl Iterator<Item = (K, V)>, is_put_off: bool) {
         for (key, value) in evicted {
             self.count.fetch_add(1, Ordering::Relaxed);
-            if let Some(OnEvict(on_evict)) = &self.on_evict {
-                self.call(|| on_evict(&key, &value));
+            let Some(OnEvict(on_evict)) = &self.on_evict else { continue };
+            // In a forked process, the thread that holds the lock may not exist.
+            match is_put_off.then(|| self.put_off.try_lock_for(SHORT)).flatten() {
+                Some(mut put_off) => put_off.push((thread::current().id(), key, value)),
+                None => self.call(|| on_evict(&key, &value)),
             }
+        }
+    }
+
+    /// Calls `on_evict` with what was put off. The caller holds no lock.
+    pub(crate) fn settle(&self) {
+        let Some(OnEvict(on_evict)) = &self.on_evict else { return };
+        let this = thread::current().id();
+        let own = |mut all: MutexGuard<'_, Vec<(ThreadId, K, V)>>| -> Vec<_> {
+            all.extract_if(.., |(thread, ..)| *thread == this).collect()
+        };
+        for (_, key, value) in self.put_off.try_lock_for(SHORT).map(own).unwrap_or_default() {
+            self.call(|| on_evict(&key, &value));
         }
     }
 

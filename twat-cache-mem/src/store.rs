@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::UnitWeighter;
-use twat_cache_core::{Args, Error, ErrorKind, Expiry, Found, KeyedStore, Store};
+use twat_cache_core::{Args, Error, ErrorKind, Expiry, Found, KeyedStore, Store, Ticket};
 
 use crate::engine::Engine;
 use crate::entry::{StoredWeight, Timed};
@@ -157,7 +157,14 @@ where
         }
     }
 
-    fn insert_timed<A>(&self, key: &A, value: &V, ttl: Option<Duration>, timed: &TimedShards<K, V>) -> Result<(), Error>
+    fn insert_timed<A>(
+        &self,
+        key: &A,
+        value: &V,
+        ttl: Option<Duration>,
+        timed: &TimedShards<K, V>,
+        is_put_off: bool,
+    ) -> Result<(), Error>
     where
         A: Args<Owned = K> + ?Sized,
     {
@@ -179,8 +186,36 @@ where
         let evicted = timed.insert(owned, Timed { value: value.clone(), deadline, weight })?;
         let is_valid = |deadline| now.unwrap_or_else(|| self.now()) < deadline;
         let evicted = evicted.into_iter().filter(|(_, entry)| entry.deadline.is_none_or(is_valid));
-        self.evictions.take(evicted.map(|(Key(key), entry)| (key, entry.value)));
+        self.evictions.take(evicted.map(|(Key(key), entry)| (key, entry.value)), is_put_off);
         Ok(())
+    }
+
+    /// Stores a result. `on_evict` may be put off until the caller settles.
+    fn store<A>(&self, key: &A, value: &V, time: Option<Duration>, is_put_off: bool) -> Result<(), Error>
+    where
+        A: Args<Owned = K> + ?Sized,
+    {
+        caught("store a result", || {
+            let ttl = self.expiry.of_entry(time);
+            if self.limits.total == 0 || ttl == Some(Duration::ZERO) {
+                return self.remove(key).map(drop);
+            }
+            match self.timed.get() {
+                Some(timed) => self.insert_timed(key, value, ttl, timed, is_put_off),
+                None if ttl.is_some() => self.insert_timed(key, value, ttl, self.begin_to_time(), is_put_off),
+                None => {
+                    let evicted = self.bare.insert(key.to_key(), value.clone())?;
+                    if self.timed.get().is_some() {
+                        // Another thread has begun to keep deadlines. No lookup reads these entries any more.
+                        self.bare.remove(&Lookup::rare(key), SHORT)?;
+                    } else {
+                        let evicted = evicted.into_iter().map(|(Key(key), value)| (key, value));
+                        self.evictions.take(evicted, is_put_off);
+                    }
+                    Ok(())
+                }
+            }
+        })
     }
 
     /// The first entry with a deadline in a store without a TTL. It drops the entries so far, once.
@@ -242,6 +277,10 @@ where
     fn evictions(&self) -> u64 {
         self.evictions.count()
     }
+
+    fn settle(&self) {
+        self.evictions.settle();
+    }
 }
 
 impl<A, K, V> KeyedStore<A> for MemStore<K, V>
@@ -277,26 +316,11 @@ where
     }
 
     fn insert_with_ttl(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        caught("store a result", || {
-            let ttl = self.expiry.of_entry(time);
-            if self.limits.total == 0 || ttl == Some(Duration::ZERO) {
-                return self.remove(key).map(drop);
-            }
-            match self.timed.get() {
-                Some(timed) => self.insert_timed(key, value, ttl, timed),
-                None if ttl.is_some() => self.insert_timed(key, value, ttl, self.begin_to_time()),
-                None => {
-                    let evicted = self.bare.insert(key.to_key(), value.clone())?;
-                    if self.timed.get().is_some() {
-                        // Another thread has begun to keep deadlines. No lookup reads these entries any more.
-                        self.bare.remove(&Lookup::rare(key), SHORT)?;
-                    } else {
-                        self.evictions.take(evicted.into_iter().map(|(Key(key), value)| (key, value)));
-                    }
-                    Ok(())
-                }
-            }
-        })
+        self.store(key, value, time, false)
+    }
+
+    fn insert_begun(&self, key: &A, value: &V, time: Option<Duration>, _: Ticket) -> Result<bool, Error> {
+        self.store(key, value, time, true).map(|()| true)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the limit drives out is counted, and handed to `on_evict`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use twat_cache_core::testing::{Counter, PATIENCE, record_logs, within};
 use twat_cache_mem::{KeyedStore, ManualClock, MemBuilder, MemStore, Memo, Store, mcache};
@@ -244,6 +244,32 @@ fn an_on_evict_whose_entries_drive_out_others_ends() {
         // Four calls inside each other for each.
         assert!((100..=400).contains(&calls.load(Ordering::Relaxed)), "{calls:?}");
         assert!(memo.store().evictions() >= 400);
+    });
+}
+
+#[test]
+fn two_threads_whose_on_evict_forget_what_the_other_stores_do_not_wait_for_each_other() {
+    within(PATIENCE, || {
+        let both_evict = Barrier::new(2);
+        let slow = Arc::new(Counter::new());
+        let waits = slow.clone();
+        let memo = with_memo(2, move |memo, _| {
+            both_evict.wait();
+            let began = Instant::now();
+            // The other thread stores one of them, and is in here, too.
+            let forgotten = [1, 2].map(|stored| memo.forget(&stored));
+            if began.elapsed() > Duration::from_secs(5) || forgotten.iter().any(Result::is_err) {
+                waits.count();
+            }
+        });
+        let memo = memo.get().unwrap();
+        assert_eq!([100, 101].map(|n| memo.call(&n)), [10_000, 10_201]);
+        thread::scope(|scope| {
+            for n in [1, 2] {
+                scope.spawn(move || assert_eq!(memo.call(&n), n * n));
+            }
+        });
+        assert_eq!((slow.get(), [1, 2].map(|n| memo.peek(&n).unwrap())), (0, [None; 2]));
     });
 }
 

@@ -333,7 +333,13 @@ impl<S, F, P> Memo<S, F, P> {
         };
         // The caller that forgets the key gets the same error, and returns it.
         let forget = || remove().or(Ok(()));
-        computation.ok_or_else(forked)?.store_if_current(ticket.is_refresh, store, forget)?.unwrap_or(Ok(()))
+        let stored = computation.ok_or_else(forked)?.store_if_current(ticket.is_refresh, store, forget);
+        let settle = || {
+            self.store.settle();
+            Ok(())
+        };
+        let _ = guard("settle what was stored", settle);
+        stored?.unwrap_or(Ok(()))
     }
 
     #[cold]

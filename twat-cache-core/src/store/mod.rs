@@ -118,6 +118,12 @@ pub trait Store: Send + Sync {
     fn evictions(&self) -> u64 {
         0
     }
+
+    /// Does what [`insert_begun`](KeyedStore::insert_begun) has put off: it calls the user's functions that may use the store.
+    /// A [`Memo`](crate::Memo) calls this after it has stored a result, when it holds no lock.
+    ///
+    /// The default does nothing. A store that wraps another store forwards this.
+    fn settle(&self) {}
 }
 
 /// A hit: a value, and the time for which it stays valid.
@@ -257,6 +263,7 @@ macro_rules! __forward_0_1 {
             fn describe() -> ::std::string::String;
             fn suppressed_errors() -> u64;
             fn evictions() -> u64;
+            fn settle() -> ();
         }
     };
     (KeyedStore<$key:ty>, |$this:ident| $inner:expr) => {

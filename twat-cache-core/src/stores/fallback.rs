@@ -181,6 +181,11 @@ where
     fn evictions(&self) -> u64 {
         self.primary.evictions() + self.secondary.evictions()
     }
+
+    fn settle(&self) {
+        self.primary.settle();
+        self.secondary.settle();
+    }
 }
 
 impl<K, P, S> KeyedStore<K> for Fallback<P, S>

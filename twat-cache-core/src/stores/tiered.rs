@@ -84,6 +84,11 @@ where
     fn evictions(&self) -> u64 {
         self.back.evictions()
     }
+
+    fn settle(&self) {
+        self.front.settle();
+        self.back.settle();
+    }
 }
 
 impl<K, F, B> KeyedStore<K> for Tiered<F, B>
