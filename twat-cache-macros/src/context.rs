@@ -21,7 +21,7 @@ const MARK: &str = "__an_attribute_at_";
 pub(crate) struct Around {
     /// Whether it is a `trait`, or an `impl` of one.
     pub(crate) is_of_trait: bool,
-    /// Whether it has parameters that are types or constants.
+    /// Whether it has parameters that are types or constants. `Self` is one of a `trait`.
     pub(crate) is_generic: bool,
 }
 
@@ -34,7 +34,7 @@ impl Around {
                 is_of_trait: item.trait_.is_some(),
                 is_generic: item.generics.params.iter().any(|one| !matches!(one, GenericParam::Lifetime(_))),
             },
-            Err(_) => Self { is_of_trait: is_trait, is_generic: false },
+            Err(_) => Self { is_of_trait: is_trait, is_generic: is_trait },
         }
     }
 }
@@ -171,7 +171,7 @@ mod tests {
             ("mod a { impl<const N: usize> Foo<N> { #[b] fn c() {} } } impl Foo { #[a] }", false, false),
             ("unsafe impl Foo for Bar { #[a] }", true, false),
             ("impl<T> Foo for Vec<T> { #[a] }", true, true),
-            ("pub trait Foo: Bar { #[a] }", true, false),
+            ("pub trait Foo: Bar { #[a] }", true, true),
             ("impl Foo<fn(u8) -> u8> { #[a] }", false, false),
             ("macro_rules! make { ($a:ident) => { impl $a { #[a] } } }", false, false),
         ] {

@@ -32,7 +32,11 @@ pub(crate) fn open(function: &Function, options: &Options, name: &TokenStream, k
         }
     });
     let builder = if options.wrapper.is_persistent() {
-        let name = options.name.as_ref().map_or_else(|| name.clone(), |name| quote!(#name));
+        let name = match &options.name {
+            None => name.clone(),
+            Some(given) if function.has_instances() => quote!(__cache::name_given(#given, &|| ())),
+            Some(given) => quote!(#given),
+        };
         let (version, meaning) = version(function, options);
         let depends = (!options.depends.is_empty()).then(|| {
             let (to, depends) = (ours("to"), depends(options));

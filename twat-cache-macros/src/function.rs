@@ -83,7 +83,8 @@ impl Function {
                 Error::new(error.span(), format!("`#[{}]` {message} ({error})", options.wrapper.name()))
             })?;
         let tells_itself = signature.receiver().is_some() || mentions_self(&signature);
-        let around = if tells_itself && options.memo.is_none() { None } else { source_tells() };
+        let is_asked = !tells_itself || options.memo.is_some() || options.name.is_some();
+        let around = if is_asked { source_tells() } else { None };
         let is_in_impl = tells_itself || around.is_some();
         let companion = options.companion.clone().unwrap_or_else(|| signature.ident.clone());
         if !is_in_impl && !is_generic(&signature) {
@@ -108,6 +109,11 @@ impl Function {
     /// Whether it has a companion. There is one cache for each instance of a generic function, and no type for all of them.
     pub(crate) fn has_companion(&self) -> bool {
         !self.is_in_impl && !self.is_generic()
+    }
+
+    /// Whether it may have several instances, each with a cache of its own.
+    pub(crate) fn has_instances(&self) -> bool {
+        self.is_generic() || self.is_in_impl && self.around.is_none_or(|around| around.is_generic)
     }
 
     /// Whether it has parameters that are types or constants.

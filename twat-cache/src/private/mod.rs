@@ -112,15 +112,27 @@ pub fn name_beside<Closure>(target: &str, ordinal: usize, method: &str, inside: 
     name_of_instance(target, ordinal, &format!("{parent}::{method}"), inside)
 }
 
+/// A name that is given, for a function that may have several instances. They share no results, so it tells their types.
+pub fn name_given<Closure>(name: impl Into<String>, inside: &Closure) -> String {
+    let (name, path) = (name.into(), path_around(inside));
+    path.find('<')
+        .map_or_else(|| name.clone(), |start| with_types(&format!("{name} {}", &path[start..]), &path[start..], inside))
+}
+
 /// The path of the function that a closure is in.
 fn path_around<Closure>(_inside: &Closure) -> &'static str {
     std::any::type_name::<Closure>().trim_end_matches("::{{closure}}")
 }
 
-fn name_of_instance<Closure>(target: &str, ordinal: usize, path: &str, _inside: &Closure) -> String {
+fn name_of_instance<Closure>(target: &str, ordinal: usize, path: &str, inside: &Closure) -> String {
     let name = name(target, ordinal, path);
-    if path.find('<').is_none_or(|start| is_unique(&path[start..])) {
-        return name;
+    path.find('<').map_or_else(|| name.clone(), |start| with_types(&name, &path[start..], inside))
+}
+
+/// A name with the names of types in it. If other types may have these names, it gets a number.
+fn with_types<Closure>(name: &str, types: &str, _inside: &Closure) -> String {
+    if is_unique(types) {
+        return name.to_owned();
     }
     // This number changes with the compiler.
     format!("{name} {}", Namespace::from_secret([0; 16]).digest(&typeid::of::<Closure>()))

@@ -228,6 +228,45 @@ fn another_process_finds_the_results_of_each_instance() {
     assert_eq!(Child::start(NAME, dir.path()).finish(), ["0"]);
 }
 
+#[bcache(dir = dir(), name = "given to generic functions")]
+fn named<T: Number>(n: u8) -> String {
+    format!("{} {n} {}", T::NAME, size_of::<T>())
+}
+
+struct Measure<T>(PhantomData<T>);
+
+impl<T: Number> Measure<T> {
+    #[fcache(dir = dir(), name = "given in generic impls")]
+    fn size(n: u8) -> String {
+        format!("{} {n} {}", T::NAME, size_of::<T>())
+    }
+
+    #[ucache(dir = dir(), name = "given to methods in generic impls", skip(self))]
+    fn size_of_one(&self, n: u8) -> String {
+        format!("{} {n} {}", T::NAME, size_of::<T>())
+    }
+}
+
+trait HasSize: Number {
+    #[bcache(dir = dir(), name = "given in traits")]
+    fn size(n: u8) -> String {
+        format!("{} {n} {}", Self::NAME, size_of::<Self>())
+    }
+}
+
+impl<T: Number> HasSize for T {}
+
+#[test]
+fn instances_of_one_name_that_is_given_share_nothing() {
+    for _ in 0..2 {
+        assert_eq!((named::<u8>(1), named::<u16>(1)), ("number 1 1".into(), "number 1 2".into()));
+        assert_eq!((Measure::<u8>::size(1), Measure::<u16>::size(1)), ("number 1 1".into(), "number 1 2".into()));
+        let (one, other) = (Measure(PhantomData::<u8>), Measure(PhantomData::<u16>));
+        assert_eq!((one.size_of_one(1), other.size_of_one(1)), ("number 1 1".into(), "number 1 2".into()));
+        assert_eq!((<u8 as HasSize>::size(1), <u16 as HasSize>::size(1)), ("number 1 1".into(), "number 1 2".into()));
+    }
+}
+
 #[test]
 fn types_of_the_same_name_in_two_blocks_share_nothing() {
     let one = {
