@@ -193,6 +193,11 @@ impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
         let store = self.chosen.get().and_then(|backend| self.store::<()>(*backend));
         store.map_or_else(|| self.asked.to_string(), Store::describe)
     }
+
+    fn evictions(&self) -> u64 {
+        let store = self.chosen.get().and_then(|backend| self.store::<()>(*backend));
+        store.map_or(0, Store::evictions)
+    }
 }
 
 impl<K: Args + ?Sized, V: Send + Sync, C: BackendCodec<V>> KeyedStore<K> for Persistent<V, C> {

@@ -83,6 +83,18 @@ fn a_result_that_is_not_to_be_kept_is_neither_in_memory_nor_behind_it() {
     }
 }
 
+#[cfg(feature = "stats")]
+#[test]
+fn evictions_of_the_backend_are_counted() {
+    for backend in backends() {
+        let dir = dir();
+        let memo = ucache("counted").dir(dir.path()).backend(backend).max_bytes(20_000).wrap(|n: &u64| [*n; 100]);
+        (0..100).for_each(|n| assert_eq!(memo.call(&n), [n; 100]));
+        assert_eq!(memo.store().backend(), backend);
+        assert!(memo.stats().evictions > 0, "{backend:?} {:?}", memo.stats());
+    }
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn values_of_serde_are_found_after_a_restart_and_apart_from_those_of_rkyv() {
