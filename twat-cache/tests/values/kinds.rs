@@ -40,6 +40,19 @@ fn structs_of_all_kinds_come_back() {
 }
 
 #[derive(CacheValue, Clone, Debug, PartialEq)]
+#[rkyv(attr(repr(C, align(32))))]
+#[repr(C, align(32))]
+struct Aligned(u8);
+
+#[test]
+fn values_inside_others_may_be_aligned_more_than_these() {
+    // Memory may be aligned more than it has to be.
+    for n in 0..20 {
+        comes_back(&vec![Aligned(n); usize::from(n) + 1]);
+    }
+}
+
+#[derive(CacheValue, Clone, Debug, PartialEq)]
 enum Shapes {
     Nothing,
     Empty {},
