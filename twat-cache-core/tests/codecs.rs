@@ -40,10 +40,8 @@ fn a_value_is_encoded_only_if_it_can_be_decoded() {
 fn a_deep_value_is_an_error_and_no_overflow_of_the_stack() {
     let encode = || {
         let list = (0..100_000).fold(List(None), |list, _| List(Some(Box::new(list))));
-        let encoded = [
-            MessagePack::encode(&Nested::of(100_000), &mut Vec::new()),
-            MessagePack::encode(&list, &mut Vec::new()),
-        ];
+        let encoded =
+            [MessagePack::encode(&Nested::of(100_000), &mut Vec::new()), MessagePack::encode(&list, &mut Vec::new())];
         // To drop it would overflow the stack.
         std::mem::forget(list);
         encoded.map(|encoded| encoded.unwrap_err().kind())
