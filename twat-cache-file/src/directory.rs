@@ -87,20 +87,22 @@ impl Directory {
 
     /// Stores an entry, and evicts others for it. Returns false if its computation is outdated.
     ///
-    /// If the entry is larger than the limit, it is not stored, and the one that it would have replaced is removed. Without a
-    /// `ticket`, which belongs to a computation, the value is current.
+    /// If the entry is larger than the limit, or there is no value with its deadline, it is not stored, and the one that it
+    /// would have replaced is removed. Without a `ticket`, which belongs to a computation, the value is current.
     pub(crate) fn store<V, C: FileCodec<V>>(
         &self,
         digest: KeyHash,
-        value: &V,
-        deadline: u64,
+        value: Option<(&V, u64)>,
         max_bytes: u64,
         ticket: Option<Ticket>,
     ) -> Result<bool, Error> {
         let path = self.path_of(digest);
         let failed = |error: Error| error.attempting("write an entry").at(&path);
-        let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
-        let written = write::<V, C>(&self.path.join("tmp"), header, value, max_bytes).map_err(failed)?;
+        let written = value.map(|(value, deadline)| {
+            let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
+            write::<V, C>(&self.path.join("tmp"), header, value, max_bytes)
+        });
+        let written = written.transpose().map_err(failed)?.flatten();
         let bytes = written.as_ref().map_or(0, |(_, bytes)| *bytes);
         // It is counted before it gets its name, because the process may be killed in between. An excess is corrected when
         // entries are listed; an entry that was not counted might never be.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use twat_cache_core::persist::{Options, Rkyv};
-use twat_cache_core::{Args, Clock, Error, ErrorKind, KeyHash, KeyedStore, Namespace, Process, Ticket, WarnOnce};
+use twat_cache_core::{Args, Clock, Error, ErrorKind, KeyHash, Namespace, Process, Ticket, WarnOnce};
 
 use self::open::Digest;
 use crate::codec::FileCodec;
@@ -176,10 +176,9 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        if expiry.of_entry(time) == Some(Duration::ZERO) {
-            return self.remove(key).map(|_| true);
-        }
+        let is_kept = expiry.of_entry(time) != Some(Duration::ZERO);
         let (digest, deadline) = (Digest::default(), expiry.deadline(time));
+        let kept = is_kept.then_some((value, deadline));
         self.change(attempt, |directory, is_repeated| {
             let digest = digest.of(key, directory);
             if ticket.is_some_and(|ticket| ticket.number == 0) {
@@ -190,7 +189,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             let stored = if is_repeated && ticket.is_some() {
                 directory.remove(digest, expiry).map(|_| false)
             } else {
-                directory.store::<V, C>(digest, value, deadline, *max_bytes, ticket)
+                directory.store::<V, C>(digest, kept, *max_bytes, ticket)
             };
             self.table.remove(&digest);
             if deadline != 0 && stored.is_ok() {

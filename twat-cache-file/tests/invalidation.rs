@@ -234,3 +234,22 @@ fn a_result_that_is_written_while_the_counters_are_lost_is_never_found() {
         });
     });
 }
+
+#[test]
+fn a_result_that_is_not_to_be_stored_invalidates_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = fcache("some").dir(dir.path()).open::<u64>().unwrap();
+    let began: Vec<_> = (0..2000_u64).map(|key| (key, store.begin(&key))).collect();
+    let not_stored = |key: u64, ticket| store.insert_begun(&key, &key, Some(Duration::ZERO), ticket).unwrap();
+    // Among so many keys, some are in one stripe of the counters.
+    assert!(began[..1000].iter().all(|(key, ticket)| not_stored(*key, *ticket)));
+    assert!(began[1000..].iter().all(|(key, ticket)| store.insert_begun(key, key, None, *ticket).unwrap()));
+    // An outdated one does not remove what is newer.
+    let outdated = store.begin(&1);
+    store.remove(&1_u64).unwrap();
+    store.insert(&1_u64, &7).unwrap();
+    assert!(!not_stored(1, outdated));
+    assert_eq!(store.get(&1_u64).unwrap(), Some(7));
+    assert!(not_stored(1, store.begin(&1)));
+    assert_eq!(store.get(&1_u64).unwrap(), None);
+}
