@@ -105,8 +105,7 @@ pub fn archive<V: CacheValue>(value: &V, output: &mut dyn io::Write) -> Result<(
     const ATTEMPT: &str = "archive a value";
     guard(ATTEMPT, || {
         if !value.fits() {
-            let why =
-                "rkyv stores 32 bits of a `usize`, and one in it needs more; use `u64`. Or a range in it is used up";
+            let why = "it has a `usize` of more than 32 bits, of which rkyv stores 32, or a range that is used up";
             return Err(Error::new(ErrorKind::Codec, ATTEMPT).because(why));
         }
         if align_of::<V::Archived>() > ALIGNMENT {
