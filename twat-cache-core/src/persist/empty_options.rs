@@ -21,7 +21,7 @@ pub(super) fn check_options<V: Serialize>(value: &V) -> Result<(), Error> {
     })
 }
 
-/// How many values may be inside each other, options and newtypes included. The stack has room for so many calls, also when
+/// How many values may be inside each other, options and newtypes included. The stack has room for that many calls, also when
 /// they are decoded by code that is not optimised. It is twice the limit of `serde_json`.
 const DEEPEST: u16 = 256;
 
