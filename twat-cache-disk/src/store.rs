@@ -27,9 +27,11 @@ use crate::usage::{self, Bounds};
 /// Writes are synchronous and go to the operating system's buffers. A stored result survives the process, however the process
 /// ends. It may be lost in a power cut.
 ///
-/// A sixteenth of the limit is evicted at once: the entries that were written first and not used since. [`Store::evictions`]
+/// A sixteenth of the limit is evicted at once: the entries that were written first and not used since. [`evictions`]
 /// counts those of them that this process has written, in all stores of this name, version and type. Expired entries that
 /// were still there count as well.
+///
+/// [`evictions`]: twat_cache_core::Store::evictions
 pub struct DiskStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
