@@ -71,6 +71,7 @@ pub use twat_cache_core::{
     Args, Call, Clock, Error, ErrorKind, Fallback, KeyedStore, LruStore, ManualClock, Memo, Store, Trust,
     persist::{self, CacheValue},
 };
+
 /// Makes a type a [`CacheValue`](trait@CacheValue). It needs the option `crate`: `#[cache_value(crate = twat_cache_disk)]`.
 /// [`twat-cache`](https://docs.rs/twat-cache/latest/twat_cache/derive.CacheValue.html) describes it.
 #[cfg(feature = "derive")]

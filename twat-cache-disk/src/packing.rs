@@ -45,6 +45,7 @@ impl Packings {
         name: u64,
         read: impl FnOnce() -> Result<Option<Slice>, Error>,
     ) -> Result<Arc<Packing>, Error> {
+        // Held while the dictionary is read, once for a name: otherwise two threads could make two of them.
         let mut packings = self.0.lock();
         if let Some(packing) = packings.get(&name) {
             return Ok(packing.clone());

@@ -31,7 +31,7 @@ pub(crate) fn name_for(cache: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
-    /// The user who has opened it.
+    /// The user that has opened it.
     pub(crate) owner: u32,
     pub(crate) meta: Meta,
     /// Whether other machines may change entries, which is noticed only if a file is opened.

@@ -241,7 +241,7 @@ fn a_result_that_is_not_to_be_stored_invalidates_no_other() {
     let store = fcache("some").dir(dir.path()).open::<u64>().unwrap();
     let began: Vec<_> = (0..2000_u64).map(|key| (key, store.begin(&key))).collect();
     let not_stored = |key: u64, ticket| store.insert_begun(&key, &key, Some(Duration::ZERO), ticket).unwrap();
-    // Among so many keys, some are in one stripe of the counters.
+    // Among this many keys, some are in one stripe of the counters.
     assert!(began[..1000].iter().all(|(key, ticket)| not_stored(*key, *ticket)));
     assert!(began[1000..].iter().all(|(key, ticket)| store.insert_begun(key, key, None, *ticket).unwrap()));
     // An outdated one does not remove what is newer.

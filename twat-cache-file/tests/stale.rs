@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Large enough to be mapped.
 const LEN: usize = 40_000;
 
-/// A cache of a run that begins so many minutes later. Results are fresh for 60 minutes, and then stale for 60 more.
+/// A cache of a run that begins this many minutes later. Results are fresh for 60 minutes, and then stale for 60 more.
 fn cache(dir: &Path, minutes: u32) -> FileBuilder {
     let clock = ManualClock::new();
     clock.advance(MINUTE * minutes);
@@ -46,7 +46,7 @@ fn find(dir: &Path, minutes: u32) -> Result<u64, &'static str> {
     found
 }
 
-/// Computes, as a run of so many minutes later. It says when it begins, and gives this number when it is told to.
+/// Computes, as a run that begins this many minutes later. It says when it begins, and gives this number when it is told to.
 #[test]
 fn child_that_computes_when_it_is_told_to() {
     let Some(mut task) = Task::given() else { return };

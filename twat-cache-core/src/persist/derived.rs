@@ -20,12 +20,12 @@ impl<T> Checked<true> for T {
     type Type = T;
 }
 
-/// Compiles if it is.
+/// Compiles if `V` is a [`CacheValue`].
 pub const fn is_value<V: CacheValue>() -> bool {
     true
 }
 
-/// Compiles if it is, as far as one error can tell.
+/// Compiles if rkyv can archive `V`.
 pub const fn is_archived<V: rkyv::Archive>() -> bool {
     true
 }
