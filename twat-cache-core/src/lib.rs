@@ -23,12 +23,17 @@
 //!
 //! - `testing`: the [conformance suite](testing), for every store of this project and for your own stores.
 //! - `persist`: [codecs and directories](persist), for stores that outlive the process.
+//! - `among`: `persist`, and what the stores of this project share among processes. It may change with any version.
 //! - `serde`: `persist`, and MessagePack as a second codec.
 //! - `stats`: [`Memo::stats`], exact counts of hits and misses. They cost each call some nanoseconds.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![forbid(unsafe_code)]
+// Only `among/words.rs` may have it.
+#![deny(unsafe_code)]
 
+#[cfg(feature = "among")]
+#[doc(hidden)]
+pub mod among;
 mod builder;
 mod flight;
 mod memo;
@@ -50,7 +55,7 @@ pub use memo::{Async, AsyncFunction, Function, Memo, Mode, OwnErrors, SharedErro
 pub use persist::Trust;
 pub use store::{
     Args, Call, Claim, Clock, Error, ErrorKind, Expiry, Found, KeyHash, KeyHasher, KeyedStore, ManualClock, Namespace,
-    Store, Ticket, ViewStore, WarnOnce,
+    Stamp, Store, Ticket, ViewStore, WarnOnce,
 };
 #[doc(hidden)]
 pub use store::{Part, Process};

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use twat_cache_core::among::claims::Claims;
+use twat_cache_core::among::meta::Meta;
+use twat_cache_core::among::order::Verdict;
+use twat_cache_core::among::system::{self, is_hex};
+use twat_cache_core::among::temp::{self, Temp};
 use twat_cache_core::persist::trust;
 use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket};
 
-use crate::among::claims::Claims;
-use crate::among::meta::Meta;
-use crate::among::order::Verdict;
 use crate::codec::FileCodec;
+use crate::counts::{self, Counts};
 use crate::entry::{self, Header};
 use crate::evict::Evictor;
-use crate::system::{self, is_hex};
-use crate::temp::{self, Temp};
 use crate::write::write;
 
 /// The name of a cache's directory in the cache directory: some readable characters, and a digest, so that no two caches have
@@ -55,7 +56,7 @@ impl Directory {
         within: impl FnOnce(&Namespace) -> Namespace,
         evicted: Arc<AtomicU64>,
     ) -> Result<(Self, Option<Error>), Error> {
-        let (meta, damage) = Meta::open(path, known)?;
+        let (meta, damage) = Meta::open(path, "meta", known, counts::NEW)?;
         if meta.is_writable {
             let tmp = path.join("tmp");
             trust::make_dir(&tmp, trust::is_own).map_err(|error| Error::from(error).at(&tmp))?;
@@ -114,7 +115,7 @@ impl Directory {
         }
         let is_current = stored.map_err(|error| failed(error.into()))?.is_some();
         // Also if nothing was replaced: a process that removed the entry may have been killed before it could tell others.
-        self.meta.outdate().map_err(|error| failed(error.into()))?;
+        self.meta.outdate(digest).map_err(|error| failed(error.into()))?;
         if held > max_bytes {
             self.evictor.make_room(&self.path, &self.meta, max_bytes, &path);
         }
@@ -170,7 +171,7 @@ impl Directory {
             let is_certain = !turn.is_passed_by();
             drop(turn);
             // Also if nothing was removed, as in `store`.
-            self.meta.outdate()?;
+            self.meta.outdate(digest)?;
             let removed = removed?;
             if is_certain { Ok(removed && is_valid) } else { Err(stopped()) }
         };
@@ -191,7 +192,7 @@ impl Directory {
     pub(crate) fn clear(&self) -> io::Result<()> {
         let is_certain = self.meta.order.raise_all()?;
         let cleared = self.each(|path| entry::remove(path, &self.meta).map(drop));
-        self.meta.outdate().and(cleared)?;
+        self.meta.outdate_all().and(cleared)?;
         if is_certain { Ok(()) } else { Err(stopped()) }
     }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use twat_cache_core::KeyHash;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::among::meta::Meta;
+use crate::counts::Counts;
 use crate::map::ALIGNMENT;
-use crate::system::{self, is_hex, name_of};
+use twat_cache_core::among::meta::Meta;
+use twat_cache_core::among::system::{self, is_hex, name_of};
 
 /// The 64 bytes before the archived value, little-endian.
 ///

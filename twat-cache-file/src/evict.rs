@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use twat_cache_core::among::lock::FileLock;
+use twat_cache_core::among::meta::Meta;
+use twat_cache_core::among::system;
 
-use crate::among::lock::FileLock;
-use crate::among::meta::{Meta, UNKNOWN};
+use crate::counts::{Counts, UNKNOWN};
 use crate::entry::{self, Header};
-use crate::system;
 
 /// The entries that a process may remove next.
 #[derive(Debug, Default)]
@@ -98,7 +99,7 @@ impl Evictor {
                 }
             }
             // Processes whose tables have one of them look it up again.
-            meta.outdate()?;
+            meta.outdate_all()?;
         }
         Ok(meta.held()? <= limit)
     }
@@ -114,7 +115,7 @@ impl Evictor {
             let Some(path) = unchecked.pop() else { continue };
             if Header::read(&path).is_some_and(|header| header.deadline != 0 && header.deadline <= now) {
                 entry::remove(&path, meta)?;
-                meta.outdate()?;
+                meta.outdate_all()?;
             }
         }
         Ok(())

@@ -57,22 +57,19 @@
 // Only `map.rs` may have it.
 #![deny(unsafe_code)]
 
-mod among;
 mod builder;
 mod codec;
+mod counts;
 mod directory;
 mod entry;
 mod evict;
 mod fallback;
-mod last_check;
 mod map;
 mod measure;
 mod memory;
 mod read;
 mod store;
-mod system;
 mod table;
-mod temp;
 mod view;
 mod write;
 

@@ -1,4 +1,4 @@
-//! All `unsafe` code of this library: files as memory, archived values that have been validated once, and archived numbers as
+//! All `unsafe` code of this crate: files as memory, archived values that have been validated once, and archived numbers as
 //! native ones.
 //!
 //! In rkyv's words, bytes are *valid* for `T` if `rkyv::access::<T>` accepts them. It looks at everything that an archived `T`
@@ -6,16 +6,14 @@
 
 #![expect(unsafe_code, reason = "a safe library cannot promise any of this")]
 
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 #[cfg(target_endian = "little")]
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::{Mmap, MmapOptions, MmapRaw};
+use memmap2::{Mmap, MmapOptions};
 use rkyv::Portable;
 use rkyv::api::high::HighValidator;
 use rkyv::bytecheck::CheckBytes;
@@ -23,8 +21,7 @@ use rkyv::rancor;
 #[cfg(target_endian = "little")]
 use rkyv::rend;
 use rkyv::util::AlignedVec;
-
-use crate::system::private::Private;
+use twat_cache_core::among::system::private::Private;
 
 /// The alignment of an archived value, mapped or copied, and the length of the header before it. A page is aligned to more.
 pub(crate) const ALIGNMENT: usize = 64;
@@ -145,34 +142,4 @@ pub(crate) fn as_native<N, A: Native<N>>(archived: &[A]) -> &[N] {
     // SAFETY: by the contract of `Native`, `len` elements of `N` have the bytes of `len` elements of `A`, an aligned `A` is an
     // aligned `N`, and all these bytes are valid for `N`. The result is borrowed for as long as `archived` is.
     unsafe { slice::from_raw_parts(archived.as_ptr().cast::<N>(), archived.len()) }
-}
-
-/// The first 64 bytes of a file as eight words that all processes see. System calls change them.
-pub(crate) struct Words(MmapRaw);
-
-impl Words {
-    const COUNT: usize = 8;
-
-    /// Maps them. The file must have that many bytes.
-    pub(crate) fn map(file: &File, _proof: Private) -> io::Result<Self> {
-        MmapOptions::new().len(Self::COUNT * 8).map_raw(file).map(Self)
-    }
-
-    #[inline]
-    pub(crate) fn load(&self, index: usize) -> u64 {
-        assert!(index < Self::COUNT, "there are eight words");
-        #[expect(clippy::cast_ptr_alignment, reason = "a mapping starts at a page")]
-        let word = self.0.as_mut_ptr().cast::<u64>();
-        // SAFETY: the mapping has 64 bytes, can be read and written, and exists as long as `self`, so the word is inside and
-        // aligned. No other code of this process accesses it. A write by the kernel for another process may be seen in part,
-        // and every value is a valid number. By the contract of `Bytes::map`, the file does not get shorter; `Meta::is_whole`
-        // looks at that, too.
-        unsafe { AtomicU64::from_ptr(word.add(index)) }.load(Ordering::Acquire)
-    }
-}
-
-impl fmt::Debug for Words {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Words(..)")
-    }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 
 use rkyv::util::AlignedVec;
+use twat_cache_core::among::system::private::Private;
+use twat_cache_core::among::system::{self, Stat};
 use twat_cache_core::{Error, ErrorKind, Expiry, KeyHash};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -13,8 +15,6 @@ use crate::directory::Directory;
 use crate::entry::{self, Header, NoHeader};
 use crate::map::{ALIGNMENT, Bytes};
 use crate::measure::allocate;
-use crate::system::private::Private;
-use crate::system::{self, Stat};
 
 /// How entries are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -91,7 +91,7 @@ pub(crate) fn load<V, C: FileCodec<V>>(
     if !expiry.allows(header.deadline) {
         if header.deadline != 0 && header.deadline <= expiry.clock.since_1970() {
             // If it cannot be removed now, it is removed next time.
-            let _ = entry::remove(path, &directory.meta).and_then(|_| directory.meta.outdate());
+            let _ = entry::remove(path, &directory.meta).and_then(|_| directory.meta.outdate(digest));
         }
         return Ok(None);
     }

@@ -6,16 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::Mutex;
+use twat_cache_core::among::Latest;
+use twat_cache_core::among::last_check::{AT_ONCE, LastCheck, uptime};
+use twat_cache_core::among::system::touch;
 use twat_cache_core::persist::{Options, Rkyv};
-use twat_cache_core::{Args, Clock, Error, ErrorKind, KeyHash, Namespace, Process, Ticket, WarnOnce};
+use twat_cache_core::{Args, Clock, Error, ErrorKind, KeyHash, Process, Ticket, WarnOnce};
 
 use self::open::Digest;
 use crate::codec::FileCodec;
+use crate::counts::Counts;
 use crate::directory::{self, Directory};
-use crate::last_check::{AT_ONCE, LastCheck, uptime};
 use crate::read::{Reading, load};
-use crate::system::touch;
 use crate::table::{self, Open, Table};
 
 /// Results in files, one each. All processes that use the same directory share them.
@@ -31,11 +33,11 @@ pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     path: PathBuf,
     options: Options,
     reading: Reading,
-    directory: RwLock<Option<Arc<Directory>>>,
+    directory: Latest<Directory>,
+    /// Locked while the directory is opened.
+    opening: Mutex<()>,
     /// The secret of the first directory. One that replaces it gets the same.
     secret: OnceLock<[u8; 16]>,
-    /// The namespace of the first directory, and nearly always of those that replace it. Keys are hashed by it without a lock.
-    namespace: OnceLock<Namespace>,
     /// Of the counters: whether they can be read,
     whole: LastCheck,
     /// and whether other processes use them.
@@ -58,9 +60,9 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             path: options.root().map(|root| root.join(directory::name_for(&options.name))).unwrap_or_default(),
             options,
             reading,
-            directory: RwLock::new(None),
+            directory: Latest::default(),
+            opening: Mutex::new(()),
             secret: OnceLock::new(),
-            namespace: OnceLock::new(),
             whole: LastCheck::default(),
             in_use: LastCheck::default(),
             table: table::new(),
@@ -94,34 +96,26 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         if !self.options.keeps() {
             return Ok(None);
         }
-        // The key is hashed before the lock is taken: hashing it runs the user's code.
-        let namespace = self.namespace.get().copied();
-        let digest = namespace.map(|namespace| namespace.digest_of(key));
         let now = uptime();
         self.check_process(now)?;
-        let guard = self.directory.read();
-        let known = guard.as_ref().zip(digest).filter(|(directory, _)| namespace == Some(directory.namespace));
-        let Some((directory, digest)) = known.filter(|(directory, _)| self.can_use_table(directory, now)) else {
-            drop(guard);
+        let Some(directory) = self.directory.get().filter(|directory| self.can_use_table(directory, now)) else {
             let directory = self.directory()?;
-            return self.load(&directory, directory.digest(key));
+            return self.load(directory, directory.digest(key));
         };
+        let digest = directory.digest(key);
         let open = self.table.get(&digest).filter(|open| {
-            directory.meta.generation() == Some(open.generation.load(Ordering::Acquire))
+            directory.meta.generation(digest) == Some(open.generation.load(Ordering::Acquire))
                 && open.is_whole(now, || directory.path_of(digest))
                 && self.options.expiry.allows(open.header.deadline)
         });
         let is_marked = |open: &Open<C::Entry>| open.used.load(Ordering::Relaxed) >= directory.meta.recent();
         match open {
             Some(open) if is_marked(&open) => Ok(Some(open)),
-            open => {
-                // The rest needs system calls, and no lock.
-                let directory = directory.clone();
-                drop(guard);
-                let Some(open) = open else { return self.load(&directory, digest) };
-                mark_as_used(&open, &directory, &directory.path_of(digest));
+            Some(open) => {
+                mark_as_used(&open, directory, &directory.path_of(digest));
                 Ok(Some(open))
             }
+            None => self.load(directory, digest),
         }
     }
 
@@ -137,7 +131,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
     #[cold]
     fn load(&self, directory: &Directory, digest: KeyHash) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
         // First of all, so that the next lookup notices what changes from now on.
-        let generation = directory.meta.generation().unwrap_or_default();
+        let generation = directory.meta.generation(digest).unwrap_or_default();
         let path = directory.path_of(digest);
         let expiry = &self.options.expiry;
         if let Some(open) = self.table.get(&digest) {

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use twat_cache_core::KeyHash;
+use twat_cache_core::among::last_check::{AT_ONCE, LastCheck};
+use twat_cache_core::among::system::{self, Stat};
 
 use crate::entry::Header;
-use crate::last_check::{AT_ONCE, LastCheck};
 use crate::read::Loaded;
-use crate::system::{self, Stat};
 
 /// The open entries of a store: at most 64 MiB of copies or 128 maps, those that are used most.
 pub(crate) type Table<E> = Cache<KeyHash, Arc<Open<E>>, Weight>;
@@ -52,7 +52,7 @@ pub(crate) struct Open<E> {
     /// The file of a mapped entry, unless too many are open.
     file: Option<(File, Arc<()>)>,
     stat: Stat,
-    /// The generation in which it was last looked up.
+    /// The generation of its stripe when it was last looked up.
     pub(crate) generation: AtomicU64,
     /// When it was last used, as its file says.
     pub(crate) used: AtomicU64,

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use twat_cache_core::among::system;
+use twat_cache_core::among::temp::Temp;
 use twat_cache_core::{Clock, Error};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::codec::{FileCodec, encode};
 use crate::entry::Header;
 use crate::measure::{BUFFER, Measured};
-use crate::system;
-use crate::temp::Temp;
 
 /// Writes an entry into a new file in this directory, and returns the file and its length. The header gets its length and sum
 /// here. `None` if the file would be longer than `limit`. Then, and if the value cannot be encoded, nothing is written.

@@ -119,6 +119,22 @@ pub trait Store: Send + Sync {
         0
     }
 
+    /// Returns whether others can change the entries without this object: other processes, or other objects of this one.
+    ///
+    /// The default is `false`. A store that returns `true` also implements [`KeyedStore::stamp`] and
+    /// [`is_current`](Self::is_current). Then a [`Near`](crate::Near) can have copies of its entries.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Returns whether a copy that was read after this stamp was made is still valid. It is not if its entry was removed
+    /// or refreshed since, and the call that did it has returned. It may be invalid for other reasons as well.
+    ///
+    /// The default is `false`, for stores that are not [shared](Self::is_shared).
+    fn is_current(&self, _stamp: Stamp) -> bool {
+        false
+    }
+
     /// Does what [`insert_begun`](KeyedStore::insert_begun) has put off: it calls the user's functions that may use the store.
     /// A [`Memo`](crate::Memo) calls this after it has stored a result, when it holds no lock.
     ///
@@ -143,6 +159,15 @@ pub struct Ticket {
     /// Whether the computation is a [`refresh`](crate::Memo::refresh). Its result replaces the results of all
     /// computations that began earlier, whether they are stored already or not.
     pub is_refresh: bool,
+}
+
+/// A moment in the life of an entry, to find out whether a copy of it is still valid. [`KeyedStore::stamp`] makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The number of a group of keys.
+    pub stripe: u32,
+    /// The generation of that group. It changes when an entry of the group is removed or refreshed.
+    pub generation: u64,
 }
 
 /// A store that finds entries by arguments of type `K`.
@@ -215,6 +240,14 @@ pub trait KeyedStore<K: ?Sized>: Store {
         self.insert_with_ttl(key, value, ttl).map(|()| true)
     }
 
+    /// Makes the stamp of an entry, for [`Store::is_current`]. `None` if the store cannot tell at present whether a copy
+    /// is valid.
+    ///
+    /// The default is `None`, for stores that are not [shared](Store::is_shared).
+    fn stamp(&self, _key: &K) -> Option<Stamp> {
+        None
+    }
+
     /// Claims the computation for `key` among all processes. The wait for another process ends after `patience`.
     ///
     /// The default is for stores of one process: the claim is [free](Claim::free).
@@ -263,6 +296,8 @@ macro_rules! __forward_0_1 {
             fn describe() -> ::std::string::String;
             fn suppressed_errors() -> u64;
             fn evictions() -> u64;
+            fn is_shared() -> bool;
+            fn is_current(stamp: $crate::Stamp) -> bool;
             fn settle() -> ();
         }
     };
@@ -278,6 +313,7 @@ macro_rules! __forward_0_1 {
             fn begin(key: &$key) -> $crate::Ticket;
             fn insert_begun(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>,
                 ticket: $crate::Ticket) -> ::std::result::Result<bool, $crate::Error>;
+            fn stamp(key: &$key) -> ::std::option::Option<$crate::Stamp>;
             fn claim(key: &$key, patience: ::std::time::Duration) -> $crate::Claim;
         }
     };

@@ -2,15 +2,14 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
 
+use twat_cache_core::among::last_check::uptime;
 use twat_cache_core::persist::{prepare_below, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace};
 
 use super::FileStore;
 use crate::codec::FileCodec;
 use crate::directory::Directory;
-use crate::last_check::uptime;
 
 /// Less than it takes to fork, in nanoseconds: memory has to be set up for the new process.
 const FORK: u64 = 20_000;
@@ -28,10 +27,9 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
     }
 
     /// The directory, opened if need be.
-    pub(super) fn directory(&self) -> Result<Arc<Directory>, Error> {
+    pub(super) fn directory(&self) -> Result<&Directory, Error> {
         self.check_process(uptime())?;
-        let directory = self.directory.read().clone();
-        match directory.filter(|directory| directory.meta.is_in_use()) {
+        match self.directory.get().filter(|directory| directory.meta.is_in_use()) {
             Some(directory) => Ok(directory),
             None => self.reopen(|_| true),
         }
@@ -53,7 +51,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             if !directory.meta.is_writable {
                 return Err(refused(io::ErrorKind::PermissionDenied));
             }
-            let changed = change(&directory, repetition > 0)?;
+            let changed = change(directory, repetition > 0)?;
             if directory.meta.is_in_use() {
                 return Ok(changed);
             }
@@ -63,28 +61,28 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
 
     /// Opens the directory, unless another thread has opened one that will do.
     #[cold]
-    fn reopen(&self, will_do: impl Fn(&Directory) -> bool) -> Result<Arc<Directory>, Error> {
+    fn reopen(&self, will_do: impl Fn(&Directory) -> bool) -> Result<&Directory, Error> {
         let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
         let (root, name) = self.path.parent().zip(self.path.file_name()).ok_or_else(nowhere)?;
         let path = prepare_root(root, self.options.trust)?.join(name);
         prepare_below(&path, self.options.trust)?;
         // Nobody can use the directory before it is open, so all threads wait for the one that opens it.
-        let mut slot = self.directory.write();
-        if let Some(directory) = slot.clone().filter(|directory| directory.meta.is_in_use() && will_do(directory)) {
+        let opening = self.opening.lock();
+        if let Some(directory) =
+            self.directory.get().filter(|directory| directory.meta.is_in_use() && will_do(directory))
+        {
             return Ok(directory);
         }
         // Its counters are lost, or their file was cut short. They must not be read again.
-        *slot = None;
+        self.directory.end();
         self.table.clear();
         let secret = self.secret.get().copied();
         let within = |root: &Namespace| C::within(&self.options.versioned(root));
         let (directory, damage) = Directory::open(&path, secret, within, self.evicted.clone())?;
-        let directory = Arc::new(directory);
+        let directory = self.directory.replace(directory);
         let _ = self.secret.set(directory.meta.secret);
-        let _ = self.namespace.set(directory.namespace);
-        *slot = Some(directory.clone());
         // The program's own logger may use this very cache.
-        drop(slot);
+        drop(opening);
         if let Some(damage) = damage {
             self.warned.warn(&damage, "they are made anew");
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use twat_cache_core::persist::CacheValue;
-use twat_cache_core::{Args, Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
+use twat_cache_core::{Args, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
 
 use super::FileStore;
 use super::open::Digest;
@@ -44,6 +44,16 @@ impl<V, C: FileCodec<V>> Store for FileStore<V, C> {
 
     fn describe(&self) -> String {
         format!("files at {}", self.path().display())
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    /// It does not look at the file of the counters: that would take longer than a hit in memory.
+    #[inline]
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.directory.get().is_some_and(|directory| directory.meta.is_current(stamp))
     }
 
     fn evictions(&self) -> u64 {
@@ -90,6 +100,11 @@ impl<K: Args + ?Sized, V, C: FileCodec<V>> KeyedStore<K> for FileStore<V, C> {
 
     fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.store(key, value, time, Some(ticket))
+    }
+
+    fn stamp(&self, key: &K) -> Option<Stamp> {
+        let directory = self.directory().ok().filter(|directory| !directory.is_remote)?;
+        directory.meta.stamp(directory.digest(key))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

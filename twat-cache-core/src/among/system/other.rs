@@ -6,16 +6,16 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use crate::Clock;
 use parking_lot::Mutex;
-use twat_cache_core::Clock;
 
 use super::Stat;
 
-pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+pub fn stat(file: &File) -> io::Result<Stat> {
     Ok(from_metadata(&file.metadata()?))
 }
 
-pub(crate) fn stat_of(path: &Path) -> io::Result<Stat> {
+pub fn stat_of(path: &Path) -> io::Result<Stat> {
     Ok(from_metadata(&std::fs::symlink_metadata(path)?))
 }
 
@@ -33,26 +33,26 @@ fn from_metadata(metadata: &Metadata) -> Stat {
     }
 }
 
-pub(crate) fn most_handles() -> usize {
+pub fn most_handles() -> usize {
     usize::MAX
 }
 
-pub(crate) fn owner() -> u32 {
+pub fn owner() -> u32 {
     0
 }
 
-pub(crate) fn is_local(_: &Path) -> bool {
+pub fn is_local(_: &Path) -> bool {
     false
 }
 
-pub(crate) fn shared_clock() -> u64 {
+pub fn shared_clock() -> u64 {
     Clock::system().since_1970()
 }
 
 /// A file has one cursor for all threads.
 static CURSOR: Mutex<()> = Mutex::new(());
 
-pub(crate) fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+pub fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     let _one_at_a_time = CURSOR.lock();
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(bytes)

@@ -7,7 +7,7 @@ use super::{Stat, is_local, owner, stat_of};
 /// Proof that a file is a regular one on a local file system, that it belongs to this user, and that nobody else can write to
 /// it or to the directories of the cache around it.
 #[derive(Debug)]
-pub(crate) struct Private(());
+pub struct Private(());
 
 /// The rights of group and others to write.
 const SHARED: u32 = 0o022;
@@ -16,7 +16,7 @@ impl Private {
     /// The proof for an open file in this directory of a cache, if there is one.
     ///
     /// It looks at the directory each time, and at the cache's own above it: their modes may have changed since.
-    pub(crate) fn prove(file: &Stat, dir: &Path, cache: &Path) -> Option<Self> {
+    pub fn prove(file: &Stat, dir: &Path, cache: &Path) -> Option<Self> {
         let is_own = |found: &Stat| found.owner == owner() && found.mode & SHARED == 0;
         let is_private =
             |dir: &Path| stat_of(dir).is_ok_and(|dir| dir.is_dir && is_own(&dir) && dir.identity.0 == file.identity.0);

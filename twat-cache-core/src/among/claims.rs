@@ -12,14 +12,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use twat_cache_core::persist::trust::{is_own, make_dir, open_or_create};
-use twat_cache_core::{Claim, KeyHash, Process};
 
 use super::lock::{FileLock, RangeLock, ranges};
+use crate::persist::trust::{is_own, make_dir, open_or_create};
+use crate::{Claim, KeyHash, Process};
 
 /// The claims of one cache.
 #[derive(Debug)]
-pub(crate) struct Claims {
+pub struct Claims {
     /// The directory of locks. It is made when it is needed.
     dir: PathBuf,
     /// The file of ranges, if it is open. It is empty.
@@ -62,14 +62,14 @@ const BYTES: u64 = 1 << 23;
 
 impl Claims {
     /// The claims whose locks are in this directory.
-    pub(crate) fn new(dir: PathBuf) -> Arc<Self> {
+    pub fn new(dir: PathBuf) -> Arc<Self> {
         Arc::new(Self { dir, file: OnceLock::new(), ours: Mutex::default(), process: Process::this() })
     }
 
     /// The right to compute the result with this digest. If another process has it, the claim waits for at most `patience`.
     /// If the result `is_there` when the wait ends, the claim is free. Reading the result may take long, and all waiters can read
     /// it at once.
-    pub(crate) fn claim(
+    pub fn claim(
         self: &Arc<Self>,
         digest: KeyHash,
         patience: Duration,

@@ -7,20 +7,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use twat_cache_core::persist::trust::{self, make_dir, open_or_create};
-
-use crate::system;
+use super::system;
+use crate::persist::trust::{self, make_dir, open_or_create};
 
 /// A lock with a file of its own. The file exists only while a process holds the lock.
 #[derive(Debug)]
-pub(crate) struct FileLock {
+pub struct FileLock {
     file: File,
     path: PathBuf,
 }
 
 impl FileLock {
     /// Takes the lock if nobody else holds it, or is just releasing it.
-    pub(crate) fn try_take(path: &Path) -> io::Result<Option<Self>> {
+    pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
         path.parent().map_or(Ok(()), |dir| make_dir(dir, trust::is_own))?;
         let file = open_or_create(path, 0o600)?;
         match file.try_lock() {
@@ -43,7 +42,7 @@ impl Drop for FileLock {
 
 /// A lock on some bytes of a file, which need not exist. It does not exclude users of the same open file.
 #[derive(Debug)]
-pub(crate) struct RangeLock {
+pub struct RangeLock {
     file: Arc<File>,
     at: u64,
     len: u64,
@@ -57,15 +56,15 @@ const PAUSE: Duration = Duration::from_micros(100);
 
 impl RangeLock {
     /// Whether bytes of a file can be locked on this system. If not, it is an error to try.
-    pub(crate) const EXISTS: bool = cfg!(all(target_os = "linux", target_pointer_width = "64"));
+    pub const EXISTS: bool = cfg!(all(target_os = "linux", target_pointer_width = "64"));
 
     /// Takes the lock if nobody else holds it.
-    pub(crate) fn try_take(file: &Arc<File>, at: u64, len: u64) -> io::Result<Option<Self>> {
+    pub fn try_take(file: &Arc<File>, at: u64, len: u64) -> io::Result<Option<Self>> {
         Ok(ranges::set(file, at, len, true)?.then(|| Self { file: file.clone(), at, len }))
     }
 
     /// Takes the lock, and waits for it if need be; `None` if its holder has stopped.
-    pub(crate) fn take(file: &Arc<File>, at: u64, len: u64) -> io::Result<Option<Self>> {
+    pub fn take(file: &Arc<File>, at: u64, len: u64) -> io::Result<Option<Self>> {
         let begun = Instant::now();
         loop {
             let taken = Self::try_take(file, at, len)?;
@@ -111,7 +110,7 @@ pub(super) mod ranges {
     }
 
     /// The length of another's lock that begins at this offset.
-    pub(crate) fn len_of_other(file: &File, at: u64) -> Option<u64> {
+    pub(in crate::among) fn len_of_other(file: &File, at: u64) -> Option<u64> {
         let mut range = range(F_WRLCK, at, 1).ok()?;
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut range)).ok()?;
         let is_there = c_int::from(range.l_type) != F_UNLCK && u64::try_from(range.l_start) == Ok(at);
@@ -135,7 +134,7 @@ pub(super) mod ranges {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(crate) fn len_of_other(_: &File, _: u64) -> Option<u64> {
+    pub(in crate::among) fn len_of_other(_: &File, _: u64) -> Option<u64> {
         None
     }
 }

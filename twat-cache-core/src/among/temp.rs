@@ -4,24 +4,23 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use twat_cache_core::Namespace;
-use twat_cache_core::persist::trust::{self, make_dir};
-
-use crate::system::{self, is_hex, name_of};
+use super::system::{self, is_hex, name_of};
+use crate::Namespace;
+use crate::persist::trust::{self, make_dir};
 
 /// A file with a temporary name. If it does not get another name, it is removed.
 ///
 /// It is locked as long as this exists. So a file that is not locked was left by a process that was killed.
 #[derive(Debug)]
-pub(crate) struct Temp {
-    pub(crate) file: File,
+pub struct Temp {
+    pub file: File,
     path: PathBuf,
     is_named: bool,
 }
 
 impl Temp {
     /// A new file of this mode in this directory, which is made if it does not exist.
-    pub(crate) fn new(dir: &Path, mode: u32) -> io::Result<Self> {
+    pub fn new(dir: &Path, mode: u32) -> io::Result<Self> {
         for _ in 0..8 {
             let path = dir.join(format!("{:016x}", Namespace::random().id()));
             let file = match system::create(&path, mode) {
@@ -44,14 +43,14 @@ impl Temp {
     }
 
     /// Gives the file this name if nothing has it; returns whether it did.
-    pub(crate) fn name(&mut self, to: &Path) -> io::Result<bool> {
+    pub fn name(&mut self, to: &Path) -> io::Result<bool> {
         self.is_named = trust::rename_to_new(&self.path, to)?;
         Ok(self.is_named)
     }
 
     /// Gives the file this name. Replaces a file of this user with that name, and returns its length; moves anything else
     /// aside. The directory is made if it does not exist.
-    pub(crate) fn replace(mut self, to: &Path) -> io::Result<u64> {
+    pub fn replace(mut self, to: &Path) -> io::Result<u64> {
         // On Windows, nobody else can read a locked file.
         #[cfg(windows)]
         self.file.unlock()?;
@@ -80,13 +79,13 @@ impl Drop for Temp {
 }
 
 /// Whether a file of this name is a temporary one.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     name.len() == 16 && is_hex(name)
 }
 
 /// Removes the files in a directory that have a name of the cache's and that nobody has locked: killed processes have left
 /// them.
-pub(crate) fn sweep(dir: &Path, is_name: fn(&str) -> bool) {
+pub fn sweep(dir: &Path, is_name: fn(&str) -> bool) {
     let files = system::list(dir).unwrap_or_default();
     for path in files.iter().filter(|path| is_name(name_of(path))) {
         let is_own = system::stat_of(path).is_ok_and(|found| found.is_own_file());

@@ -3,7 +3,7 @@
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(not(unix), path = "other.rs")]
 mod platform;
-pub(crate) mod private;
+pub mod private;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,52 +11,52 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use twat_cache_core::persist::trust;
+use crate::persist::trust;
 
-pub(crate) use platform::{is_local, most_handles, owner, read_at, shared_clock, stat, stat_of};
+pub use platform::{is_local, most_handles, owner, read_at, shared_clock, stat, stat_of};
 
 /// What is known about a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stat {
-    pub(crate) is_file: bool,
-    pub(crate) is_dir: bool,
-    pub(crate) len: u64,
+pub struct Stat {
+    pub is_file: bool,
+    pub is_dir: bool,
+    pub len: u64,
     /// How many names it has.
-    pub(crate) links: u64,
+    pub links: u64,
     /// Device and number. No other file has the same two while this one exists.
-    pub(crate) identity: (u64, u64),
-    pub(crate) owner: u32,
-    pub(crate) mode: u32,
+    pub identity: (u64, u64),
+    pub owner: u32,
+    pub mode: u32,
     /// When it was last changed or touched, in nanoseconds since 1970.
-    pub(crate) modified: u64,
+    pub modified: u64,
 }
 
 impl Stat {
     /// Whether it is a regular file of this user.
-    pub(crate) fn is_own_file(&self) -> bool {
+    pub fn is_own_file(&self) -> bool {
         self.is_file && self.owner == owner()
     }
 }
 
 /// Sets the time at which a file was modified, in nanoseconds since 1970.
-pub(crate) fn set_modified(file: &File, nanos: u64) -> io::Result<()> {
+pub fn set_modified(file: &File, nanos: u64) -> io::Result<()> {
     file.set_modified(UNIX_EPOCH + Duration::from_nanos(nanos))
 }
 
 /// [Sets the time](set_modified) of the file at a path.
-pub(crate) fn touch(path: &Path, nanos: u64) -> io::Result<()> {
+pub fn touch(path: &Path, nanos: u64) -> io::Result<()> {
     // On unix its owner may do so even if the file is read-only. Windows asks for the right to write.
     let file = if cfg!(unix) { open(path) } else { trust::options().write(true).open(path) };
     set_modified(&file?, nanos)
 }
 
 /// Opens a file for reading. It follows no link, neither to the file nor to its directory, and waits for nobody.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     open_or_make(path, None)
 }
 
 /// Makes a file of this mode, for reading and writing, which must be new. It follows no link to its directory.
-pub(crate) fn create(path: &Path, mode: u32) -> io::Result<File> {
+pub fn create(path: &Path, mode: u32) -> io::Result<File> {
     open_or_make(path, Some(mode))
 }
 
@@ -90,13 +90,13 @@ fn check_parent(path: &Path) -> io::Result<()> {
 }
 
 /// Writes at an offset of a file, if this process may write a file of that length. Otherwise the system would kill it.
-pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+pub fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     trust::fits(at + bytes.len() as u64)?;
     platform::write_at(file, bytes, at)
 }
 
 /// Removes a file of this user, and returns its length. Moves anything else aside. `None` if nothing is there.
-pub(crate) fn remove(path: &Path) -> io::Result<Option<u64>> {
+pub fn remove(path: &Path) -> io::Result<Option<u64>> {
     let remove = || {
         // Nothing behind a link belongs to the cache.
         check_parent(path)?;
@@ -110,7 +110,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<Option<u64>> {
 }
 
 /// The paths of what is in a directory. If it does not exist or is not a directory, for instance a link, there are none.
-pub(crate) fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let list = || {
         let is_dir = stat_of(dir)?.is_dir;
         let entries = if is_dir { fs::read_dir(dir)? } else { return Ok(Vec::new()) };
@@ -127,16 +127,16 @@ fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// The name of what is at a path. A name that is not UTF-8 is empty: the cache has no such name.
-pub(crate) fn name_of(path: &Path) -> &str {
+pub fn name_of(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or_default()
 }
 
 /// Whether a text consists of hexadecimal digits in this library's form.
-pub(crate) fn is_hex(text: &str) -> bool {
+pub fn is_hex(text: &str) -> bool {
     text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether an error says that nothing is at a path, or that its directory does not exist.
-pub(crate) fn is_absent(error: &io::Error) -> bool {
+pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -5,10 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
-use twat_cache_core::{KeyHash, Ticket};
 
 use super::lock::RangeLock;
-use crate::system::{self, shared_clock};
+use super::system::{self, shared_clock};
+use crate::{KeyHash, Ticket};
 
 /// Two numbers for each stripe of digests, in a part of a file that all processes have open.
 ///
@@ -18,7 +18,7 @@ use crate::system::{self, shared_clock};
 ///
 /// Machines that share the file have no clock in common. So there, a number is the barrier and one.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub struct Order {
     file: Arc<File>,
     /// Whether other machines use the file. Their clocks have nothing to do with this one's.
     is_remote: bool,
@@ -27,13 +27,16 @@ pub(crate) struct Order {
 }
 
 /// How many stripes there are, and how many bytes each has.
-const STRIPES: usize = 1024;
+pub(super) const STRIPES: usize = 2048;
 const STRIPE: u64 = 16;
 const THREADS: usize = 64;
 
 /// Where they are in the file.
 const START: u64 = 64;
-pub(crate) const END: u64 = START + STRIPES as u64 * STRIPE;
+const END: u64 = START + STRIPES as u64 * STRIPE;
+/// The number of the first word of 64 bits after them.
+pub(super) const END_WORD: usize = 8 + STRIPES * 2;
+const _: () = assert!(END_WORD as u64 * 8 == END);
 
 /// How many nanoseconds a barrier may be in the future.
 const AHEAD: u64 = 1_000_000_000;
@@ -47,7 +50,7 @@ struct Stripe {
 
 /// Whether a result may be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     Current,
     /// What is there, if anything, is newer.
     Outdated,
@@ -56,46 +59,55 @@ pub(crate) enum Verdict {
 }
 
 /// The right to store or remove results of one stripe.
-pub(crate) struct Turn<'a> {
+#[derive(Debug)]
+pub struct Turn<'a> {
     order: &'a Order,
     at: u64,
     key: u64,
     stripe: Stripe,
     // Dropped in this order.
     lock: io::Result<Option<RangeLock>>,
-    _thread: MutexGuard<'a, ()>,
+    _thread: Option<MutexGuard<'a, ()>>,
+    /// Whether the caller has another lock, which excludes all turns.
+    is_within: bool,
 }
 
 impl Order {
-    pub(crate) fn new(file: Arc<File>, is_remote: bool) -> Self {
+    pub fn new(file: Arc<File>, is_remote: bool) -> Self {
         Self { file, is_remote, threads: [const { Mutex::new(()) }; THREADS] }
     }
 
     /// The stripes of a new file. A result whose computation began with another file is not stored.
-    pub(crate) fn of_new_file() -> Vec<u8> {
+    pub fn of_new_file() -> Vec<u8> {
         Stripe { barrier: shared_clock(), refreshed: 0 }.to_words().as_flattened().repeat(STRIPES)
     }
 
     /// The number of a computation that begins now.
-    pub(crate) fn begin(&self, digest: KeyHash) -> io::Result<u64> {
+    pub fn begin(&self, digest: KeyHash) -> io::Result<u64> {
         Ok(self.next(self.read(offset_of(digest))?))
     }
 
     /// Waits until nobody else stores or removes results of this digest's stripe.
-    pub(crate) fn turn(&self, digest: KeyHash) -> io::Result<Turn<'_>> {
+    pub fn turn(&self, digest: KeyHash) -> io::Result<Turn<'_>> {
         let (at, key) = (offset_of(digest), key_of(digest));
-        let thread = self.threads[stripe_of(digest) % THREADS].lock();
+        let thread = Some(self.threads[stripe_of(digest) % THREADS].lock());
         let lock = RangeLock::take(&self.file, at, STRIPE);
-        Ok(Turn { order: self, at, key, stripe: self.read(at)?, lock, _thread: thread })
+        Ok(Turn { order: self, at, key, stripe: self.read(at)?, lock, _thread: thread, is_within: false })
+    }
+
+    /// A turn of a caller that has a lock which all callers with this file take before a turn.
+    pub fn turn_within(&self, digest: KeyHash) -> io::Result<Turn<'_>> {
+        let (at, key) = (offset_of(digest), key_of(digest));
+        Ok(Turn { order: self, at, key, stripe: self.read(at)?, lock: Ok(None), _thread: None, is_within: true })
     }
 
     /// Raises all barriers. Returns false if a process may store a result all the same, see [`Turn::is_passed_by`].
-    pub(crate) fn raise_all(&self) -> io::Result<bool> {
+    pub fn raise_all(&self) -> io::Result<bool> {
         let _threads = self.threads.each_ref().map(Mutex::lock);
         let lock = RangeLock::take(&self.file, START, END - START);
-        let mut stripes = [[[0; 8]; 2]; STRIPES];
+        let mut stripes = vec![[[0; 8]; 2]; STRIPES];
         system::read_at(&self.file, stripes.as_flattened_mut().as_flattened_mut(), START)?;
-        let raised = stripes.map(|words| self.raised(self.stripe(words)).to_words());
+        let raised: Vec<_> = stripes.into_iter().map(|words| self.raised(self.stripe(words)).to_words()).collect();
         system::write_at(&self.file, raised.as_flattened().as_flattened(), START)?;
         Ok(!matches!(lock, Ok(None)))
     }
@@ -128,12 +140,12 @@ impl Order {
 impl Turn<'_> {
     /// Whether another process has stopped during its turn, and this turn is taken all the same. The other process may go on
     /// at any time.
-    pub(crate) fn is_passed_by(&self) -> bool {
-        matches!(self.lock, Ok(None))
+    pub fn is_passed_by(&self) -> bool {
+        !self.is_within && matches!(self.lock, Ok(None))
     }
 
     /// Whether this result may be stored. One without a ticket begins now.
-    pub(crate) fn judge(&self, ticket: Option<Ticket>) -> Verdict {
+    pub fn judge(&self, ticket: Option<Ticket>) -> Verdict {
         let is_certain = !self.is_passed_by();
         let is_above_barrier = ticket.is_none_or(|ticket| ticket.number > self.stripe.barrier);
         // Two refreshes with the same number began with the same barrier, and either may be the later one.
@@ -150,23 +162,23 @@ impl Turn<'_> {
     }
 
     /// From now on, only results whose computation begins later are stored.
-    pub(crate) fn raise(&mut self) -> io::Result<()> {
+    pub fn raise(&mut self) -> io::Result<()> {
         self.write(self.order.raised(self.stripe))
     }
 
     /// From now on, only results whose computation began after this refresh are stored.
-    pub(crate) fn begin_refresh(&mut self, ticket: Ticket) -> io::Result<()> {
+    pub fn begin_refresh(&mut self, ticket: Ticket) -> io::Result<()> {
         // A barrier that another process has raised stays, and this turn is outdated.
         if self.is_outdated()? { Ok(()) } else { self.write(Stripe { barrier: ticket.number, refreshed: 0 }) }
     }
 
     /// Notes that the result of this refresh was stored. Its process may have been killed before that.
-    pub(crate) fn end_refresh(&mut self) -> io::Result<()> {
+    pub fn end_refresh(&mut self) -> io::Result<()> {
         self.write(Stripe { refreshed: self.key, ..self.stripe })
     }
 
     /// Whether another process has passed by this turn, and has raised the barrier.
-    pub(crate) fn is_outdated(&self) -> io::Result<bool> {
+    pub fn is_outdated(&self) -> io::Result<bool> {
         Ok(self.order.read(self.at)? != self.stripe)
     }
 
@@ -186,7 +198,7 @@ fn key_of(digest: KeyHash) -> u64 {
     digest.to_bytes().first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
 }
 
-fn stripe_of(digest: KeyHash) -> usize {
+pub(super) fn stripe_of(digest: KeyHash) -> usize {
     let [.., first, second] = digest.to_bytes();
     usize::from(u16::from_le_bytes([first, second])) % STRIPES
 }

@@ -5,18 +5,18 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::persist::trust;
 use rustix::fs::FileType;
 use rustix::time::{ClockId, clock_gettime};
-use twat_cache_core::persist::trust;
 
 use super::Stat;
 
-pub(crate) fn stat(file: &File) -> io::Result<Stat> {
+pub fn stat(file: &File) -> io::Result<Stat> {
     Ok(from_rustix(&rustix::fs::fstat(file)?))
 }
 
 /// What is at a path. If it is a link, it is not followed.
-pub(crate) fn stat_of(path: &Path) -> io::Result<Stat> {
+pub fn stat_of(path: &Path) -> io::Result<Stat> {
     Ok(from_rustix(&rustix::fs::lstat(path)?))
 }
 
@@ -43,19 +43,19 @@ fn from_rustix(stat: &rustix::fs::Stat) -> Stat {
 }
 
 /// How many files this process may have open.
-pub(crate) fn most_handles() -> usize {
+pub fn most_handles() -> usize {
     let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
 }
 
 /// The user that this process acts for.
-pub(crate) fn owner() -> u32 {
+pub fn owner() -> u32 {
     trust::user()
 }
 
 /// Whether a directory is on a file system that is known to be used by this machine only. statfs(2) lists the numbers.
 #[cfg(target_os = "linux")]
-pub(crate) fn is_local(dir: &Path) -> bool {
+pub fn is_local(dir: &Path) -> bool {
     // ext2 to 4, XFS, tmpfs, ramfs, Btrfs, F2FS, bcachefs, ZFS, overlayfs.
     const LOCAL: [u32; 9] = [
         0xEF53,
@@ -74,19 +74,19 @@ pub(crate) fn is_local(dir: &Path) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn is_local(_: &Path) -> bool {
+pub fn is_local(_: &Path) -> bool {
     false
 }
 
 /// Nanoseconds on a clock that all processes of this machine have in common, and that nobody sets.
-pub(crate) fn shared_clock() -> u64 {
+pub fn shared_clock() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
     seconds * 1_000_000_000 + rest
 }
 
 /// Reads at an offset of a file. Other threads may do so at the same time.
-pub(crate) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+pub fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     file.read_exact_at(bytes, at)
 }
 
