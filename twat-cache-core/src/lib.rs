@@ -10,8 +10,8 @@
 //! - [`ViewStore`] is a store that gives access to its values without a copy.
 //! - A [`Claim`] is a lease among processes, so that one process computes a result.
 //! - [`Args`] and [`Call`] are the arguments: borrowed for a lookup, owned for storage.
-//! - [`LruStore`] stores results in memory. [`Tiered`] puts one store in front of another. [`Fallback`] uses a second
-//!   store when the first one fails.
+//! - [`LruStore`] stores results in memory. [`Tiered`] puts one store in front of another, and [`Near`] memory in front of
+//!   one that other processes change. [`Fallback`] uses a second store when the first one fails.
 //! - [`KeyHash`] and [`Namespace`] are stable keyed digests, for stores that outlive the process.
 //!
 //! # The promise
@@ -59,7 +59,7 @@ pub use store::{
 };
 #[doc(hidden)]
 pub use store::{Part, Process};
-pub use stores::{Fallback, LruStore, Ruled, Tiered};
+pub use stores::{Copied, Fallback, LruStore, Near, Ruled, Tiered};
 #[cfg(shuttle)]
 #[doc(hidden)]
 pub use sync::mutate;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::stale::Stale;
-use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore, WarnOnce};
+use crate::{Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore, WarnOnce};
 
 /// A store that can fail, the primary, and one that serves where it fails, the secondary.
 ///
@@ -182,6 +182,15 @@ where
         self.primary.evictions() + self.secondary.evictions()
     }
 
+    fn is_shared(&self) -> bool {
+        self.primary.is_shared()
+    }
+
+    #[inline]
+    fn is_current(&self, stamp: Stamp) -> bool {
+        !self.has_switched() && self.primary.is_current(stamp)
+    }
+
     fn settle(&self) {
         self.primary.settle();
         self.secondary.settle();
@@ -228,6 +237,10 @@ where
 
     fn insert_begun(&self, key: &K, value: &P::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.put(key, value, time, |primary| primary.insert_begun(key, value, time, ticket))
+    }
+
+    fn stamp(&self, key: &K) -> Option<Stamp> {
+        if self.has_switched() { None } else { self.primary.stamp(key) }
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

@@ -2,6 +2,7 @@
 
 mod fallback;
 mod lru;
+mod near;
 mod ruled;
 mod stale;
 mod stripes;
@@ -9,5 +10,6 @@ mod tiered;
 
 pub use fallback::Fallback;
 pub use lru::LruStore;
+pub use near::{Copied, Near};
 pub use ruled::Ruled;
 pub use tiered::Tiered;

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::{Claim, Error, Found, KeyedStore, Store, Ticket, ViewStore};
+use crate::{Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
 
 /// A store with a rule that decides by the value how long it is kept. [`Memo::keep_if`](crate::Memo::keep_if) and
 /// [`Memo::ttl_by`](crate::Memo::ttl_by) make it.
@@ -70,6 +70,10 @@ impl<K: ?Sized, S: KeyedStore<K>> KeyedStore<K> for Ruled<S> {
 
     fn insert_begun(&self, key: &K, value: &S::Value, ttl: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.store.insert_begun(key, value, self.ttl_of(value, ttl), ticket)
+    }
+
+    fn stamp(&self, key: &K) -> Option<Stamp> {
+        self.store.stamp(key)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

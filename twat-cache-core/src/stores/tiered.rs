@@ -3,7 +3,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use super::stripes::{Change, Stripe, Stripes};
-use crate::{Claim, Error, Found, KeyedStore, Namespace, Store, Ticket};
+use crate::{Claim, Error, Found, KeyedStore, Namespace, Stamp, Store, Ticket};
 
 /// A fast store, the front, before a larger or persistent one, the back.
 ///
@@ -85,6 +85,14 @@ where
         self.back.evictions()
     }
 
+    fn is_shared(&self) -> bool {
+        self.back.is_shared()
+    }
+
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.back.is_current(stamp)
+    }
+
     fn settle(&self) {
         self.front.settle();
         self.back.settle();
@@ -137,6 +145,10 @@ where
 
     fn insert_begun(&self, key: &K, value: &F::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.put(key, value, time, |back| back.insert_begun(key, value, time, ticket))
+    }
+
+    fn stamp(&self, key: &K) -> Option<Stamp> {
+        self.back.stamp(key)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {

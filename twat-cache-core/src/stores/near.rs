@@ -1,0 +1,299 @@
+use std::fmt;
+use std::hash::Hash;
+use std::time::Duration;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::is_mutant;
+use crate::{Claim, Error, Found, KeyedStore, Namespace, Stamp, Store, Ticket};
+
+/// A near cache: memory, the front, with copies of the entries of a store, the back, that others may change.
+///
+/// A copy has the [stamp](Stamp) that its entry had before it was read. A hit in the front is valid if the stamp is still
+/// current, which takes about a nanosecond to find out. So the front never returns what another process has removed or refreshed,
+/// once the call that did it has returned. No message is sent for that.
+///
+/// If the back cannot make stamps at present, the front is not used. `len` is that of the back.
+///
+/// A [`Tiered`](crate::Tiered) is for fronts that cannot have stamps, and backs that others do not change.
+///
+/// ```
+/// use twat_cache_core::{KeyedStore, LruStore, Near};
+///
+/// let near = Near::new(LruStore::new(10), LruStore::new(1000));
+/// near.back().insert("key", &42)?;
+/// assert_eq!(near.get("key")?, Some(42));
+/// # Ok::<(), twat_cache_core::Error>(())
+/// ```
+pub struct Near<F, B> {
+    front: F,
+    back: B,
+    own: Generations,
+}
+
+/// A value in the front of a [`Near`].
+#[derive(Clone, Debug)]
+pub struct Copied<V> {
+    /// The value.
+    pub value: V,
+    stamp: Stamp,
+}
+
+impl<F, B> Near<F, B> {
+    /// Puts `front` in front of `back`.
+    pub fn new(front: F, back: B) -> Self {
+        Self { front, back, own: Generations::new() }
+    }
+
+    /// The memory with the copies.
+    pub const fn front(&self) -> &F {
+        &self.front
+    }
+
+    /// The store behind it.
+    pub const fn back(&self) -> &B {
+        &self.back
+    }
+}
+
+impl<F, B: Store> Near<F, B> {
+    #[inline]
+    fn is_valid(&self, stamp: Stamp) -> bool {
+        if self.back.is_shared() { self.back.is_current(stamp) } else { self.own.is_current(stamp) }
+    }
+
+    fn stamp_now<K: Hash + ?Sized>(&self, key: &K) -> Option<Stamp>
+    where
+        B: KeyedStore<K>,
+    {
+        if self.back.is_shared() { self.back.stamp(key) } else { Some(self.own.stamp(key)) }
+    }
+}
+
+impl<F, B, V> Store for Near<F, B>
+where
+    F: Store<Value = Copied<V>>,
+    B: Store<Value = V>,
+{
+    type Value = V;
+
+    fn len(&self) -> Result<usize, Error> {
+        self.back.len()
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        let back = self.back.clear();
+        self.own.raise_all();
+        self.front.clear().and(back)
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        self.back.ttl()
+    }
+
+    #[inline]
+    fn stale(&self) -> Option<Duration> {
+        self.back.stale()
+    }
+
+    fn describe(&self) -> String {
+        format!("{} in front of {}", self.front.describe(), self.back.describe())
+    }
+
+    fn suppressed_errors(&self) -> u64 {
+        self.front.suppressed_errors() + self.back.suppressed_errors()
+    }
+
+    /// Those of the back. The front only has copies.
+    fn evictions(&self) -> u64 {
+        self.back.evictions()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.back.is_shared()
+    }
+
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.back.is_current(stamp)
+    }
+
+    fn settle(&self) {
+        self.front.settle();
+        self.back.settle();
+    }
+}
+
+impl<K, F, B, V> KeyedStore<K> for Near<F, B>
+where
+    K: Hash + ?Sized,
+    F: KeyedStore<K, Value = Copied<V>>,
+    B: KeyedStore<K, Value = V>,
+    V: Clone,
+{
+    #[inline]
+    fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        match self.front.get(key) {
+            Ok(Some(copy)) if self.is_valid(copy.stamp) => Ok(Some(copy.value)),
+            missed => Ok(self.get_from_back(key, missed.err())?.map(|found| found.value)),
+        }
+    }
+
+    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
+        self.insert_with_ttl(key, value, None)
+    }
+
+    fn remove(&self, key: &K) -> Result<bool, Error> {
+        let removed = self.back.remove(key);
+        self.own.raise(self.own.stamp(key));
+        self.front.remove(key)?;
+        removed
+    }
+
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
+        match self.front.get_with_ttl(key) {
+            Ok(Some(Found { value: copy, ttl })) if self.is_valid(copy.stamp) => {
+                let copy = Found { value: copy.value, ttl };
+                // A copy may expire before its entry. Then only the back knows whether the entry is stale.
+                if ttl.is_some_and(|left| self.stale() >= Some(left)) && self.front.ttl().is_some() {
+                    return Ok(self.get_from_back(key, None).ok().flatten().or(Some(copy)));
+                }
+                Ok(Some(copy))
+            }
+            missed => self.get_from_back(key, missed.err()),
+        }
+    }
+
+    fn insert_with_ttl(&self, key: &K, value: &V, ttl: Option<Duration>) -> Result<(), Error> {
+        self.put(key, value, ttl, true, |back| back.insert_with_ttl(key, value, ttl).map(|()| true)).map(drop)
+    }
+
+    fn begin(&self, key: &K) -> Ticket {
+        self.back.begin(key)
+    }
+
+    fn insert_begun(&self, key: &K, value: &V, ttl: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+        self.put(key, value, ttl, ticket.is_refresh, |back| back.insert_begun(key, value, ttl, ticket))
+    }
+
+    fn stamp(&self, key: &K) -> Option<Stamp> {
+        self.back.stamp(key)
+    }
+
+    fn claim(&self, key: &K, patience: Duration) -> Claim {
+        self.back.claim(key, patience)
+    }
+}
+
+impl<F, B> Near<F, B> {
+    /// The TTL of the copy of an entry with this TTL. A copy does not outlive its entry.
+    fn in_front(&self, ttl: Option<Duration>) -> Option<Duration>
+    where
+        F: Store,
+    {
+        ttl.into_iter().chain(self.front.ttl()).min()
+    }
+
+    /// Reads from the back after a miss in the front, and fills the front.
+    #[cold]
+    fn get_from_back<K, V>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<V>>, Error>
+    where
+        K: Hash + ?Sized,
+        F: KeyedStore<K, Value = Copied<V>>,
+        B: KeyedStore<K, Value = V>,
+    {
+        // The stamp comes first: what changes after it makes the copy invalid.
+        let stamp = self.stamp_now(key);
+        let Some(found) = self.back.get_with_ttl(key)? else {
+            return error.map_or(Ok(None), Err);
+        };
+        let stamp = if is_mutant("stamps after the lookup") { self.stamp_now(key) } else { stamp };
+        let Some(stamp) = stamp else { return Ok(Some(found)) };
+        let (copy, ttl) = (Copied { value: found.value, stamp }, self.in_front(found.ttl));
+        // If the front does not take it, the next lookup goes to the back again.
+        let _ = self.front.insert_with_ttl(key, &copy, ttl);
+        Ok(Some(Found { value: copy.value, ttl: found.ttl }))
+    }
+
+    /// Stores a value in the back by `insert`, which says whether the value is current, and in the front. A `change` replaces
+    /// what others may have copies of.
+    fn put<K, V>(
+        &self,
+        key: &K,
+        value: &V,
+        ttl: Option<Duration>,
+        is_change: bool,
+        insert: impl FnOnce(&B) -> Result<bool, Error>,
+    ) -> Result<bool, Error>
+    where
+        K: Hash + ?Sized,
+        F: KeyedStore<K, Value = Copied<V>>,
+        B: KeyedStore<K, Value = V>,
+        V: Clone,
+    {
+        let stamp = self.stamp_now(key);
+        let stored = insert(&self.back);
+        let stamp = match stamp {
+            // A shared back has made all copies invalid. The next lookup reads the new value there.
+            _ if is_change && self.back.is_shared() => None,
+            Some(stamp) if is_change => self.own.raise(stamp),
+            stamp => stamp,
+        };
+        if let (Some(stamp), Ok(true)) = (stamp, &stored) {
+            let (copy, ttl) = (Copied { value: value.clone(), stamp }, self.in_front(ttl.or(self.back.ttl())));
+            if self.front.insert_with_ttl(key, &copy, ttl).is_ok() {
+                return stored;
+            }
+        }
+        self.front.remove(key)?;
+        stored
+    }
+}
+
+/// The generations of a back that others do not change.
+struct Generations {
+    namespace: Namespace,
+    stripes: Box<[AtomicU64]>,
+}
+
+/// The model checker needs no more than two.
+const STRIPES: u8 = if cfg!(shuttle) { 2 } else { 128 };
+
+impl Generations {
+    fn new() -> Self {
+        Self { namespace: Namespace::process(), stripes: (0..STRIPES).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    fn stamp<K: Hash + ?Sized>(&self, key: &K) -> Stamp {
+        let [first, ..] = self.namespace.digest(key).to_bytes();
+        let stripe = first % STRIPES;
+        Stamp { stripe: stripe.into(), generation: self.stripes[usize::from(stripe)].load(Ordering::SeqCst) }
+    }
+
+    #[inline]
+    fn stripe(&self, stamp: Stamp) -> &AtomicU64 {
+        &self.stripes[stamp.stripe as usize % usize::from(STRIPES)]
+    }
+
+    #[inline]
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.stripe(stamp).load(Ordering::SeqCst) == stamp.generation
+    }
+
+    /// Begins a new generation. Returns its stamp if nothing has changed since this one was made.
+    fn raise(&self, stamp: Stamp) -> Option<Stamp> {
+        let before = self.stripe(stamp).fetch_add(1, Ordering::SeqCst);
+        (before == stamp.generation).then_some(Stamp { generation: before + 1, ..stamp })
+    }
+
+    fn raise_all(&self) {
+        for stripe in &self.stripes {
+            stripe.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl<F: fmt::Debug, B: fmt::Debug> fmt::Debug for Near<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { front, back, .. } = self;
+        f.debug_struct("Near").field("front", front).field("back", back).finish_non_exhaustive()
+    }
+}
