@@ -181,6 +181,17 @@ impl Meta {
         self.store(OWN + word, value)
     }
 
+    /// Locks a word of the store among processes, and waits for it at most 200 ms. `None` if the process that holds it has
+    /// stopped.
+    pub fn lock_own(&self, word: usize) -> io::Result<Option<RangeLock>> {
+        RangeLock::take(&self.file, offset_of(OWN + word), 1)
+    }
+
+    /// [Locks a word](Self::lock_own) if no other process holds it.
+    pub fn try_lock_own(&self, word: usize) -> io::Result<Option<RangeLock>> {
+        RangeLock::try_take(&self.file, offset_of(OWN + word), 1)
+    }
+
     /// Changes two words of the store, and returns them. A change may get lost if another process has stopped during one.
     pub fn change_own(&self, first: usize, to: impl FnOnce([u64; 2]) -> [u64; 2]) -> io::Result<[u64; 2]> {
         let _thread = self.changing.lock();

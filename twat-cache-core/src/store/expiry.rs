@@ -65,6 +65,12 @@ impl Expiry {
         latest == 0 || (deadline > now && deadline <= latest)
     }
 
+    /// Returns whether an entry with this deadline is valid and not [stale](crate::Store::stale).
+    pub fn is_fresh(&self, deadline: u64) -> bool {
+        let stale = self.stale.unwrap_or_default();
+        self.allows(deadline) && self.left(deadline).is_none_or(|left| left > stale)
+    }
+
     /// The deadline of an entry without a TTL of its own that is stored now; 0 if it exceeds the range of the clock.
     fn latest(now: u64, ttl: Duration) -> u64 {
         now.checked_add(nanoseconds(ttl)).map_or(0, |deadline| deadline & !OWN)

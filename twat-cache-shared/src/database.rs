@@ -1,0 +1,200 @@
+//! The database of a cache directory: opened when it is first used, and again when it was moved away or damaged.
+
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use twat_cache_core::among::last_check::{AT_ONCE, LastCheck, uptime};
+use twat_cache_core::among::{Backoff, Latest};
+use twat_cache_core::persist::{prepare_below, prepare_root};
+use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
+
+use crate::failure::{Failure, Result};
+use crate::open::Open;
+
+/// All stores of a process that use the same cache directory share it.
+pub(crate) struct Database {
+    /// The directory of all databases, in the cache directory.
+    pub(crate) dir: PathBuf,
+    /// A forked process must not use connections of its parent, nor make its own: SQLite would take the parent's locks for
+    /// its own.
+    process: Process,
+    open: Latest<Open>,
+    /// Locked while the database is opened. The pause after an attempt that has failed.
+    opening: Mutex<Option<Backoff>>,
+    /// The secret of the first `meta`. One that takes its place gets the same.
+    secret: OnceLock<[u8; 16]>,
+    /// Of the open database: whether its counters can be read,
+    whole: LastCheck,
+    /// and whether its files are in place.
+    in_place: LastCheck,
+    /// A thread is tidying up.
+    is_tidying: AtomicBool,
+    warned: WarnOnce,
+}
+
+/// How long, in nanoseconds, it may take to notice that a file was moved away.
+const MOVED: u64 = 10_000_000;
+
+impl Database {
+    pub(crate) fn new(dir: PathBuf, process: Process) -> Self {
+        Self {
+            dir,
+            process,
+            open: Latest::default(),
+            opening: Mutex::new(None),
+            secret: OnceLock::new(),
+            whole: LastCheck::default(),
+            in_place: LastCheck::default(),
+            is_tidying: AtomicBool::new(false),
+            warned: WarnOnce::new(),
+        }
+    }
+
+    /// The namespace that all caches in this database are in.
+    pub(crate) fn namespace(&self, trust: Trust) -> std::result::Result<Namespace, Error> {
+        self.open(trust)?;
+        Ok(Namespace::from_secret(*self.secret.get_or_init(Namespace::random_secret)))
+    }
+
+    /// Whether this process was forked from the one that has the database.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process.is_forked()
+    }
+
+    /// The open database, without a look at its files.
+    #[inline]
+    pub(crate) fn latest(&self) -> Option<&Open> {
+        self.open.get()
+    }
+
+    /// Works with the open database, which is replaced if it turns out to be damaged. Then the work is repeated.
+    pub(crate) fn with<T>(
+        &self,
+        trust: Trust,
+        attempt: &'static str,
+        mut work: impl FnMut(&Open) -> Result<T>,
+    ) -> std::result::Result<T, Error> {
+        for _ in 0..4 {
+            let open = self.open(trust)?;
+            match work(open) {
+                Ok(done) => return Ok(done),
+                Err(Failure::Error(error)) => return Err(error.attempting(attempt).at(&open.path)),
+                Err(Failure::Damaged(error)) => self.replace(open, error.attempting(attempt).at(&open.path))?,
+                // On a medium that can be written to by now, it is opened again.
+                Err(Failure::Moved) if !open.is_writable() => self.open.end(),
+                Err(Failure::Moved) => {}
+            }
+        }
+        let why = "other processes replace it again and again";
+        Err(Error::new(ErrorKind::Io, attempt).at(&self.dir).because(why))
+    }
+
+    #[inline]
+    pub(crate) fn open(&self, trust: Trust) -> std::result::Result<&Open, Error> {
+        if self.process.is_forked() {
+            let why = "this process was made by `fork`, and the database is its parent's";
+            return Err(Error::new(ErrorKind::Unavailable, "use the database").at(&self.dir).because(why));
+        }
+        let now = uptime();
+        match self.open.get() {
+            Some(open) if self.is_usable(open, now) => Ok(open),
+            _ => self.reopen(trust),
+        }
+    }
+
+    #[inline]
+    fn is_usable(&self, open: &Open, now: u64) -> bool {
+        self.whole.passes(now, AT_ONCE, || open.meta.is_whole())
+            && open.is_in_use()
+            && self.in_place.passes(now, MOVED, || self.is_in_place(open))
+    }
+
+    #[cold]
+    fn is_in_place(&self, open: &Open) -> bool {
+        if !open.is_in_place() {
+            return false;
+        }
+        let Err(Failure::Damaged(error)) = open.check_files() else { return true };
+        // If it cannot be replaced, it is opened again.
+        let _ = self.replace(open, error.at(&open.path));
+        false
+    }
+
+    #[cold]
+    fn reopen(&self, trust: Trust) -> std::result::Result<&Open, Error> {
+        // Without the lock, because this may log, and the logger is the program's own.
+        let prepared = self.prepare(trust);
+        let mut pause = self.opening.lock();
+        if let Some(open) =
+            self.open.get().filter(|open| open.meta.is_whole() && open.is_in_use() && open.is_in_place())
+        {
+            return Ok(open);
+        }
+        if let Some(error) = pause.as_ref().and_then(|pause| pause.error("open the database")) {
+            return Err(error.at(&self.dir));
+        }
+        if let Some(old) = self.open.get() {
+            self.open.end();
+            old.close();
+        }
+        let opened = prepared.and_then(|()| Open::new(&self.dir, self.secret.get().copied(), self.process));
+        let (open, damage) = opened.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
+        let _ = self.secret.set(open.meta.secret);
+        let open = self.open.replace(open);
+        drop(pause);
+        if let Some(damage) = damage {
+            self.warn(&damage);
+        }
+        Ok(open)
+    }
+
+    /// Makes the directory and the cache directory above it ready. An error if they are not those that may be used.
+    fn prepare(&self, trust: Trust) -> std::result::Result<(), Error> {
+        let root = self.dir.parent().unwrap_or(Path::new(""));
+        if prepare_root(root, trust)? != root {
+            let why = "it is behind a link that was not there before";
+            return Err(Error::new(ErrorKind::Other, "use the cache directory").at(root).because(why));
+        }
+        prepare_below(&self.dir, trust)
+    }
+
+    /// Puts a new database in place of a damaged one.
+    #[cold]
+    fn replace(&self, open: &Open, damage: Error) -> std::result::Result<(), Error> {
+        let pause = self.opening.lock();
+        if self.open.get().is_some_and(|latest| ptr::eq(latest, open)) {
+            if !open.is_writable() {
+                return Err(damage);
+            }
+            open.replace(&self.dir)?;
+            drop(pause);
+            self.warn(&damage);
+        }
+        Ok(())
+    }
+
+    /// Without a lock: a logger may use this very cache.
+    fn warn(&self, damage: &Error) {
+        self.warned.warn(damage, "a new one takes its place");
+    }
+
+    /// Runs `work` in a thread of its own, unless one is running. If there can be none, it runs here.
+    pub(crate) fn tidy(self: &Arc<Self>, work: fn(&Self)) {
+        if self.is_tidying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = self.clone();
+        let run = move || {
+            work(&this);
+            this.is_tidying.store(false, Ordering::Release);
+        };
+        let thread = std::thread::Builder::new().name("twat-cache".into()).spawn(run);
+        if thread.is_err() {
+            work(self);
+            self.is_tidying.store(false, Ordering::Release);
+        }
+    }
+}

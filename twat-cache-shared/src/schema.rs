@@ -1,0 +1,108 @@
+//! The tables of the database, and how a connection to it is made.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::busy;
+use crate::failure::{Failure, Result};
+
+/// Databases of another version have another name. So two versions of this library leave each other's alone.
+pub(crate) const NAME: &str = "entries-1.db";
+
+/// What SQLite puts beside the database: the log of what was not yet written into it, and the index of that.
+pub(crate) const BESIDE: [&str; 2] = ["entries-1.db-wal", "entries-1.db-shm"];
+
+/// Says that the database is one of this library: `twat`.
+const APPLICATION: i64 = 0x7477_6174;
+const VERSION: i64 = 1;
+
+/// Numbers of names have 22 bits. A name and 40 bits identify an entry: of its digest in `h`, and of its position in `id`.
+///
+/// The position says when an entry was stored, and entries of a name follow each other. So those that were stored first are
+/// a range of the table, and need no index. The value comes last, so that what is before it can be read without it.
+const TABLES: &str = "
+    CREATE TABLE state (changes INTEGER NOT NULL);
+    INSERT INTO state VALUES (0);
+    CREATE TABLE name (
+        no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, hand INTEGER NOT NULL, dictionary BLOB
+    );
+    CREATE TABLE space (
+        no INTEGER PRIMARY KEY AUTOINCREMENT, name INTEGER NOT NULL, id INTEGER UNIQUE, version TEXT, cleared INTEGER NOT NULL
+    );
+    CREATE TABLE entry (
+        id INTEGER PRIMARY KEY, h INTEGER NOT NULL UNIQUE, digest BLOB NOT NULL, space INTEGER NOT NULL,
+        deadline INTEGER NOT NULL, used INTEGER NOT NULL, began INTEGER NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL
+    );";
+
+/// How a database is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It is made if it does not exist.
+    Make,
+    Write,
+    /// On a medium that cannot be written to.
+    Read,
+}
+
+/// A connection to the database at this path.
+pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let write = flags | OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut connection = match mode {
+        Mode::Make => Connection::open_with_flags(path, write | OpenFlags::SQLITE_OPEN_CREATE),
+        Mode::Write => Connection::open_with_flags(path, write),
+        Mode::Read => {
+            let read = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(address(path), read)
+        }
+    }?;
+    connection.busy_handler(Some(busy::handler))?;
+    // 2 MB of pages for each connection. No page is mapped: a file that is cut short would end the process. Checkpoints are
+    // made by this library.
+    connection.execute_batch(
+        "PRAGMA cache_size = -2000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// The database as one that nobody changes, unless it has a log: a log is read only if others may change the database.
+fn address(path: &Path) -> String {
+    let log = path.with_file_name(BESIDE[0]);
+    let has_log = std::fs::symlink_metadata(log).is_ok_and(|log| log.len() > 0);
+    let path: String = path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("%{byte:02X}")).collect();
+    format!("file:{path}?{}", if has_log { "mode=ro" } else { "immutable=1" })
+}
+
+/// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
+pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION, VERSION) => Ok(true),
+        (0, 0) if number("schema_version")? == 0 => Ok(false),
+        _ => Err(Failure::damaged("it is a database of another program")),
+    }
+}
+
+/// Makes the tables, unless another process has. So many `changes` were made in databases before this one.
+pub(crate) fn complete(connection: &mut Connection, changes: u64) -> Result<()> {
+    // These two can only be set in an empty database.
+    connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    if !is_complete(&transaction)? {
+        transaction.execute_batch(TABLES)?;
+        transaction.execute("UPDATE state SET changes = ?1", [changes.cast_signed()])?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// How many entries were removed or refreshed, ever.
+pub(crate) fn changes(connection: &Connection) -> Result<u64> {
+    let changes: i64 = connection.query_row("SELECT changes FROM state", [], |row| row.get(0))?;
+    Ok(changes.cast_unsigned())
+}
