@@ -71,6 +71,12 @@ pub fn bcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Disk, attribute, item)
 }
 
+/// Remembers the results of a function in a database that all processes of a machine share.
+#[proc_macro_attribute]
+pub fn scache(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    decorate(Wrapper::Shared, attribute, item)
+}
+
 /// Remembers the results of a function in files.
 #[proc_macro_attribute]
 pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {

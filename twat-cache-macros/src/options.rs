@@ -13,12 +13,13 @@ use syn::{Error, Expr, Ident, Path, Result, Token, Type, parenthesized, parse_qu
 pub(crate) enum Wrapper {
     Memory,
     Disk,
+    Shared,
     File,
     Unified,
 }
 
 /// The names of the attributes.
-pub(crate) const NAMES: [&str; 4] = ["mcache", "bcache", "fcache", "ucache"];
+pub(crate) const NAMES: [&str; 5] = ["mcache", "bcache", "scache", "fcache", "ucache"];
 
 impl Wrapper {
     pub(crate) fn name(self) -> &'static str {
@@ -34,7 +35,9 @@ impl Wrapper {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Memory => &["max_entries", "on_evict"],
-            Self::Disk => &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "compress"],
+            Self::Disk | Self::Shared => {
+                &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "compress"]
+            }
             Self::File => &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "access", "verify"],
             Self::Unified => {
                 &["max_entries", "max_bytes", "version", "depends", "dir", "name", "trust", "serde", "backend"]
@@ -192,7 +195,10 @@ fn not_an_option(wrapper: Wrapper, word: &str) -> String {
     let attribute = wrapper.name();
     let allowed =
         wrapper.options().iter().chain(&FOR_ALL).map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", ");
-    if [Wrapper::Memory, Wrapper::Disk, Wrapper::File, Wrapper::Unified].iter().any(|other| other.takes(word)) {
+    if [Wrapper::Memory, Wrapper::Disk, Wrapper::Shared, Wrapper::File, Wrapper::Unified]
+        .iter()
+        .any(|other| other.takes(word))
+    {
         format!("`{word}` is not for `#[{attribute}]`, which takes {allowed}")
     } else {
         format!("there is no option `{word}`; `#[{attribute}]` takes {allowed}")

@@ -72,6 +72,7 @@ impl Types {
         let store = match options.wrapper {
             Wrapper::Memory => quote!(#cache::MemStore<#key, #value>),
             Wrapper::Disk => quote!(#cache::DiskFallback<#value>),
+            Wrapper::Shared => quote!(#cache::SharedFallback<#value>),
             Wrapper::File => quote!(#cache::FileFallback<#value, #codec>),
             Wrapper::Unified => quote!(#cache::UnifiedStore<#key, #value, #codec>),
         };

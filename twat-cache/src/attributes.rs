@@ -143,6 +143,31 @@ pub use mcache::mcache;
 #[cfg(feature = "disk")]
 pub use twat_cache_macros::bcache;
 
+/// Remembers the results of a function in a database that all processes of this machine share, as [`scache`](fn@crate::scache)
+/// does. One process computes a result, and all find it.
+///
+/// ```
+/// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }
+/// use twat_cache::scache;
+///
+/// #[scache(dir = dir(), max_bytes = 64 << 20)]
+/// fn length(text: &str) -> usize {
+///     text.chars().count()
+/// }
+///
+/// assert_eq!(length("hello"), 5);
+/// ```
+///
+/// Functions, arguments, results, options and companions are as [`mcache`](macro@crate::mcache) describes them. Values, names and
+/// versions are as [`bcache`](macro@crate::bcache) describes them.
+///
+/// # Options
+///
+/// `max_bytes`, `version`, `depends`, `dir`, `name`, `trust`, `serde`, `compress`, `ttl`, `stale`, `ttl_by`, `keep_if`, `patience`,
+/// `key`, `skip`, `companion`, `memo`, `crate`.
+#[cfg(feature = "shared")]
+pub use twat_cache_macros::scache;
+
 /// Remembers the results of a function in files, as [`fcache`](fn@crate::fcache) does. It is for large values, and for several
 /// processes.
 ///
@@ -170,8 +195,7 @@ pub use twat_cache_macros::bcache;
 #[cfg(feature = "file")]
 pub use twat_cache_macros::fcache;
 
-/// Remembers the results of a function in memory, and in the best backend on disk that can be opened, as
-/// [`ucache`](fn@crate::ucache) does.
+/// Remembers the results of a function in memory, in front of the best backend on disk, as [`ucache`](fn@crate::ucache) does.
 ///
 /// ```
 /// # fn dir() -> std::path::PathBuf { std::env::temp_dir().join("twat-cache docs") }

@@ -23,7 +23,7 @@
 pub mod __private_0_1;
 #[cfg(feature = "macros")]
 mod attributes;
-#[cfg(all(feature = "macros", any(feature = "disk", feature = "file", feature = "ucache")))]
+#[cfg(all(feature = "macros", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
 mod derive;
 pub mod guide;
 #[cfg(feature = "ucache")]
@@ -35,14 +35,16 @@ pub use attributes::bcache;
 pub use attributes::fcache;
 #[cfg(all(feature = "macros", feature = "mem"))]
 pub use attributes::mcache;
+#[cfg(all(feature = "macros", feature = "shared"))]
+pub use attributes::scache;
 #[cfg(all(feature = "macros", feature = "ucache"))]
 pub use attributes::ucache;
-#[cfg(all(feature = "macros", any(feature = "disk", feature = "file", feature = "ucache")))]
+#[cfg(all(feature = "macros", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
 pub use derive::CacheValue;
 #[cfg(feature = "stats")]
 pub use twat_cache_core::Stats;
 pub use twat_cache_core::{Args, Async, Call, Clock, Error, ErrorKind, ManualClock, Memo, OwnErrors, SharedErrors};
-#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
 pub use twat_cache_core::{
     Trust,
     persist::{CacheValue, rkyv},
@@ -53,11 +55,13 @@ pub use twat_cache_disk::bcache;
 pub use twat_cache_file::{Access, Verify, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::mcache;
+#[cfg(feature = "shared")]
+pub use twat_cache_shared::scache;
 #[cfg(feature = "ucache")]
 pub use ucache::{Backend, ucache};
 
 /// What the code that `#[derive(CacheValue)]` writes is made of. It changes with it, so nobody else may use it.
-#[cfg(all(feature = "macros", any(feature = "disk", feature = "file", feature = "ucache")))]
+#[cfg(all(feature = "macros", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
 #[doc(hidden)]
 pub mod __value_0_1 {
     pub use twat_cache_core::persist::derived::*;
@@ -66,12 +70,12 @@ pub mod __value_0_1 {
 
 /// What it takes to write a store, and the stores that need no engine.
 pub mod store {
-    #[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
     pub use twat_cache_core::persist;
     pub use twat_cache_core::{
-        Args, AsyncFunction, Claim, Error, ErrorKind, Expiry, Fallback, Found, Function, KeyHash, KeyHasher,
-        KeyedStore, LruStore, Mode, Namespace, Ruled, SharesErrors, Sharing, Store, Takes, Ticket, Tiered, ViewStore,
-        WarnOnce,
+        Args, AsyncFunction, Claim, Copied, Error, ErrorKind, Expiry, Fallback, Found, Function, KeyHash, KeyHasher,
+        KeyedStore, LruStore, Mode, Namespace, Near, Ruled, SharesErrors, Sharing, Stamp, Store, Takes, Ticket, Tiered,
+        ViewStore, WarnOnce,
     };
 }
 
@@ -85,6 +89,12 @@ pub mod mem {
 #[cfg(feature = "disk")]
 pub mod disk {
     pub use twat_cache_disk::{DiskBuilder, DiskFallback, DiskStore, fjall};
+}
+
+/// The builder and the stores of [`scache`](fn@scache).
+#[cfg(feature = "shared")]
+pub mod shared {
+    pub use twat_cache_shared::{SharedBuilder, SharedFallback, SharedStore, rusqlite};
 }
 
 /// The builder and the stores of [`fcache`](fn@fcache).

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::stale::Stale;
+use super::stamps::Stamps;
 use crate::{Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore, WarnOnce};
 
 /// A store that can fail, the primary, and one that serves where it fails, the secondary.
@@ -18,7 +19,8 @@ use crate::{Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore, Wa
 /// removed. This process does not give that out, but the next process that opens the primary may find it.
 ///
 /// The entries of the secondary belong to this process. Other processes that share the primary neither see them nor remove
-/// them, until the primary has a result for the key again.
+/// them, until the primary has a result for the key again. But if the primary [is shared](Store::is_shared), an entry of the
+/// secondary is only returned while its key is not forgotten or refreshed there, as far as the primary can be asked.
 ///
 /// ```
 /// use twat_cache_core::{Fallback, LruStore, Memo};
@@ -37,6 +39,8 @@ pub struct Fallback<P, S> {
     has_secondary_entries: AtomicBool,
     /// The entries of the primary that it could neither replace nor remove.
     stale: Stale,
+    /// Those of the secondary's entries. Only for a shared primary.
+    stamps: Stamps,
     warned: WarnOnce,
     suppressed_errors: AtomicU64,
 }
@@ -50,6 +54,7 @@ impl<P, S> Fallback<P, S> {
             has_switched: AtomicBool::new(false),
             has_secondary_entries: AtomicBool::new(false),
             stale: Stale::new(),
+            stamps: Stamps::new(),
             warned: WarnOnce::new(),
             suppressed_errors: AtomicU64::new(0),
         }
@@ -97,20 +102,28 @@ impl<P, S> Fallback<P, S> {
         secondary: impl Fn(&S) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error>
     where
+        P: Store,
         S: KeyedStore<K>,
     {
         let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
         // The primary first: it has no entry of a key that the secondary has, unless another process has stored one since.
-        let found = if self.has_switched() || self.stale.has(key) {
-            None
+        let (found, is_asked) = if self.has_switched() || self.stale.has(key) {
+            (None, false)
         } else {
-            primary(&self.primary).unwrap_or_else(|error| {
-                self.failed(&error);
-                None
-            })
+            primary(&self.primary).map_or_else(
+                |error| {
+                    self.failed(&error);
+                    (None, false)
+                },
+                |found| (found, true),
+            )
         };
         match found {
             _ if !has_secondary_entries => Ok(found),
+            None if is_asked && self.is_outdated(key) => {
+                let _ = self.secondary.remove(key);
+                Ok(None)
+            }
             Some(found) => {
                 // The secondary's entry is older, and must not come back when this one is gone.
                 let _ = self.secondary.remove(key);
@@ -118,6 +131,14 @@ impl<P, S> Fallback<P, S> {
             }
             None => secondary(&self.secondary),
         }
+    }
+}
+
+impl<P: Store, S> Fallback<P, S> {
+    /// Whether another process may have forgotten or refreshed this key since the secondary's entry began.
+    fn is_outdated<K: Hash + ?Sized>(&self, key: &K) -> bool {
+        let is_current = || self.stamps.of_entry(key).is_some_and(|stamp| self.primary.is_current(stamp));
+        self.primary.is_shared() && !is_current()
     }
 }
 
@@ -188,7 +209,7 @@ where
 
     #[inline]
     fn is_current(&self, stamp: Stamp) -> bool {
-        !self.has_switched() && self.primary.is_current(stamp)
+        self.primary.is_current(stamp)
     }
 
     fn settle(&self) {
@@ -228,15 +249,24 @@ where
     }
 
     fn insert_with_ttl(&self, key: &K, value: &P::Value, time: Option<Duration>) -> Result<(), Error> {
-        self.put(key, value, time, |primary| primary.insert_with_ttl(key, value, time).map(|()| true)).map(drop)
+        self.put(key, value, time, None, |primary| primary.insert_with_ttl(key, value, time).map(|()| true)).map(drop)
     }
 
     fn begin(&self, key: &K) -> Ticket {
-        if self.has_switched() { Ticket::default() } else { self.primary.begin(key) }
+        if self.has_switched() {
+            return Ticket::default();
+        }
+        let ticket = self.primary.begin(key);
+        if self.primary.is_shared()
+            && let Some(stamp) = self.primary.stamp(key)
+        {
+            self.stamps.begin(key, ticket, stamp);
+        }
+        ticket
     }
 
     fn insert_begun(&self, key: &K, value: &P::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
-        self.put(key, value, time, |primary| primary.insert_begun(key, value, time, ticket))
+        self.put(key, value, time, Some(ticket), |primary| primary.insert_begun(key, value, time, ticket))
     }
 
     fn stamp(&self, key: &K) -> Option<Stamp> {
@@ -255,6 +285,7 @@ impl<P, S> Fallback<P, S> {
         key: &K,
         value: &P::Value,
         time: Option<Duration>,
+        begun: Option<Ticket>,
         insert: impl FnOnce(&P) -> Result<bool, Error>,
     ) -> Result<bool, Error>
     where
@@ -263,6 +294,12 @@ impl<P, S> Fallback<P, S> {
         S: KeyedStore<K, Value = P::Value>,
     {
         let mut refused = None;
+        let is_shared = self.primary.is_shared();
+        let stamp = match begun {
+            _ if !is_shared => None,
+            Some(ticket) => self.stamps.of_computation(key, ticket),
+            None => self.primary.stamp(key),
+        };
         if !self.has_switched() {
             let since = self.stale.now();
             // If all of its entries are stale, it must be empty before it takes a new one.
@@ -295,6 +332,9 @@ impl<P, S> Fallback<P, S> {
             }
         }
         self.has_secondary_entries.store(true, Ordering::Release);
+        if is_shared {
+            self.stamps.set(key, stamp);
+        }
         // The entry expires as the one that it replaces, whatever the secondary's own TTL is.
         let stored = self.secondary.insert_with_ttl(key, value, time.or(self.primary.ttl()));
         match refused {

@@ -5,6 +5,7 @@ mod lru;
 mod near;
 mod ruled;
 mod stale;
+mod stamps;
 mod stripes;
 mod tiered;
 

@@ -129,6 +129,7 @@ macro_rules! encodes {
 
 encodes! {
     "disk" twat_cache_disk DiskBuilder;
+    "shared" twat_cache_shared SharedBuilder;
     "file" twat_cache_file FileBuilder;
     "ucache" ucache UnifiedBuilder;
 }

@@ -1,28 +1,40 @@
 use std::fmt;
 
-/// Where the results of a [`ucache`](fn@crate::ucache) are kept, beside the memory in front.
+/// Where the results of a [`ucache`](fn@crate::ucache) are stored, behind the memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The best backend that is compiled in and can be opened; the default. That is `Disk`, or `File` if another process has the
-    /// database open, or `Memory` as long as neither can be opened.
+    /// The first of `Shared`, `Disk` and `File` that is compiled in, or else `Memory`; the default.
     #[default]
     Auto,
     /// Memory alone.
     Memory,
-    /// An embedded database, as [`bcache`](https://docs.rs/twat-cache-disk) has it. It admits one process at a time.
+    /// A database that all processes of a machine share, as [`scache`](https://docs.rs/twat-cache-shared) has it.
+    Shared,
+    /// An embedded database, as [`bcache`](https://docs.rs/twat-cache-disk) has it. It is for one process at a time.
     Disk,
     /// Files, as [`fcache`](https://docs.rs/twat-cache-file) has it. Any number of processes share them.
     File,
 }
 
 impl Backend {
-    /// The backends to try, in this order: this one first.
-    pub(super) fn order(self) -> &'static [Self] {
+    /// This backend, or the best one that is compiled in.
+    pub(super) fn resolved(self) -> Self {
         match self {
-            Self::Auto | Self::Disk => &[Self::Disk, Self::File],
-            Self::File => &[Self::File, Self::Disk],
-            Self::Memory => &[],
+            Self::Auto if cfg!(feature = "shared") => Self::Shared,
+            Self::Auto if cfg!(feature = "disk") => Self::Disk,
+            Self::Auto if cfg!(feature = "file") => Self::File,
+            Self::Auto => Self::Memory,
+            other => other,
+        }
+    }
+
+    /// The feature of this crate that has it.
+    pub(super) fn feature(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::File => "file",
+            _ => "disk",
         }
     }
 }
@@ -32,6 +44,7 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Self::Auto => "the best backend",
             Self::Memory => "memory",
+            Self::Shared => "the shared database",
             Self::Disk => "the database",
             Self::File => "files",
         })

@@ -6,7 +6,7 @@ use twat_cache_core::{Args, Error};
 
 use super::{Backend, BackendCodec, UnifiedStore};
 
-/// A cache of function results in memory, and behind it in the best persistent backend that can be opened.
+/// A cache of function results in memory, in front of the best persistent backend.
 ///
 /// ```
 /// # let dir = tempfile::tempdir().unwrap();
@@ -17,18 +17,17 @@ use super::{Backend, BackendCodec, UnifiedStore};
 /// assert_eq!(square.call(&12), 144); // computed once, and not again by the next run of the program
 /// ```
 ///
-/// The backend is chosen once, when it is first needed: the database of `bcache`, or the files of `fcache` if another process has
-/// the database open. Memory alone serves as long as neither can be opened, and while the database cannot for a reason that may
-/// pass, such as a full disk. With fewer backends compiled in (features `disk` and `file`), it chooses among fewer; arguments and
-/// values need the same in any case. If a backend replaces another, one warning says why.
+/// The backend is the first of `scache`, `bcache` and `fcache` that is compiled in (features `shared`, `disk` and `file`), or the one
+/// that [`backend`](UnifiedBuilder::backend) names. No other takes its place: while it cannot be opened or written to, memory serves,
+/// and it is tried again. Arguments and values need the same in any case.
 ///
-/// By default it keeps at most 1024 results in memory and 1 GiB of them on disk, in the platform's cache directory, and they never
-/// expire. Any string is a name. Caches of the same name, directory, [`version`](UnifiedBuilder::version) and type of value
-/// share their results on disk, also with a `bcache` or `fcache` of the same name.
+/// By default it keeps at most 1024 results in memory and 1 GiB of them in the backend, in the platform's cache directory, and they
+/// never expire. Any string is a name. Caches of the same name, directory, [`version`](UnifiedBuilder::version) and type of value
+/// share their results in the backend, also with an `scache`, `bcache` or `fcache` of the same name.
 ///
-/// The memory belongs to the memo. Another memo of that name, in this process or another, may have a result in its memory that
-/// this one has forgotten, until it is evicted or expires there. Results that are forgotten in files, because another process has
-/// the database, are not forgotten in the database.
+/// What one memo forgets, clears or refreshes, no other memo of that name returns any more, from memory or from the backend, in this
+/// process or in another that uses the same backend. If the directory is removed or moved while processes use it, a process notices
+/// that when it next looks into the backend; until then it returns what its memory has.
 pub fn ucache(name: impl Into<String>) -> UnifiedBuilder {
     UnifiedBuilder {
         options: Options::new(name, 1 << 30),
@@ -55,9 +54,9 @@ impl<C> UnifiedBuilder<C> {
         self
     }
 
-    /// Where to keep results behind memory; [`Backend::Auto`] by default.
+    /// Where to store results behind the memory; [`Backend::Auto`] by default.
     ///
-    /// If it is not compiled in or cannot be opened, one warning is logged and the next best backend is used.
+    /// If it is not compiled in, one warning is logged, and memory serves. While it cannot be opened, memory serves as well.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
         self
@@ -87,15 +86,14 @@ impl<C> UnifiedBuilder<C> {
 
     twat_cache_core::__wraps_0_1! {
         ///
-        /// The backend is chosen and opened at the first call.
+        /// The backend is opened at the first call.
         UnifiedStore<A::Owned, V, C>, by build, patience options.patience,
         where A: Args + ?Sized, C: BackendCodec<V>, V: Clone + Send + Sync
     }
 
     /// The store itself, for entries with keys `K` and values `V`, opened now.
     ///
-    /// An error if the backend cannot be opened, or, with [`Backend::Auto`], if none can. Later it behaves as the store of a
-    /// `wrap`.
+    /// An error if the backend is not compiled in or cannot be opened. Later it behaves as the store of a `wrap`.
     pub fn open<K, V>(self) -> Result<UnifiedStore<K, V, C>, Error>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -107,7 +105,7 @@ impl<C> UnifiedBuilder<C> {
         Ok(store)
     }
 
-    /// The store that a `wrap` uses. Its backend is chosen and opened when it is first needed.
+    /// The store that a `wrap` uses. Its backend is opened when it is first needed.
     pub fn build<K, V>(self) -> UnifiedStore<K, V, C>
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,

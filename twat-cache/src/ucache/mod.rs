@@ -1,4 +1,4 @@
-//! Memory in front of the best persistent backend: the wrapper that always works.
+//! Memory in front of the best persistent backend.
 
 mod backend;
 mod builder;

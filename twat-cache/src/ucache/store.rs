@@ -3,23 +3,25 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use twat_cache_core::persist::{Options, Rkyv, encoded_len};
-use twat_cache_core::{Args, Error, Fallback, KeyedStore, LruStore, Store, Tiered};
+use twat_cache_core::{Args, Copied, Error, Fallback, KeyedStore, LruStore, Near, Stamp, Store};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
 use twat_cache_file::FileStore;
 use twat_cache_mem::{MemStore, mcache};
+#[cfg(feature = "shared")]
+use twat_cache_shared::SharedStore;
 
 use super::persistent::Persistent;
 use super::{Backend, BackendCodec};
 
-/// Results in memory, and behind it in the best persistent backend.
+/// Results in memory, in front of the best backend.
 ///
-/// [`ucache`](fn@crate::ucache)`(name).open()` and the `wrap`s make it. It is a [`Tiered`] of a [`MemStore`] and the backend;
-/// [`backend`](Self::backend) says which.
+/// [`ucache`](fn@crate::ucache)`(name).open()` and the `wrap`s make it. It is a [`Near`] cache of the backend, in a [`MemStore`];
+/// [`backend`](Self::backend) says which backend it is. Its memory never returns what another process, or another memo, has
+/// forgotten or refreshed in the same backend.
 pub struct UnifiedStore<K, V, C: BackendCodec<V> = Rkyv> {
-    // The secondary keeps nothing: the memory in front has what the backend does not take.
-    tiers: Tiered<MemStore<K, V>, Back<V, C>>,
+    tiers: Near<MemStore<K, Copied<V>>, Back<V, C>>,
 }
 
 type Back<V, C> = Fallback<Persistent<V, C>, LruStore<V>>;
@@ -33,14 +35,25 @@ where
     pub(super) fn new(options: &Options, max_entries: usize, backend: Backend) -> Self {
         let keeps = options.keeps() && max_entries > 0;
         let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 });
-        let back = Persistent::new(options, backend, keeps);
-        Self { tiers: Tiered::new(front, Fallback::new(back, LruStore::new(0))) }
+        let back = Persistent::new(options, if keeps { backend } else { Backend::Memory });
+        // Without a backend, the memory in front has all results.
+        let max_bytes = if matches!(back, Persistent::None { .. }) { 0 } else { MEMORY.min(options.max_bytes) };
+        let memory = LruStore::by_weight(max_bytes, weight::<V, C>);
+        Self { tiers: Near::new(front, Fallback::new(back, memory.clock(options.expiry.clock.clone()))) }
     }
+}
+
+/// How many bytes of results memory has at most that the backend could not take.
+const MEMORY: u64 = 512 << 20;
+
+/// How many bytes a result counts for. One that cannot be encoded is stored in memory only.
+fn weight<V, C: BackendCodec<V>>(value: &V) -> u64 {
+    encoded_len::<V, C>(value, u64::MAX).ok().flatten().unwrap_or_default() + OVERHEAD
 }
 
 /// Memory for this many entries that keeps to the limit in bytes as well: an entry that is larger than the average allows
 /// counts as several.
-fn front<K, V, C>(options: &Options, max_entries: usize) -> MemStore<K, V>
+fn front<K, V, C>(options: &Options, max_entries: usize) -> MemStore<K, Copied<V>>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
@@ -49,11 +62,13 @@ where
     let max_bytes = options.max_bytes;
     let capacity = (max_entries as u64).min(max_bytes);
     let average = max_bytes.checked_div(capacity).unwrap_or(1);
-    let weigh = move |_: &K, value: &V| match encoded_len::<V, C>(value, max_bytes.saturating_sub(OVERHEAD)) {
-        Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average).min(capacity),
-        Ok(None) => u64::MAX,
-        // It can be kept in memory only.
-        Err(_) => 1,
+    let weigh = move |_: &K, copy: &Copied<V>| {
+        match encoded_len::<V, C>(&copy.value, max_bytes.saturating_sub(OVERHEAD)) {
+            Ok(Some(bytes)) => (bytes + OVERHEAD).div_ceil(average).min(capacity),
+            Ok(None) => u64::MAX,
+            // It can be kept in memory only.
+            Err(_) => 1,
+        }
     };
     // Each entry has the rest of the TTL that it has in the backend.
     mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh).open()
@@ -64,38 +79,45 @@ const OVERHEAD: u64 = 64;
 
 impl<K, V: Send + Sync, C: BackendCodec<V>> UnifiedStore<K, V, C> {
     pub(super) fn open_strictly(&self) -> Result<(), Error> {
-        self.persistent().open_strictly()
+        self.persistent().open()
     }
 
-    /// The backend behind memory: [`Disk`](Backend::Disk), [`File`](Backend::File), or [`Memory`](Backend::Memory) if neither can
-    /// be used. Never [`Auto`](Backend::Auto). Opens it if it is not open.
+    /// The backend behind the memory: `Shared`, `Disk` or `File`, or `Memory` if it is not compiled in, or cannot be opened at
+    /// present. Never [`Auto`](Backend::Auto). Opens it if it is not open.
     pub fn backend(&self) -> Backend {
-        self.chosen().unwrap_or(Backend::Memory)
+        if self.persistent().open().is_ok() { self.persistent().backend() } else { Backend::Memory }
     }
 
-    /// The memory in front.
-    pub fn memory(&self) -> &MemStore<K, V> {
+    /// The memory in front. It has copies of the backend's entries.
+    pub fn memory(&self) -> &MemStore<K, Copied<V>> {
         self.tiers.front()
+    }
+
+    /// The shared database, if it is the backend.
+    #[cfg(feature = "shared")]
+    pub fn shared(&self) -> Option<&SharedStore<V>> {
+        if let Persistent::Shared(store) = self.persistent() { Some(store) } else { None }
     }
 
     /// The database, if it is the backend.
     #[cfg(feature = "disk")]
     pub fn disk(&self) -> Option<&DiskStore<V>> {
-        (self.backend() == Backend::Disk).then(|| self.persistent().disk())
+        if let Persistent::Disk(store) = self.persistent() { Some(store) } else { None }
     }
 
     /// The files, if they are the backend.
     #[cfg(feature = "file")]
     pub fn file(&self) -> Option<&FileStore<V, C>> {
-        (self.backend() == Backend::File).then(|| self.persistent().file())
+        if let Persistent::File(store) = self.persistent() { Some(store) } else { None }
     }
 
     fn persistent(&self) -> &Persistent<V, C> {
         self.tiers.back().primary()
     }
 
-    fn chosen(&self) -> Option<Backend> {
-        if self.tiers.back().has_switched() { None } else { self.persistent().choose().ok().flatten() }
+    /// Whether memory has all results.
+    fn is_alone(&self) -> bool {
+        matches!(self.persistent(), Persistent::None { .. })
     }
 }
 
@@ -109,7 +131,7 @@ where
 
     /// The number of entries of the backend, or of memory if there is no other.
     fn len(&self) -> Result<usize, Error> {
-        if self.chosen().is_some() { self.tiers.len() } else { self.memory().len() }
+        if self.is_alone() { self.memory().len() } else { self.tiers.len() }
     }
 
     fn clear(&self) -> Result<(), Error> {
@@ -126,15 +148,23 @@ where
     }
 
     fn describe(&self) -> String {
-        if self.chosen().is_some() { self.tiers.describe() } else { format!("{} alone", self.memory().describe()) }
+        if self.is_alone() { format!("{} alone", self.memory().describe()) } else { self.tiers.describe() }
     }
 
     fn suppressed_errors(&self) -> u64 {
         self.tiers.suppressed_errors()
     }
 
+    fn is_shared(&self) -> bool {
+        self.tiers.is_shared()
+    }
+
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.tiers.is_current(stamp)
+    }
+
     fn evictions(&self) -> u64 {
-        if self.chosen().is_some() { self.tiers.evictions() } else { self.memory().evictions() }
+        if self.is_alone() { self.memory().evictions() } else { self.tiers.evictions() }
     }
 }
 
