@@ -56,8 +56,6 @@ mod database;
 mod engine;
 mod entry;
 mod fallback;
-#[cfg(feature = "compress")]
-mod packing;
 mod registry;
 mod store;
 mod sweep;

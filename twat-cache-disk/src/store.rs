@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
+#[cfg(feature = "compress")]
+use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, Namespace, Ticket};
 
@@ -12,8 +14,6 @@ use crate::changes::Change;
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
 use crate::entry::{self, Key};
-#[cfg(feature = "compress")]
-use crate::packing::Packing;
 use crate::registry;
 use crate::usage::{self, Bounds};
 

@@ -96,6 +96,32 @@ impl<C> SharedBuilder<C> {
     }
 }
 
+#[cfg(feature = "compress")]
+impl SharedBuilder<persist::MessagePack> {
+    /// Compresses values, for texts and documents. It needs the feature `compress`.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let dir = dir.path();
+    /// use twat_cache_shared::scache;
+    ///
+    /// let page = scache("pages").dir(dir).serde().compress().wrap(|url: &str| format!("<p>{url}</p>").repeat(100));
+    /// assert_eq!(page.call("/").len(), 800);
+    /// ```
+    ///
+    /// JSON documents of 2 kB take a fourth to a third of their space, texts a half, and a hit takes some 5 µs longer. A value
+    /// that does not get smaller is stored as it is. [`max_bytes`](Self::max_bytes) counts the compressed bytes.
+    ///
+    /// A dictionary of what values have in common is made of the first 100 kB under a name. That takes some 30 ms of one
+    /// call. The dictionary of at most 16 kB stays in the database, with pieces of those values, also when they are forgotten.
+    ///
+    /// Results that were stored without this option are not found with it, and the other way round. They count towards the
+    /// limit until they are evicted.
+    pub fn compress(self) -> SharedBuilder<persist::Compressed> {
+        self.with_codec()
+    }
+}
+
 impl From<Options> for SharedBuilder {
     fn from(options: Options) -> Self {
         Self { options, codec: PhantomData }

@@ -14,6 +14,8 @@ use twat_cache_core::among::last_check::uptime;
 use twat_cache_core::among::meta::Meta;
 use twat_cache_core::among::system::{self, name_of};
 use twat_cache_core::among::temp;
+#[cfg(feature = "compress")]
+use twat_cache_core::persist::packing::Packings;
 use twat_cache_core::persist::trust;
 use twat_cache_core::{Error, ErrorKind, Namespace, Process};
 
@@ -62,6 +64,9 @@ pub(crate) struct Open {
     patience: AtomicU64,
     /// The log cannot get shorter, because another process has stopped while it reads.
     is_log_full: AtomicBool,
+    /// How the values of each name are compressed.
+    #[cfg(feature = "compress")]
+    pub(crate) packings: AssertUnwindSafe<Packings>,
     /// How many bytes this process has written, about.
     written: AtomicU64,
     process: Process,
@@ -102,6 +107,8 @@ impl Open {
                         files,
                         patience: PATIENCE.into(),
                         is_log_full: AtomicBool::new(false),
+                        #[cfg(feature = "compress")]
+                        packings: AssertUnwindSafe(Packings::default()),
                         written: AtomicU64::new(0),
                         process,
                     };

@@ -1,3 +1,5 @@
+#[cfg(feature = "compress")]
+mod compressed;
 mod traits;
 
 use std::path::Path;
@@ -144,7 +146,7 @@ impl<V> SharedStore<V> {
         })?;
         match found {
             Some(Ok(entry)) if self.options.expiry.allows(entry.deadline) => {
-                let value = self.codec.decode(&entry.value).map_err(|error| error.at(self.path()))?;
+                let value = self.decode(&entry.value)?;
                 Ok(Some((value, entry.deadline)))
             }
             Some(Err(IsDamaged)) => {
@@ -153,6 +155,25 @@ impl<V> SharedStore<V> {
             }
             _ => Ok(None),
         }
+    }
+
+    fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.codec.encode(value, &mut bytes).map_err(|error| error.at(self.path()))?;
+        #[cfg(feature = "compress")]
+        if self.codec.is_compressed() {
+            return self.pack(&bytes);
+        }
+        Ok(bytes)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<V, Error> {
+        #[cfg(feature = "compress")]
+        if self.codec.is_compressed() {
+            let value = self.unpack(bytes).and_then(|plain| self.codec.decode(&plain));
+            return value.map_err(|error| error.at(self.path()));
+        }
+        self.codec.decode(bytes).map_err(|error| error.at(self.path()))
     }
 
     /// Stores a value that was computed since `ticket`, for at most `time`, and says whether it is current.
@@ -167,14 +188,9 @@ impl<V> SharedStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        if ticket.is_some_and(|ticket| ticket.number == 0) {
-            let why = "the beginning of its computation could not be noted";
-            return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
-        }
         let expiry = &self.options.expiry;
         let (digest, deadline) = (self.digest(key)?, expiry.deadline(time));
-        let mut bytes = Vec::new();
-        self.codec.encode(value, &mut bytes).map_err(|error| error.at(self.path()))?;
+        let bytes = self.encode(value)?;
         let fits = u64::try_from(size(bytes.len())).is_ok_and(|size| size <= self.options.max_bytes);
         let is_kept = fits && bytes.len() <= LONGEST && expiry.of_entry(time) != Some(Duration::ZERO);
         let kept = is_kept.then_some(New { deadline, began: 0, value: &bytes });
@@ -192,6 +208,10 @@ impl<V> SharedStore<V> {
         new: Option<&New<'_>>,
         ticket: Option<Ticket>,
     ) -> Attempt<Changed<bool>> {
+        if ticket.is_some_and(|ticket| ticket.number == 0) {
+            let why = "the beginning of its computation could not be noted";
+            return Err(Error::new(ErrorKind::Io, "write an entry").because(why).into());
+        }
         let mut turn = open.meta.order.turn_within(digest)?;
         let mut space = self.space(open, connection)?;
         let is_change = ticket.is_none_or(|ticket| ticket.is_refresh);

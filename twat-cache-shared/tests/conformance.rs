@@ -22,6 +22,17 @@ mod serde {
     conformance!(|setup: &Setup| rooted(|dir| builder(dir, setup).serde().open::<String>().unwrap()));
 }
 
+#[cfg(feature = "compress")]
+mod compressed {
+    use super::*;
+    // The limits of the rest of the suite are in entries, and these get smaller.
+    conformance_of_stale!(|setup: &Setup| rooted(|dir| builder(dir, setup)
+        .serde()
+        .compress()
+        .open::<String>()
+        .unwrap()));
+}
+
 mod with_memory {
     use super::*;
     use twat_cache_core::{Fallback, LruStore};

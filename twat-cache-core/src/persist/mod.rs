@@ -10,6 +10,9 @@ mod directory;
 mod empty_options;
 mod header;
 mod options;
+#[cfg(feature = "compress")]
+#[doc(hidden)]
+pub mod packing;
 mod shape;
 pub mod trust;
 mod value;

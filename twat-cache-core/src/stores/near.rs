@@ -144,8 +144,9 @@ where
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let removed = self.back.remove(key);
         self.own.raise(self.own.stamp(key));
-        self.front.remove(key)?;
-        removed
+        // A copy may be older than what others have removed.
+        let is_copied = self.front.remove(key)? && !self.back.is_shared();
+        Ok(removed? | is_copied)
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {

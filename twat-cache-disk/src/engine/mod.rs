@@ -16,13 +16,13 @@ use fjall::compaction::Leveled;
 use fjall::config::{CompressionPolicy, HashRatioPolicy, PartitioningPolicy, PinningPolicy, RestartIntervalPolicy};
 use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::{Mutex, MutexGuard};
+#[cfg(feature = "compress")]
+use twat_cache_core::persist::packing::{Packing, Packings};
 use twat_cache_core::persist::trust;
 use twat_cache_core::{Error, ErrorKind};
 
 use self::journals::Journals;
 use self::place::Place;
-#[cfg(feature = "compress")]
-use crate::packing::{Packing, Packings};
 use crate::sweep::Sweep;
 
 /// An open database.

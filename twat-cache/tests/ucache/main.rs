@@ -42,7 +42,9 @@ fn dir() -> TempDir {
 }
 
 /// The backend on a normal machine, with the compiled features.
-const BEST: Backend = if cfg!(feature = "disk") {
+const BEST: Backend = if cfg!(feature = "shared") {
+    Backend::Shared
+} else if cfg!(feature = "disk") {
     Backend::Disk
 } else if cfg!(feature = "file") {
     Backend::File
@@ -75,6 +77,7 @@ fn describe_says_in_one_line_which_backend_serves() {
     match BEST {
         Backend::Memory => assert_eq!(described, "memory alone"),
         Backend::File => assert!(described.starts_with(&format!("memory in front of files at {at}")), "{described}"),
+        Backend::Shared => assert_eq!(described, format!("memory in front of the shared database at {at}/scache")),
         _ => assert_eq!(described, format!("memory in front of the database at {at}/bcache")),
     }
     let (memo, _) = numbers(ucache("numbers").backend(Backend::Memory));
@@ -98,16 +101,21 @@ fn with_memory_alone_nothing_is_written() {
 
 #[test]
 fn every_backend_can_be_chosen_and_one_that_is_not_compiled_in_is_one_warning() {
-    for (asked, is_there) in [(Backend::Disk, cfg!(feature = "disk")), (Backend::File, cfg!(feature = "file"))] {
+    let backends = [
+        (Backend::Shared, "shared", cfg!(feature = "shared")),
+        (Backend::Disk, "disk", cfg!(feature = "disk")),
+        (Backend::File, "file", cfg!(feature = "file")),
+    ];
+    for (asked, feature, is_there) in backends {
         let dir = dir();
         let name = format!("asked for {asked:?} in {}", dir.path().display());
         let (memo, computed) = numbers(ucache(&name).dir(dir.path()).backend(asked));
         call_all(&memo, 0..20);
         call_all(&memo, 0..20);
         assert_eq!(computed.get(), 20);
-        assert_eq!(memo.store().backend(), if is_there { asked } else { BEST });
-        let feature = format!("without its feature `{}`", if asked == Backend::Disk { "disk" } else { "file" });
-        assert_eq!(record_logs().warnings(&feature).is_empty(), is_there);
+        assert_eq!(memo.store().backend(), if is_there { asked } else { Backend::Memory });
+        let warnings = record_logs().warnings(&format!("without its feature `{feature}`"));
+        assert_eq!(warnings.is_empty(), is_there);
         let opened = ucache(&name).dir(dir.path()).backend(asked).open::<u64, Vec<u64>>();
         assert_eq!(opened.is_ok(), is_there, "`open` is strict");
     }
@@ -147,7 +155,7 @@ fn with_any_limit_of_zero_every_call_computes() {
 
 #[test]
 fn a_value_over_the_limit_is_returned_and_not_stored() {
-    for backend in [Backend::Auto, Backend::File, Backend::Memory] {
+    for backend in [Backend::Auto, Backend::Disk, Backend::File, Backend::Memory] {
         let dir = dir();
         let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).max_bytes(10_000).backend(backend));
         call_all(&memo, 0..3);
@@ -199,7 +207,7 @@ fn large_results_do_not_fill_memory() {
 fn entries_in_memory_expire_when_those_behind_it_do() {
     let dir = dir();
     let hand = ManualClock::new();
-    for backend in [Backend::Auto, Backend::File, Backend::Memory] {
+    for backend in [Backend::Auto, Backend::Disk, Backend::File, Backend::Memory] {
         let name = format!("{backend:?}");
         let open = || {
             let ttl = Duration::from_secs(60);
@@ -240,8 +248,19 @@ fn the_engines_can_be_reached() {
     let (memo, _) = numbers(ucache("numbers").dir(dir.path()));
     call_all(&memo, 0..3);
     assert_eq!(memo.store().memory().cache().len(), 3);
+    #[cfg(feature = "shared")]
+    {
+        use twat_cache::store::KeyedStore as _;
+        assert_eq!(memo.store().shared().unwrap().get(&1_u64).unwrap(), Some(value(1)));
+    }
     #[cfg(feature = "disk")]
-    assert_eq!(twat_cache::store::KeyedStore::get(memo.store().disk().unwrap(), &1_u64).unwrap(), Some(value(1)));
+    {
+        use twat_cache::store::KeyedStore as _;
+        assert_eq!(memo.store().disk().is_some(), BEST == Backend::Disk);
+        let (memo, _) = numbers(ucache("in a database").dir(dir.path()).backend(Backend::Disk));
+        call_all(&memo, 0..3);
+        assert_eq!(memo.store().disk().unwrap().get(&1_u64).unwrap(), Some(value(1)));
+    }
     #[cfg(feature = "file")]
     {
         assert_eq!(memo.store().file().is_some(), BEST == Backend::File);
@@ -257,9 +276,53 @@ fn entries_of_a_bcache_of_the_same_name_are_found() {
     let dir = dir();
     let bcached = twat_cache::bcache("numbers").dir(dir.path()).version(1).wrap(|key: &u64| value(*key));
     bcached.call(&1);
+    let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).version(1).backend(Backend::Disk));
+    call_all(&memo, 1..2);
+    assert_eq!(computed.get(), 0);
+}
+
+#[cfg(feature = "shared")]
+#[test]
+fn entries_of_an_scache_of_the_same_name_are_found() {
+    let dir = dir();
+    let shared = twat_cache::scache("numbers").dir(dir.path()).version(1).wrap(|key: &u64| value(*key));
+    shared.call(&1);
     let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).version(1));
     call_all(&memo, 1..2);
     assert_eq!(computed.get(), 0);
+}
+
+/// Each of them has its own memory.
+#[test]
+fn two_memos_of_a_name_in_one_process_behave_as_one() {
+    for backend in [Backend::Shared, Backend::Disk, Backend::File] {
+        let dir = dir();
+        let now = std::sync::atomic::AtomicU64::new(0);
+        let open = || {
+            ucache("clock")
+                .dir(dir.path())
+                .backend(backend)
+                .wrap(|_: &u64| now.load(std::sync::atomic::Ordering::SeqCst))
+        };
+        let (one, other) = (open(), open());
+        if one.store().backend() == Backend::Memory {
+            continue;
+        }
+        let later = || now.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+        assert_eq!([one.call(&1), other.call(&1), one.call(&1), other.call(&1)], [0; 4], "{backend:?}");
+        let then = later();
+        assert!(one.forget(&1).unwrap());
+        assert_eq!([other.call(&1), one.call(&1), other.call(&1)], [then; 3], "{backend:?}");
+        let then = later();
+        assert_eq!(other.refresh(&1), then);
+        assert_eq!([one.call(&1), other.call(&1)], [then; 2], "{backend:?}");
+        let then = later();
+        one.clear().unwrap();
+        assert_eq!([other.call(&1), one.call(&1)], [then; 2], "{backend:?}");
+        later();
+        one.insert(&1, &1000).unwrap();
+        assert_eq!([other.call(&1), one.call(&1)], [1000; 2], "{backend:?}");
+    }
 }
 
 #[cfg(feature = "stats")]

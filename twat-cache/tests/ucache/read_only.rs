@@ -13,14 +13,14 @@ fn serves_from_memory(dir: &Path) {
     call_all(&memo, 0..20);
     assert_eq!(computed.get(), 20);
     assert_eq!(memo.store().backend(), Backend::Memory);
-    assert_eq!(memo.describe(), "memory alone");
-    assert_eq!(memo.len().unwrap(), 20);
+    assert_eq!(memo.len().is_err(), BEST != Backend::Memory);
     // The next process may find these entries, if it can open the directory.
     assert_eq!(memo.forget(&1).is_err(), BEST != Backend::Memory);
     call_all(&memo, 0..2);
     assert_eq!(computed.get(), 21, "in memory it is forgotten");
     assert_eq!(memo.clear().is_err(), BEST != Backend::Memory);
-    assert_eq!(memo.len().unwrap(), 0);
+    call_all(&memo, 0..2);
+    assert_eq!(computed.get(), 23, "in memory it is cleared");
     if BEST != Backend::Memory {
         assert_one_warning(dir, &["going on without it, in memory"]);
         assert!(ucache("numbers").dir(dir).open::<u64, Vec<u64>>().is_err(), "`open` is strict");
@@ -40,6 +40,10 @@ fn in_a_read_only_directory_memory_serves_and_the_entries_stay() {
         serves_from_memory(&new);
         if BEST == Backend::Disk {
             serves_from_memory(&used);
+        } else if BEST != Backend::Memory {
+            let (memo, computed) = numbers(ucache("numbers").dir(&used));
+            (0..2).for_each(|_| call_all(&memo, 0..30));
+            assert_eq!((memo.store().backend(), computed.get()), (BEST, 10), "what is there is found");
         }
     }
     let (memo, computed) = numbers(ucache("numbers").dir(&used));

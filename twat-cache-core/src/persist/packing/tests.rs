@@ -3,7 +3,7 @@ use super::*;
 const LIMIT: u64 = 1 << 30;
 
 fn packing() -> Arc<Packing> {
-    Packings::default().of(1, || Ok(None)).unwrap()
+    Packings::default().of(1, || Ok(None::<Vec<u8>>)).unwrap()
 }
 
 /// The record of a dictionary of sentences.
@@ -14,7 +14,7 @@ fn dictionary() -> Vec<u8> {
 
 /// With that dictionary.
 fn knowing() -> Arc<Packing> {
-    Packings::default().of(1, || Ok(Some(dictionary().into()))).unwrap()
+    Packings::default().of(1, || Ok(Some(dictionary()))).unwrap()
 }
 
 fn packed(packing: &Packing, plain: &[u8]) -> Vec<u8> {

@@ -6,16 +6,18 @@
 //!
 //! The first byte of a value says how the rest is stored: as it is, or compressed without or with the dictionary.
 
+#![allow(missing_debug_implementations, reason = "only the stores of this project see these types")]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
-use fjall::Slice;
 use parking_lot::Mutex;
-use twat_cache_core::{Error, ErrorKind};
 use xxhash_rust::xxh3::xxh3_64;
 use zstd_safe::{CCtx, CDict, DCtx, DDict, ErrorCode, get_error_name, get_frame_content_size, train_from_buffer};
+
+use crate::{Error, ErrorKind};
 
 // The codec behind this reads any bytes. So no damaged bit makes one of these the other.
 const PLAIN: u8 = 0x55;
@@ -34,16 +36,16 @@ const SAMPLES: usize = 6;
 /// How much of a value is one of them. Of a shorter one, little can be saved.
 const SAMPLE: RangeInclusive<usize> = 64..=2 << 10;
 
-/// How the values of each name are compressed. An open engine has one.
+/// How the values of each name are compressed. An open database has one.
 #[derive(Default)]
-pub(crate) struct Packings(Mutex<HashMap<u64, Arc<Packing>>>);
+pub struct Packings(Mutex<HashMap<u64, Arc<Packing>>>);
 
 impl Packings {
     /// That of a name. The first time, its dictionary is read.
-    pub(crate) fn of(
+    pub fn of<R: AsRef<[u8]>>(
         &self,
         name: u64,
-        read: impl FnOnce() -> Result<Option<Slice>, Error>,
+        read: impl FnOnce() -> Result<Option<R>, Error>,
     ) -> Result<Arc<Packing>, Error> {
         // Held while the dictionary is read, once for a name: otherwise two threads could make two of them.
         let mut packings = self.0.lock();
@@ -51,11 +53,8 @@ impl Packings {
             return Ok(packing.clone());
         }
         let packing = Arc::new(Packing { dictionary: OnceLock::new(), samples: Mutex::new(Some(Samples::default())) });
-        if let Some(record) = read()?
-            && is_intact(&record)
-        {
-            *packing.samples.lock() = None;
-            packing.learn(&record);
+        if let Some(record) = read()? {
+            packing.learn(record.as_ref());
         }
         packings.insert(name, packing.clone());
         Ok(packing)
@@ -63,7 +62,7 @@ impl Packings {
 }
 
 /// How the values of a name are compressed.
-pub(crate) struct Packing {
+pub struct Packing {
     /// None yet for the first values.
     dictionary: OnceLock<Dictionary>,
     /// The beginnings of the first values, until the dictionary is made of them.
@@ -84,7 +83,7 @@ struct Dictionary {
 impl Packing {
     /// Takes a new value as a sample. When there are enough, makes the dictionary, and gives its record. That takes some 30 ms.
     /// A dictionary may have a small part of the store's limit.
-    pub(crate) fn sample(&self, value: &[u8], max_bytes: u64) -> Option<Vec<u8>> {
+    pub fn sample(&self, value: &[u8], max_bytes: u64) -> Option<Vec<u8>> {
         if self.dictionary.get().is_some() || value.len() < *SAMPLE.start() {
             return None;
         }
@@ -106,8 +105,17 @@ impl Packing {
         Some([&xxh3_64(&words).to_le_bytes()[..], &words].concat())
     }
 
-    /// Uses the dictionary in this record from now on.
-    pub(crate) fn learn(&self, record: &[u8]) {
+    /// Whether there is a dictionary yet.
+    pub fn has_dictionary(&self) -> bool {
+        self.dictionary.get().is_some()
+    }
+
+    /// Uses the dictionary in this record from now on, if it is intact.
+    pub fn learn(&self, record: &[u8]) {
+        if !is_intact(record) {
+            return;
+        }
+        *self.samples.lock() = None;
         let words = record.get(CHECKSUM..).unwrap_or_default();
         // Without memory for it, values are compressed without.
         if let (Some(packs), Some(unpacks)) = (CDict::try_create(words, LEVEL), DDict::try_create(words)) {
@@ -116,7 +124,7 @@ impl Packing {
     }
 
     /// Appends a value.
-    pub(crate) fn pack(&self, plain: &[u8], output: &mut Vec<u8>) {
+    pub fn pack(&self, plain: &[u8], output: &mut Vec<u8>) {
         let dictionary = self.dictionary.get();
         // What does not fit into this does not get smaller.
         let mut packed = Vec::with_capacity(plain.len());
@@ -136,7 +144,7 @@ impl Packing {
         }
     }
 
-    pub(crate) fn unpack(&self, value: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn unpack(&self, value: &[u8]) -> Result<Vec<u8>, Error> {
         let damaged = |why: &'static str| Error::new(ErrorKind::Codec, "decode a value").because(why);
         match value.split_first() {
             Some((&PLAIN, plain)) => Ok(plain.to_vec()),
