@@ -47,6 +47,20 @@ mod tiered_with_a_front_that_knows_no_ttl {
     });
 }
 
+mod near {
+    use super::*;
+    use twat_cache_core::{Copied, Near};
+    // A front too small for most, so that many hits come from the back.
+    conformance!(|setup: &Setup| {
+        let front = LruStore::<Copied<String>>::new(setup.max_entries.min(2)).clock(setup.clock.clone());
+        Near::new(front, lru(setup))
+    });
+    conformance_of_keys!(Near::new(LruStore::<Copied<u32>>::new(10), LruStore::new(100)));
+    conformance_of_stale!(|setup: &Setup| {
+        Near::new(LruStore::<Copied<String>>::new(setup.max_entries).clock(setup.clock.clone()), lru(setup))
+    });
+}
+
 mod fallback_that_works {
     use super::*;
     use twat_cache_core::Fallback;

@@ -31,7 +31,7 @@ mod memory {
 }
 
 /// Limited by bytes on disk, and in memory to less than that.
-#[cfg(any(feature = "disk", feature = "file"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
 fn behind_memory(setup: &Setup, backend: Backend, overhead: usize) -> Store<u64, String> {
     let max_bytes = (setup.max_entries * (twat_cache_core::testing::ENTRY_BYTES + overhead + 8)) as u64;
     let store = rooted(|dir| builder(dir, setup, backend).max_entries(50).max_bytes(max_bytes).open().unwrap());
@@ -39,11 +39,20 @@ fn behind_memory(setup: &Setup, backend: Backend, overhead: usize) -> Store<u64,
     store
 }
 
+#[cfg(feature = "shared")]
+mod shared {
+    use super::*;
+    conformance!(|setup: &Setup| behind_memory(setup, Backend::Shared, 64));
+    conformance_of_keys!(rooted(|dir| ucache("keys").dir(dir.path()).open::<_, u32>().unwrap()));
+}
+
 #[cfg(feature = "disk")]
 mod disk {
     use super::*;
     conformance!(|setup: &Setup| behind_memory(setup, Backend::Disk, 40));
-    conformance_of_keys!(rooted(|dir| ucache("keys").dir(dir.path()).open::<_, u32>().unwrap()));
+    conformance_of_keys!(rooted(|dir| {
+        ucache("keys").dir(dir.path()).backend(Backend::Disk).open::<_, u32>().unwrap()
+    }));
 }
 
 #[cfg(feature = "file")]
