@@ -1,0 +1,187 @@
+//! Stores whose entries others change: `Near` in front of one, and `Fallback` around one.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use twat_cache_core::testing::{Counter, record_logs};
+use twat_cache_core::{Copied, Error, ErrorKind, Fallback, KeyedStore, LruStore, Memo, Near, Stamp, Store, Ticket};
+
+/// A store as a process sees it that shares it with others.
+struct Shared {
+    entries: LruStore<u64>,
+    generation: AtomicU64,
+    /// Nothing can be written.
+    is_full: AtomicBool,
+    /// Nothing is known about changes.
+    is_away: AtomicBool,
+    operations: Counter,
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            entries: LruStore::new(100),
+            generation: AtomicU64::new(1),
+            is_full: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
+            operations: Counter::default(),
+        }
+    }
+
+    /// Another process removes an entry.
+    fn forget_elsewhere(&self, key: u64) {
+        self.entries.remove(&key).unwrap();
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.is_full.load(Ordering::SeqCst) { Err(Error::new(ErrorKind::Full, "write an entry")) } else { Ok(()) }
+    }
+}
+
+impl Store for Shared {
+    type Value = u64;
+    fn len(&self) -> Result<usize, Error> {
+        self.entries.len()
+    }
+    fn clear(&self) -> Result<(), Error> {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.entries.clear()
+    }
+    fn is_shared(&self) -> bool {
+        true
+    }
+    fn is_current(&self, stamp: Stamp) -> bool {
+        stamp.generation == self.generation.load(Ordering::SeqCst)
+    }
+}
+
+impl KeyedStore<u64> for Shared {
+    fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
+        self.operations.count();
+        self.entries.get(key)
+    }
+    fn insert(&self, key: &u64, value: &u64) -> Result<(), Error> {
+        self.check()?;
+        self.entries.insert(key, value)?;
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    fn insert_begun(&self, key: &u64, value: &u64, _: Option<Duration>, _: Ticket) -> Result<bool, Error> {
+        self.check()?;
+        self.entries.insert(key, value).map(|()| true)
+    }
+    fn remove(&self, key: &u64) -> Result<bool, Error> {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.entries.remove(key)
+    }
+    fn begin(&self, _: &u64) -> Ticket {
+        Ticket { number: self.operations.get() as u64 + 1, is_refresh: false }
+    }
+    fn stamp(&self, _: &u64) -> Option<Stamp> {
+        let stamp = Stamp { stripe: 0, generation: self.generation.load(Ordering::SeqCst) };
+        Some(stamp).filter(|_| !self.is_away.load(Ordering::SeqCst))
+    }
+}
+
+fn near() -> Near<LruStore<Copied<u64>>, Shared> {
+    Near::new(LruStore::new(100), Shared::new())
+}
+
+#[test]
+fn a_copy_is_returned_until_another_process_changes_the_entry() {
+    let near = near();
+    near.back().entries.insert(&1, &10).unwrap();
+    assert_eq!(near.get(&1).unwrap(), Some(10));
+    let asked = near.back().operations.get();
+    assert_eq!(near.get(&1).unwrap(), Some(10));
+    assert_eq!(near.back().operations.get(), asked, "the front has a copy");
+    near.back().forget_elsewhere(1);
+    assert_eq!(near.get(&1).unwrap(), None);
+}
+
+#[test]
+fn a_result_is_copied_when_it_is_stored_and_a_refreshed_one_when_it_is_read() {
+    let memo = Memo::new(near(), |key: &u64| key + 1);
+    let back = memo.store().back();
+    assert_eq!((memo.call(&1), memo.store().front().len().unwrap()), (2, 1));
+    let asked = back.operations.get();
+    assert_eq!((memo.call(&1), back.operations.get()), (2, asked));
+    assert_eq!(memo.refresh(&1), 2);
+    assert_eq!((memo.call(&1), back.operations.get()), (2, asked + 1), "its stamp is that of a lookup");
+    assert_eq!((memo.call(&1), back.operations.get()), (2, asked + 1));
+}
+
+#[test]
+fn while_the_back_cannot_tell_what_has_changed_the_front_is_not_used() {
+    let near = near();
+    near.back().entries.insert(&1, &10).unwrap();
+    near.back().is_away.store(true, Ordering::SeqCst);
+    for asked in 1..4 {
+        assert_eq!(near.get(&1).unwrap(), Some(10));
+        assert_eq!(near.back().operations.get(), asked);
+    }
+    assert_eq!(near.front().len().unwrap(), 0);
+}
+
+#[test]
+fn what_a_near_cache_removes_is_removed_in_both() {
+    let near = near();
+    near.insert(&1, &10).unwrap();
+    assert_eq!(near.get(&1).unwrap(), Some(10));
+    assert!(near.remove(&1).unwrap());
+    assert_eq!((near.get(&1).unwrap(), near.front().len().unwrap(), near.back().len().unwrap()), (None, 0, 0));
+    // A copy that is left is not an entry.
+    near.insert(&2, &20).unwrap();
+    assert_eq!(near.get(&2).unwrap(), Some(20));
+    near.back().forget_elsewhere(2);
+    assert!(!near.remove(&2).unwrap());
+}
+
+/// A memo whose store takes nothing, and what its function returns next.
+fn full() -> (Memo<Fallback<Shared, LruStore<u64>>, impl Fn(&u64) -> u64>, std::sync::Arc<AtomicU64>) {
+    record_logs();
+    let now = std::sync::Arc::new(AtomicU64::new(0));
+    let seen = now.clone();
+    let store = Fallback::new(Shared::new(), LruStore::new(100));
+    store.primary().is_full.store(true, Ordering::SeqCst);
+    (Memo::new(store, move |_: &u64| seen.load(Ordering::SeqCst)), now)
+}
+
+#[test]
+fn a_result_that_a_shared_store_does_not_take_is_returned_from_memory_until_another_process_forgets_it() {
+    let (memo, now) = full();
+    assert_eq!(memo.call(&1), 0);
+    now.store(1, Ordering::SeqCst);
+    assert_eq!(memo.call(&1), 0, "memory has it");
+    memo.store().primary().forget_elsewhere(1);
+    assert_eq!(memo.call(&1), 1);
+    assert_eq!(memo.call(&1), 1);
+}
+
+#[test]
+fn a_result_that_another_process_forgets_during_its_computation_is_not_returned_again() {
+    record_logs();
+    let store = Fallback::new(Shared::new(), LruStore::new(100));
+    store.primary().is_full.store(true, Ordering::SeqCst);
+    let store = std::sync::Arc::new(store);
+    let (shared, computed) = (store.clone(), Counter::new());
+    let memo = Memo::new(store, |key: &u64| {
+        computed.count();
+        if computed.get() == 1 {
+            shared.primary().forget_elsewhere(*key);
+        }
+        computed.get() as u64
+    });
+    assert_eq!([memo.call(&1), memo.call(&1), memo.call(&1)], [1, 2, 2]);
+}
+
+#[test]
+fn a_result_is_returned_from_memory_as_long_as_the_shared_store_has_no_answer() {
+    let (memo, now) = full();
+    memo.store().primary().is_away.store(true, Ordering::SeqCst);
+    assert_eq!(memo.call(&1), 0);
+    now.store(1, Ordering::SeqCst);
+    // It answers that there is no entry, and cannot tell whether there was one meanwhile.
+    assert_eq!(memo.call(&1), 1);
+}
