@@ -91,7 +91,7 @@ fn near() -> Near<LruStore<Copied<u64>>, Shared> {
 #[test]
 fn a_copy_is_returned_until_another_process_changes_the_entry() {
     let near = near();
-    near.back().entries.insert(&1, &10).unwrap();
+    near.back().entries.insert(&1_u64, &10).unwrap();
     assert_eq!(near.get(&1).unwrap(), Some(10));
     let asked = near.back().operations.get();
     assert_eq!(near.get(&1).unwrap(), Some(10));
@@ -115,7 +115,7 @@ fn a_result_is_copied_when_it_is_stored_and_a_refreshed_one_when_it_is_read() {
 #[test]
 fn while_the_back_cannot_tell_what_has_changed_the_front_is_not_used() {
     let near = near();
-    near.back().entries.insert(&1, &10).unwrap();
+    near.back().entries.insert(&1_u64, &10).unwrap();
     near.back().is_away.store(true, Ordering::SeqCst);
     for asked in 1..4 {
         assert_eq!(near.get(&1).unwrap(), Some(10));
@@ -138,19 +138,18 @@ fn what_a_near_cache_removes_is_removed_in_both() {
     assert!(!near.remove(&2).unwrap());
 }
 
-/// A memo whose store takes nothing, and what its function returns next.
-fn full() -> (Memo<Fallback<Shared, LruStore<u64>>, impl Fn(&u64) -> u64>, std::sync::Arc<AtomicU64>) {
+/// A store that takes nothing, with memory beside it.
+fn full() -> Fallback<Shared, LruStore<u64>> {
     record_logs();
-    let now = std::sync::Arc::new(AtomicU64::new(0));
-    let seen = now.clone();
     let store = Fallback::new(Shared::new(), LruStore::new(100));
     store.primary().is_full.store(true, Ordering::SeqCst);
-    (Memo::new(store, move |_: &u64| seen.load(Ordering::SeqCst)), now)
+    store
 }
 
 #[test]
 fn a_result_that_a_shared_store_does_not_take_is_returned_from_memory_until_another_process_forgets_it() {
-    let (memo, now) = full();
+    let now = AtomicU64::new(0);
+    let memo = Memo::new(full(), |_: &u64| now.load(Ordering::SeqCst));
     assert_eq!(memo.call(&1), 0);
     now.store(1, Ordering::SeqCst);
     assert_eq!(memo.call(&1), 0, "memory has it");
@@ -161,15 +160,11 @@ fn a_result_that_a_shared_store_does_not_take_is_returned_from_memory_until_anot
 
 #[test]
 fn a_result_that_another_process_forgets_during_its_computation_is_not_returned_again() {
-    record_logs();
-    let store = Fallback::new(Shared::new(), LruStore::new(100));
-    store.primary().is_full.store(true, Ordering::SeqCst);
-    let store = std::sync::Arc::new(store);
-    let (shared, computed) = (store.clone(), Counter::new());
-    let memo = Memo::new(store, |key: &u64| {
+    let (store, computed) = (full(), Counter::new());
+    let memo = Memo::new(&store, |key: &u64| {
         computed.count();
         if computed.get() == 1 {
-            shared.primary().forget_elsewhere(*key);
+            store.primary().forget_elsewhere(*key);
         }
         computed.get() as u64
     });
@@ -178,7 +173,8 @@ fn a_result_that_another_process_forgets_during_its_computation_is_not_returned_
 
 #[test]
 fn a_result_is_returned_from_memory_as_long_as_the_shared_store_has_no_answer() {
-    let (memo, now) = full();
+    let now = AtomicU64::new(0);
+    let memo = Memo::new(full(), |_: &u64| now.load(Ordering::SeqCst));
     memo.store().primary().is_away.store(true, Ordering::SeqCst);
     assert_eq!(memo.call(&1), 0);
     now.store(1, Ordering::SeqCst);

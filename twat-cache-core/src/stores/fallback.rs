@@ -107,20 +107,19 @@ impl<P, S> Fallback<P, S> {
     {
         let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
         // The primary first: it has no entry of a key that the secondary has, unless another process has stored one since.
-        let (found, is_asked) = if self.has_switched() || self.stale.has(key) {
-            (None, false)
+        let mut has_failed = self.has_switched();
+        let found = if has_failed || self.stale.has(key) {
+            None
         } else {
-            primary(&self.primary).map_or_else(
-                |error| {
-                    self.failed(&error);
-                    (None, false)
-                },
-                |found| (found, true),
-            )
+            primary(&self.primary).unwrap_or_else(|error| {
+                self.failed(&error);
+                has_failed = true;
+                None
+            })
         };
         match found {
             _ if !has_secondary_entries => Ok(found),
-            None if is_asked && self.is_outdated(key) => {
+            None if !has_failed && self.is_outdated(key) => {
                 let _ = self.secondary.remove(key);
                 Ok(None)
             }
@@ -323,8 +322,10 @@ impl<P, S> Fallback<P, S> {
                 }
                 Err(error) if error.kind().is_lasting() => drop(self.failed(&error)),
                 Err(error) => {
-                    // The primary may have an older entry of this key.
-                    if self.primary.remove(key).is_err() {
+                    // The primary may have an older entry of this key. A shared one has what other processes have stored, which
+                    // may stay beside a result that is not a refresh.
+                    let may_stay = is_shared && begun.is_some_and(|ticket| !ticket.is_refresh);
+                    if !may_stay && self.primary.remove(key).is_err() {
                         self.stale.insert(key);
                     }
                     refused = Some(error);

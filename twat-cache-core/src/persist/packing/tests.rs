@@ -88,7 +88,7 @@ fn without_their_dictionary_or_with_another_one_values_are_lost() {
     other.learn(&record);
     let mut damaged = dictionary();
     damaged[100] ^= 1;
-    let damaged = Packings::default().of(1, || Ok(Some(damaged.into()))).unwrap();
+    let damaged = Packings::default().of(1, || Ok(Some(damaged))).unwrap();
     for packing in [packing(), other, damaged] {
         assert_eq!(packing.unpack(&value).unwrap_err().kind(), ErrorKind::Codec);
     }
