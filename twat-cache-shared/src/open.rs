@@ -282,23 +282,22 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
             Err(Failure::damaged("it is not complete"))
         };
     }
+    // These are read before the database is: another process may be making or changing it.
+    let (is_made, changes) = (meta.own(MADE)? == number, meta.own(CHANGES)?);
     trust::make_dir(dir, trust::is_own)?;
-    let mut is_there = false;
     for name in [NAME, BESIDE[0], BESIDE[1]] {
         let path = dir.join(name);
-        if let Ok(found) = fs::symlink_metadata(&path) {
-            if found.is_file() && trust::is_own(&found) {
-                is_there |= name == NAME;
-            } else {
-                trust::move_aside(&path, &found)?;
-            }
+        if let Ok(found) = fs::symlink_metadata(&path)
+            && !(found.is_file() && trust::is_own(&found))
+        {
+            trust::move_aside(&path, &found)?;
         }
-    }
-    if !is_there && meta.own(MADE)? == number {
-        return Err(Failure::damaged("its file is missing"));
     }
     let mut connection = schema::connect(path, Mode::Make)?;
     if !schema::is_complete(&connection)? {
+        if is_made {
+            return Err(Failure::damaged("its file is missing or empty"));
+        }
         let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
         if meta.own(NUMBER)? != number {
             return Err(Failure::Moved);
@@ -307,7 +306,7 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
         meta.set_own(MADE, number)?;
     }
     // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
-    if schema::changes(&connection)? < meta.own(CHANGES)? {
+    if schema::changes(&connection)? < changes {
         return Err(Failure::damaged("its last changes are missing"));
     }
     Ok((connection, Mode::Write))

@@ -79,6 +79,8 @@ fn address(path: &Path) -> String {
 /// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
 pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    // Another process may be making it. In a transaction, all that is read is of the same moment.
+    let _transaction = if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION, VERSION) => Ok(true),
         (0, 0) if number("schema_version")? == 0 => Ok(false),
