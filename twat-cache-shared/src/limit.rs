@@ -39,7 +39,7 @@ const RECENT: i64 = 2;
 impl Account {
     /// Counts bytes that were added in this transaction. Returns whether there are more than the limit, as far as is known.
     pub(crate) fn add(&self, connection: &Connection, name: i64, bytes: i64, limit: u64) -> Result<bool> {
-        let limit = limit.cast_signed();
+        let limit = signed(limit);
         let pending = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let stores = self.stores.fetch_add(1, Ordering::Relaxed);
         let known = self.known.load(Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl Account {
 
     /// Returns whether that is enough, and whether the hand is at the beginning again.
     fn evict(&self, connection: &Connection, name: i64, limit: u64, newest: i64) -> Result<(bool, bool)> {
-        let limit = limit.cast_signed();
+        let limit = signed(limit);
         self.write_uses(connection)?;
         let mut bytes = self.write_down(connection, name)?;
         if bytes <= limit {
@@ -175,6 +175,10 @@ impl Account {
         }
         Ok(())
     }
+}
+
+fn signed(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// Seconds since 1970. They fit into four bytes.
