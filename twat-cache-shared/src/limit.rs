@@ -32,7 +32,7 @@ const STORES: u32 = 32;
 const USES: usize = 64;
 const PAGE: i64 = 64;
 /// How many entries are checked for each one that is stored with a deadline.
-const CHECKS: i64 = 5;
+const CHECKS: u32 = 5;
 /// How long a use counts, in seconds, before it is noted again.
 const RECENT: i64 = 2;
 
@@ -132,11 +132,13 @@ impl Account {
         let mut page = connection.prepare_cached(
             "SELECT id, deadline, length(value) FROM entry WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
         )?;
-        let found = page.query_map([from, all.end, CHECKS], |row| {
+        let found = page.query_map([from, all.end, CHECKS.into()], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)? + OVERHEAD))
         })?;
         let found: Vec<(i64, u64, i64)> = found.collect::<rusqlite::Result<_>>()?;
-        self.unchecked.store(found.last().map_or(0, |(id, ..)| id + 1), Ordering::Relaxed);
+        // After the last entries, the first ones are next. Else the newest entries would be all that is looked at.
+        let next = found.last().filter(|_| found.len() == CHECKS as usize).map_or(0, |(id, ..)| id + 1);
+        self.unchecked.store(next, Ordering::Relaxed);
         let mut less = 0;
         for (id, deadline, size) in found {
             if deadline != 0 && deadline <= now {
