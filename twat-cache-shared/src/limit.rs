@@ -1,7 +1,8 @@
 //! The limit in bytes of a name, and the removal of what has expired.
 //!
 //! Eviction is a clock: its hand goes over the entries in the order in which they were stored. An entry that was used since
-//! the hand was last there gets a second chance, any other is evicted.
+//! the hand was last there gets a second chance, any other is evicted. Entries that are stored during a turn of the hand are
+//! looked at in the next one: until then, nobody had time to use them.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -89,18 +90,20 @@ impl Account {
             return Ok((true, false));
         }
         let all = ids(name);
-        let mut hand: i64 =
-            connection.prepare_cached("SELECT hand FROM name WHERE no = ?1")?.query_row([name], |row| row.get(0))?;
+        let mut turn = connection.prepare_cached("SELECT hand, last FROM name WHERE no = ?1")?;
+        let (mut hand, mut last): (i64, i64) = turn.query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut page = connection.prepare_cached(
-            "SELECT id, used, length(value) FROM entry WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+            "SELECT id, used, length(value) FROM entry WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
-        let found = page.query_map([hand.max(all.start - 1), all.end, PAGE], |row| {
+        let found = page.query_map([hand.max(all.start - 1), last.min(all.end - 1), PAGE], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)? + OVERHEAD))
         })?;
         let found: Vec<(i64, i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
         let has_turned = found.is_empty();
         if has_turned {
             hand = 0;
+            let mut end = connection.prepare_cached("SELECT coalesce(max(id), 0) FROM entry WHERE id < ?1")?;
+            last = end.query_row([all.end], |row| row.get(0))?;
         }
         for (id, used, size) in found {
             hand = id;
@@ -119,8 +122,8 @@ impl Account {
             }
         }
         connection
-            .prepare_cached("UPDATE name SET bytes = ?1, hand = ?2 WHERE no = ?3")?
-            .execute([bytes, hand, name])?;
+            .prepare_cached("UPDATE name SET bytes = ?1, hand = ?2, last = ?3 WHERE no = ?4")?
+            .execute([bytes, hand, last, name])?;
         self.known.store(bytes, Ordering::Relaxed);
         Ok((bytes <= limit, has_turned))
     }
