@@ -218,7 +218,7 @@ impl Open {
         if !self.is_log_full.load(Ordering::Relaxed) {
             return Ok(());
         }
-        checkpoint(self)?;
+        checkpoint(self, CHECKPOINT)?;
         if self.log_length() < LONGEST_LOG {
             self.is_log_full.store(false, Ordering::Relaxed);
             return Ok(());
