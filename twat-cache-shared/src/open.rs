@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -166,6 +167,19 @@ impl Open {
             }
         }
         result
+    }
+
+    /// Works with a connection that nothing else uses: the work may leave it in any state.
+    pub(crate) fn with_new<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T> {
+        busy::wait_until(uptime(), PATIENCE);
+        let connection = schema::connect(&self.path, self.mode)?;
+        // For each statement, however long the work takes.
+        connection.busy_timeout(Duration::from_nanos(PATIENCE))?;
+        let done = work(&connection);
+        if self.process.is_forked() {
+            std::mem::forget(connection);
+        }
+        Ok(done)
     }
 
     /// Changes something in a transaction of its own. It may find that another process has put a new database in place of

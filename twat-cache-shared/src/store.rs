@@ -74,11 +74,12 @@ impl<V> SharedStore<V> {
         self.database.as_ref().map_or(Path::new(""), |database| &database.dir)
     }
 
-    /// Works with a connection to the database, which is opened if it is not open. `work` may read and change everything
-    /// that SQL can. While it has a transaction open, other processes cannot store results.
+    /// Works with a connection to the database, which is opened if it is not open. The connection is a new one, and is closed
+    /// after `work`, which may read and change everything that SQL can. While it has a transaction open in which it has
+    /// changed something, no result can be stored.
     pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, Error> {
         let open = self.database()?.open(self.options.trust)?;
-        open.with(|connection| Ok(work(connection))).map_err(|failure| match failure {
+        open.with_new(work).map_err(|failure| match failure {
             Failure::Error(error) | Failure::Damaged(error) => error.at(&open.path),
             Failure::Moved => corrupt("another one has taken its place").at(&open.path),
         })
