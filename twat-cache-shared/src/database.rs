@@ -77,16 +77,15 @@ impl Database {
         attempt: &'static str,
         mut work: impl FnMut(&Open) -> Result<T>,
     ) -> std::result::Result<T, Error> {
+        let mut open = self.open(trust)?;
         for _ in 0..4 {
-            let open = self.open(trust)?;
             match work(open) {
                 Ok(done) => return Ok(done),
                 Err(Failure::Error(error)) => return Err(error.attempting(attempt).at(&open.path)),
                 Err(Failure::Damaged(error)) => self.replace(open, error.attempting(attempt).at(&open.path))?,
-                // On a medium that can be written to by now, it is opened again.
-                Err(Failure::Moved) if !open.is_writable() => self.open.end(),
                 Err(Failure::Moved) => {}
             }
+            open = self.reopen(trust)?;
         }
         let why = "other processes replace it again and again";
         Err(Error::new(ErrorKind::Io, attempt).at(&self.dir).because(why))
@@ -128,9 +127,11 @@ impl Database {
         // Without the lock, because this may log, and the logger is the program's own.
         let prepared = self.prepare(trust);
         let mut pause = self.opening.lock();
-        if let Some(open) =
-            self.open.get().filter(|open| open.meta.is_whole() && open.is_in_use() && open.is_in_place())
-        {
+        // On a medium that can be written to by now, it is opened again.
+        let is_usable = |open: &&Open| {
+            open.meta.is_whole() && open.is_in_use() && open.is_in_place() && !open.could_be_writable()
+        };
+        if let Some(open) = self.open.get().filter(is_usable) {
             return Ok(open);
         }
         if let Some(error) = pause.as_ref().and_then(|pause| pause.error("open the database")) {

@@ -147,6 +147,11 @@ impl Open {
         self.mode == Mode::Write
     }
 
+    /// Whether it is not writable, and would be if it was opened again.
+    pub(crate) fn could_be_writable(&self) -> bool {
+        !self.is_writable() && self.meta.could_be_writable()
+    }
+
     /// Works with a connection. The work must not leave a transaction open, nor run the user's code.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         busy::wait_until(uptime(), self.patience.load(Ordering::Relaxed));
@@ -187,7 +192,7 @@ impl Open {
     pub(crate) fn change<T>(&self, bytes: usize, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         if !self.is_writable() {
             let refused = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into();
-            return Err(if self.meta.could_be_writable() { Failure::Moved } else { refused() });
+            return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
         self.check_length(bytes)?;
         self.with(|connection| {
