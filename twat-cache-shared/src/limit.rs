@@ -38,6 +38,27 @@ const CHECKS: u32 = 5;
 const RECENT: i64 = 2;
 
 impl Account {
+    /// [Changes](Open::change) something. If that fails, what it has counted is as before.
+    pub(crate) fn change<T>(
+        &self,
+        open: &Open,
+        bytes: usize,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        let mut counted = 0;
+        let changed = open.change(bytes, |connection| {
+            // No other thread changes this number: it would be in a transaction.
+            let before = self.bytes.load(Ordering::Relaxed);
+            let done = work(connection);
+            counted = self.bytes.load(Ordering::Relaxed) - before;
+            done
+        });
+        if changed.is_err() {
+            self.bytes.fetch_sub(counted, Ordering::Relaxed);
+        }
+        changed
+    }
+
     /// Counts bytes that were added in this transaction. Returns whether there are more than the limit, as far as is known.
     pub(crate) fn add(&self, connection: &Connection, name: i64, bytes: i64, limit: u64) -> Result<bool> {
         let limit = signed(limit);
@@ -69,7 +90,8 @@ impl Account {
     pub(crate) fn make_room(&self, open: &Open, name: i64, limit: u64, newest: i64) -> Result<()> {
         let mut turns = 0;
         while turns < 3 {
-            let (is_enough, has_turned) = open.change(0, |connection| self.evict(connection, name, limit, newest))?;
+            let (is_enough, has_turned) =
+                self.change(open, 0, |connection| self.evict(connection, name, limit, newest))?;
             if is_enough {
                 break;
             }

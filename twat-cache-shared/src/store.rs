@@ -261,7 +261,7 @@ impl<V> SharedStore<V> {
         let database = self.database()?;
         self.with(attempt, |open| {
             open.check_log()?;
-            let changed = open.change(bytes, |connection| work(open, connection))?;
+            let changed = self.account.change(open, bytes, |connection| work(open, connection))?;
             if let Some(changes) = changed.changes {
                 // If this fails, copies of the old entry stay valid, and the caller must know.
                 open.meta.outdate(digest)?;
@@ -321,10 +321,11 @@ impl<V> Drop for SharedStore<V> {
     fn drop(&mut self) {
         let open =
             self.database.as_ref().filter(|database| !database.is_forked()).and_then(|database| database.latest());
-        let space = *self.space.get_mut();
+        // The numbers of names are others in another database.
+        let space = self.space.get_mut().filter(|space| open.is_some_and(|open| open.number == space.read_in.0));
         if let (Some(open), Some(space), true) = (open, space, self.account.is_pending()) {
             // If this fails, the count is wrong until the next time that entries are counted.
-            let _ = open.change(0, |connection| self.account.write_down(connection, space.name));
+            let _ = self.account.change(open, 0, |connection| self.account.write_down(connection, space.name));
         }
     }
 }
