@@ -78,7 +78,7 @@ impl Open {
     ) -> std::result::Result<(Self, Option<Error>), Error> {
         check_local(dir, system::is_local(dir) || !cfg!(target_os = "linux"))?;
         trust::fits(LEAST_LENGTH)?;
-        let last = numbers(dir)?.last().copied().unwrap_or(1);
+        let last = numbers(dir)?.into_iter().rfind(|number| *number <= u64::from(u32::MAX)).unwrap_or(1);
         let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id(), 0, 0])?;
         if meta.is_writable {
             temp::sweep(&dir.join("tmp"), temp::is_name);
@@ -339,7 +339,9 @@ fn replace(dir: &Path, number: u64, meta: &Meta) -> std::result::Result<(), Erro
     let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
     if meta.own(NUMBER)? == number {
         let numbers = numbers(dir)?;
-        let next = numbers.last().map_or(number, |last| number.max(*last)) + 1;
+        // A damaged `meta`, or a directory of somebody else, may have any number.
+        let known = numbers.iter().copied().chain([number]).filter(|number| *number <= u64::from(u32::MAX));
+        let next = known.max().unwrap_or_default() + 1;
         meta.set_own(NUMBER, next)?;
         // All copies are of the old database.
         meta.outdate_all()?;
