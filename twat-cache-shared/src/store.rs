@@ -197,15 +197,15 @@ impl<V> SharedStore<V> {
         let mut space = self.space(open, connection)?;
         let is_change = ticket.is_none_or(|ticket| ticket.is_refresh);
         let cleared = space.map_or(0, |space| space.cleared);
-        let is_cleared = ticket.is_some_and(|ticket| ticket.number <= cleared && cleared <= shared_clock() + AHEAD);
+        let is_cleared = ticket.is_some_and(|ticket| ticket.number <= cleared && is_of_now(cleared));
         let unchanged = |space| Ok(Changed { outcome: false, space, changes: None, newest: None });
         match turn.judge(ticket) {
             Verdict::Current if !is_cleared => {}
             Verdict::InDoubt if !is_cleared => {
                 // What is there may be older than this refresh, unless it is of a later one.
                 let Some(space) = space else { return unchanged(None) };
-                if ticket.is_some_and(|ticket| space.began(connection, digest).is_ok_and(|began| began > ticket.number))
-                {
+                let is_later = |began: u64| ticket.is_some_and(|ticket| began > ticket.number && is_of_now(began));
+                if space.began(connection, digest).is_ok_and(is_later) {
                     return unchanged(Some(space));
                 }
                 let (_, less) = space.take(connection, digest)?;
@@ -309,6 +309,11 @@ impl<V> SharedStore<V> {
             Ok(())
         })
     }
+}
+
+/// Whether a number was given since the machine was started.
+fn is_of_now(number: u64) -> bool {
+    number <= shared_clock() + AHEAD
 }
 
 /// Counts a change that must not be lost. Returns how many there were ever.
