@@ -194,7 +194,6 @@ impl Open {
             let refused = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into();
             return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
-        self.check_length(bytes)?;
         self.with(|connection| {
             let begun = connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]);
             if begun.is_err() {
@@ -204,7 +203,10 @@ impl Open {
             }
             begun?;
             self.patience.store(PATIENCE, Ordering::Relaxed);
-            let result = if self.is_in_use() { work(connection) } else { Err(Failure::Moved) };
+            let is_in_use = || if self.is_in_use() { Ok(()) } else { Err(Failure::Moved) };
+            let result = is_in_use()
+                .and_then(|()| self.check_length(connection, bytes))
+                .and_then(|()| work(connection));
             let result = result.and_then(|done| {
                 connection.prepare_cached("COMMIT")?.execute([])?;
                 Ok(done)
@@ -217,13 +219,14 @@ impl Open {
         })
     }
 
-    /// An error if the process may not write as much as these bytes need. The system would kill it.
-    fn check_length(&self, bytes: usize) -> Result<()> {
+    /// An error if the process may not write files as long as these bytes more make them. The system would kill it. The
+    /// database gets its full length only when the log is written into it.
+    pub(crate) fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
         if trust::most_file_bytes() == u64::MAX {
             return Ok(());
         }
-        let length = |path: &Path| fs::symlink_metadata(path).map_or(0, |file| file.len());
-        let longest = length(&self.path).max(self.log_length());
+        let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
+        let longest = (pages.cast_unsigned() * PAGE).max(self.log_length());
         Ok(trust::fits(longest + 2 * bytes as u64 + LEAST_LENGTH)?)
     }
 

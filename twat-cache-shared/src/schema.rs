@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use twat_cache_core::persist::trust;
 
 use crate::busy;
 use crate::failure::{Failure, Result};
@@ -65,6 +67,10 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
         "PRAGMA cache_size = -2000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;
          PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
     )?;
+    // When the last connection is closed, SQLite writes the log into the database, which may get longer than it may be.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, trust::most_file_bytes() != u64::MAX)
+        .map(drop)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }

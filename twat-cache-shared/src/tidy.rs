@@ -38,6 +38,7 @@ pub(crate) fn checkpoint(open: &Open, least: u64) -> Result<()> {
     }
     let Some(_only_one) = open.meta.try_lock_own(CHANGES)? else { return Ok(()) };
     open.with(|connection| {
+        open.check_length(connection, 0)?;
         for step in ["PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)"] {
             let _is_busy: i64 = connection.prepare_cached(step)?.query_row([], |row| row.get(0))?;
         }
