@@ -53,9 +53,11 @@ impl Database {
         }
     }
 
-    /// The namespace that all caches in this database are in.
+    /// The namespace that all caches in this database are in. An error if the directory cannot be trusted, even if a store
+    /// that trusts more has it open.
     pub(crate) fn namespace(&self, trust: Trust) -> std::result::Result<Namespace, Error> {
         self.open(trust)?;
+        self.prepare(trust)?;
         Ok(Namespace::from_secret(*self.secret.get_or_init(Namespace::random_secret)))
     }
 
@@ -124,8 +126,13 @@ impl Database {
 
     #[cold]
     fn reopen(&self, trust: Trust) -> std::result::Result<&Open, Error> {
+        // During a pause, a call must not cost more than this.
+        let is_paused = |pause: &Option<Backoff>| pause.as_ref().and_then(|pause| pause.error("open the database"));
+        if let Some(error) = is_paused(&self.opening.lock()) {
+            return Err(error.at(&self.dir));
+        }
         // Without the lock, because this may log, and the logger is the program's own.
-        let prepared = self.prepare(trust);
+        self.prepare(trust)?;
         let mut pause = self.opening.lock();
         // On a medium that can be written to by now, it is opened again.
         let is_usable = |open: &&Open| {
@@ -134,14 +141,14 @@ impl Database {
         if let Some(open) = self.open.get().filter(is_usable) {
             return Ok(open);
         }
-        if let Some(error) = pause.as_ref().and_then(|pause| pause.error("open the database")) {
+        if let Some(error) = is_paused(&pause) {
             return Err(error.at(&self.dir));
         }
         if let Some(old) = self.open.get() {
             self.open.end();
             old.close();
         }
-        let opened = prepared.and_then(|()| Open::new(&self.dir, self.secret.get().copied(), self.process));
+        let opened = Open::new(&self.dir, self.secret.get().copied(), self.process);
         let (open, damage) = opened.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
         let _ = self.secret.set(open.meta.secret);
         let open = self.open.replace(open);

@@ -65,7 +65,7 @@ impl<V> SharedStore<V> {
 
     /// Opens the database now, if it is not open. Every operation does so by itself.
     pub fn open(&self) -> Result<(), Error> {
-        self.database()?.open(self.options.trust).map(drop)
+        self.namespace().map(drop)
     }
 
     /// The directory of the database, in the cache directory. The database is the file `entries-1.db` in the directory in it
@@ -78,6 +78,7 @@ impl<V> SharedStore<V> {
     /// after `work`, which may read and change everything that SQL can. While it has a transaction open in which it has
     /// changed something, no result can be stored.
     pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, Error> {
+        self.open()?;
         let open = self.database()?.open(self.options.trust)?;
         open.with_new(work).map_err(|failure| match failure {
             Failure::Error(error) | Failure::Damaged(error) => error.at(&open.path),
