@@ -135,9 +135,8 @@ impl Database {
         self.prepare(trust)?;
         let mut pause = self.opening.lock();
         // On a medium that can be written to by now, it is opened again.
-        let is_usable = |open: &&Open| {
-            open.meta.is_whole() && open.is_in_use() && open.is_in_place() && !open.could_be_writable()
-        };
+        let is_usable =
+            |open: &&Open| open.meta.is_whole() && open.is_in_use() && open.is_in_place() && !open.could_be_writable();
         if let Some(open) = self.open.get().filter(is_usable) {
             return Ok(open);
         }

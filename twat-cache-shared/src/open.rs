@@ -78,7 +78,7 @@ impl Open {
     ) -> std::result::Result<(Self, Option<Error>), Error> {
         check_local(dir, system::is_local(dir) || !cfg!(target_os = "linux"))?;
         trust::fits(LEAST_LENGTH)?;
-        let last = numbers(dir)?.into_iter().rfind(|number| *number <= u64::from(u32::MAX)).unwrap_or(1);
+        let last = numbers(dir)?.into_iter().rfind(|number| u32::try_from(*number).is_ok()).unwrap_or(1);
         let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id(), 0, 0])?;
         if meta.is_writable {
             temp::sweep(&dir.join("tmp"), temp::is_name);
@@ -204,9 +204,8 @@ impl Open {
             begun?;
             self.patience.store(PATIENCE, Ordering::Relaxed);
             let is_in_use = || if self.is_in_use() { Ok(()) } else { Err(Failure::Moved) };
-            let result = is_in_use()
-                .and_then(|()| self.check_length(connection, bytes))
-                .and_then(|()| work(connection));
+            let result =
+                is_in_use().and_then(|()| self.check_length(connection, bytes)).and_then(|()| work(connection));
             let result = result.and_then(|done| {
                 connection.prepare_cached("COMMIT")?.execute([])?;
                 Ok(done)
@@ -343,7 +342,7 @@ fn replace(dir: &Path, number: u64, meta: &Meta) -> std::result::Result<(), Erro
     if meta.own(NUMBER)? == number {
         let numbers = numbers(dir)?;
         // A damaged `meta`, or a directory of somebody else, may have any number.
-        let known = numbers.iter().copied().chain([number]).filter(|number| *number <= u64::from(u32::MAX));
+        let known = numbers.iter().copied().chain([number]).filter(|number| u32::try_from(*number).is_ok());
         let next = known.max().unwrap_or_default() + 1;
         meta.set_own(NUMBER, next)?;
         // All copies are of the old database.
