@@ -169,6 +169,8 @@ impl<V> SharedStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
+        // The error of this says more than that of a ticket that there could not be.
+        self.database()?.open(self.options.trust)?;
         if ticket.is_some_and(|ticket| ticket.number == 0) {
             let why = "the beginning of its computation could not be noted";
             return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
