@@ -85,7 +85,8 @@ impl Database {
                 Err(Failure::Damaged(error)) => self.replace(open, error.attempting(attempt).at(&open.path))?,
                 // On a medium that can be written to by now, it is opened again.
                 Err(Failure::Moved) if !open.is_writable() => self.open.end(),
-                Err(Failure::Moved) => {}
+                // Not only when it is next looked at.
+                Err(Failure::Moved) => drop(self.reopen(trust)?),
             }
         }
         let why = "other processes replace it again and again";
@@ -164,12 +165,16 @@ impl Database {
     /// Puts a new database in place of a damaged one.
     #[cold]
     fn replace(&self, open: &Open, damage: Error) -> std::result::Result<(), Error> {
-        let pause = self.opening.lock();
+        let mut pause = self.opening.lock();
         if self.open.get().is_some_and(|latest| ptr::eq(latest, open)) {
             if !open.is_writable() {
                 return Err(damage);
             }
-            open.replace(&self.dir)?;
+            if let Some(error) = pause.as_ref().and_then(|pause| pause.error("replace the database")) {
+                return Err(error.at(&self.dir));
+            }
+            let replaced = open.replace(&self.dir);
+            replaced.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
             drop(pause);
             self.warn(&damage);
         }
