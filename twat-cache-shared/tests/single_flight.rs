@@ -47,6 +47,12 @@ fn computed(children: &mut [Child]) -> Vec<u64> {
     children.iter_mut().map(Child::hear_number).collect()
 }
 
+fn finish_all(children: Vec<Child>) {
+    for child in children {
+        child.finish();
+    }
+}
+
 /// Calls the keys that it is told, and reports the number of computations so far.
 #[test]
 fn child_that_calls() {
@@ -104,7 +110,7 @@ fn compute_once(test: &'static str, processes: usize) {
             let computed = computed(&mut children);
             assert_eq!(computed.iter().sum::<u64>(), key + 1, "computations of each: {computed:?}");
         }
-        children.into_iter().for_each(|child| drop(child.finish()));
+        finish_all(children);
     });
 }
 
@@ -148,9 +154,11 @@ fn child_that_calls_many() {
 fn compute_as_many_as_keys(dir: &Path, processes: usize) {
     const KEYS: u64 = 1000;
     let mut children: Vec<_> = (0..processes).map(|_| start("child_that_calls_many", dir)).collect();
-    children.iter_mut().for_each(|child| child.tell(KEYS));
+    for child in &mut children {
+        child.tell(KEYS);
+    }
     let computed = computed(&mut children);
-    children.into_iter().for_each(|child| drop(child.finish()));
+    finish_all(children);
     assert_eq!(computed.iter().sum::<u64>(), KEYS, "computations of each: {computed:?}");
 }
 
@@ -240,7 +248,7 @@ fn when_the_leading_process_is_stopped_the_others_go_on() {
             signal("CONT", id);
             leader.tell("go on");
             assert_eq!(leader.finish(), ["done"]);
-            followers.into_iter().for_each(|child| drop(child.finish()));
+            finish_all(followers);
         }
     });
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use twat_cache_core::among::system::shared_clock;
 use twat_cache_core::testing::{Random, is_text_of, text};
 use twat_cache_core::{Copied, LruStore, Near, Ticket};
-use twat_cache_shared::{KeyedStore, Memo, SharedBuilder, scache};
+use twat_cache_shared::{Error, KeyedStore, Memo, SharedBuilder, scache};
 
 /// How many keys the program uses, and for how many threads of all processes there is a place.
 pub const KEYS: u64 = 20;
@@ -51,8 +51,14 @@ impl Board {
 
 /// Up to 64 KB, of another length each time.
 fn value(key: u64) -> String {
-    let begun = shared_clock();
-    let mut random = Random(begun);
+    value_since(shared_clock(), key)
+}
+
+/// The time of an inserted value: nobody knows when it got into the cache.
+const INSERTED: u64 = u64::MAX;
+
+fn value_since(begun: u64, key: u64) -> String {
+    let mut random = Random(shared_clock());
     let longest = if random.below(8) == 0 { 8000 } else { 100 };
     let length = random.index(longest);
     if random.below(4) == 0 {
@@ -61,11 +67,11 @@ fn value(key: u64) -> String {
     format!("{begun:020}{}", text(key, length))
 }
 
-fn check(value: &str, key: u64, latest: u64) {
+fn check(what: &str, value: &str, key: u64, latest: u64) {
     let (begun, rest) = value.split_at(20);
     assert!(is_text_of(rest, key), "another key's value");
     let begun: u64 = begun.parse().unwrap();
-    assert!(begun > latest, "the value of {key} is stale: computed at {begun}, changed since {latest}");
+    assert!(begun > latest, "{what} gives a stale value of {key}: computed at {begun}, changed since {latest}");
 }
 
 pub type AnyStore = Box<dyn KeyedStore<u64, Value = String>>;
@@ -88,33 +94,28 @@ pub fn hot(dir: &Path, max_bytes: u64) -> SharedBuilder {
     scache("hot").dir(dir.join("cache")).max_bytes(max_bytes)
 }
 
-/// One step of the program, by the thread that has this place. Returns whether what it changed was changed.
-pub fn step(memo: &Hot, board: &Board, place: u64, random: &mut Random) -> bool {
+/// One step of the program, by the thread that has this place. An error if it could not change what it was to change.
+pub fn step(memo: &Hot, board: &Board, place: u64, random: &mut Random) -> Result<(), Error> {
     let (key, begun) = (random.below(KEYS), shared_clock());
     let latest = board.latest(key);
-    let done = |row: u64, is_done: bool| {
-        if is_done {
-            board.note(row, place, begun);
-        }
-        is_done
-    };
+    let done = |row: u64, change: Result<(), Error>| change.map(|()| board.note(row, place, begun));
     match random.below(200) {
-        0..100 => check(&memo.call(&key), key, latest),
+        0..100 => check("call", &memo.call(&key), key, latest),
         100..140 => {
             if let Ok(Some(value)) = memo.peek(&key) {
-                check(&value, key, latest);
+                check("peek", &value, key, latest);
             }
         }
-        140..150 => check(&memo.refresh(&key), key, latest),
+        140..150 => check("refresh", &memo.refresh(&key), key, latest),
         150..165 => {
             let store = memo.store();
             let ticket = Ticket { is_refresh: true, ..store.begin(&key) };
             let value = value(key);
-            return done(key, store.insert_begun(&key, &value, None, ticket).is_ok());
+            return done(key, store.insert_begun(&key, &value, None, ticket).map(drop));
         }
-        165..180 => return done(key, memo.insert(&key, &value(key)).is_ok()),
-        180..198 => return done(key, memo.forget(&key).is_ok()),
-        _ => return done(ALL, memo.clear().is_ok()),
+        165..180 => return done(key, memo.insert(&key, &value_since(INSERTED, key))),
+        180..198 => return done(key, memo.forget(&key).map(drop)),
+        _ => return done(ALL, memo.clear()),
     }
-    true
+    Ok(())
 }
