@@ -148,6 +148,9 @@ impl Database {
             old.close();
         }
         let opened = Open::new(&self.dir, self.secret.get().copied(), self.process);
+        let opened = opened.map_err(|error| {
+            if error.path().is_some() { error } else { error.attempting("open the database").at(&self.dir) }
+        });
         let (open, damage) = opened.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
         let _ = self.secret.set(open.meta.secret);
         let open = self.open.replace(open);
@@ -171,12 +174,16 @@ impl Database {
     /// Puts a new database in place of a damaged one.
     #[cold]
     fn replace(&self, open: &Open, damage: Error) -> std::result::Result<(), Error> {
-        let pause = self.opening.lock();
+        let mut pause = self.opening.lock();
         if self.open.get().is_some_and(|latest| ptr::eq(latest, open)) {
             if !open.is_writable() {
                 return Err(damage);
             }
-            open.replace(&self.dir)?;
+            if let Some(error) = pause.as_ref().and_then(|pause| pause.error("replace the database")) {
+                return Err(error.at(&self.dir));
+            }
+            let replaced = open.replace(&self.dir);
+            replaced.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
             drop(pause);
             self.warn(&damage);
         }

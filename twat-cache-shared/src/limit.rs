@@ -106,7 +106,7 @@ impl Account {
     /// Returns whether that is enough, and whether the hand is at the beginning again.
     fn evict(&self, connection: &Connection, name: i64, limit: u64, newest: i64) -> Result<(bool, bool)> {
         let limit = signed(limit);
-        self.write_uses(connection)?;
+        write_uses(connection, &std::mem::take(&mut *self.used.lock()))?;
         let mut bytes = self.write_down(connection, name)?;
         if bytes <= limit {
             return Ok((true, false));
@@ -181,27 +181,26 @@ impl Account {
         if used != 0 && now - used < RECENT || !open.is_writable() {
             return;
         }
-        let is_full = {
+        let full = {
             let mut used = self.used.lock();
             if !used.contains(&id) {
                 used.push(id);
             }
-            used.len() >= USES
+            (used.len() >= USES).then(|| std::mem::take(&mut *used))
         };
-        if is_full {
-            let _ = open.change(0, |connection| self.write_uses(connection));
+        if let Some(used) = full {
+            let _ = open.change(0, |connection| write_uses(connection, &used));
         }
     }
+}
 
-    fn write_uses(&self, connection: &Connection) -> Result<()> {
-        let used = std::mem::take(&mut *self.used.lock());
-        let now = seconds();
-        let mut update = connection.prepare_cached("UPDATE entry SET used = ?1 WHERE id = ?2")?;
-        for id in used {
-            update.execute([now, id])?;
-        }
-        Ok(())
+fn write_uses(connection: &Connection, used: &[i64]) -> Result<()> {
+    let now = seconds();
+    let mut update = connection.prepare_cached("UPDATE entry SET used = ?1 WHERE id = ?2")?;
+    for id in used {
+        update.execute([now, *id])?;
     }
+    Ok(())
 }
 
 fn signed(limit: u64) -> i64 {

@@ -9,35 +9,39 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use twat_cache_core::among::claims::Claims;
-use twat_cache_core::among::last_check::uptime;
 use twat_cache_core::among::meta::Meta;
 use twat_cache_core::among::system::{self, name_of};
 use twat_cache_core::among::temp;
 use twat_cache_core::persist::trust;
 use twat_cache_core::{Error, ErrorKind, Namespace, Process};
 
-use crate::busy;
+use crate::busy::{self, Patience};
 use crate::failure::{Failure, Result};
 use crate::schema::{self, BESIDE, Mode, NAME};
 use crate::tidy::{CHECKPOINT, LONGEST_LOG, checkpoint};
 
 /// The words of `meta`. The number of the database that is in use, and
 const NUMBER: usize = 0;
-/// a random number, which is another one after each `clear`;
+/// a random number, which is another one during and after each `clear`;
 pub(crate) const SPACES: usize = 1;
 /// how many entries were removed or refreshed at least, ever; and
 pub(crate) const CHANGES: usize = 2;
 /// the number of the last database that was made.
 const MADE: usize = 3;
 
+/// The bit of [`SPACES`] that is set from before the transaction of a `clear` until after it.
+pub(crate) const CLEARING: u64 = 1;
+
 /// The name of the file that all processes have open. One of another format has another name.
 const META: &str = "meta-1";
 
-/// How long to wait for another process, in nanoseconds, and at least, after many waits in vain.
-const PATIENCE: u64 = 200_000_000;
-const LEAST_PATIENCE: u64 = 1_000_000;
+/// How often to wait for other processes that write and have not stopped. The machine may be busy.
+const WAITS: u32 = 10;
+
+/// How long a statement of the user's code waits.
+const BUSY: Duration = Duration::from_millis(200);
 
 /// How many connections are kept while they are not used.
 const IDLE: usize = 8;
@@ -60,7 +64,9 @@ pub(crate) struct Open {
     connections: AssertUnwindSafe<Mutex<Vec<Connection>>>,
     /// The numbers of the files, which are others if somebody has replaced one.
     files: Vec<(u64, u64)>,
-    patience: AtomicU64,
+    /// With processes that write, and with those that read.
+    patience: Patience,
+    pub(crate) patience_with_readers: Patience,
     /// The log cannot get shorter, because another process has stopped while it reads.
     is_log_full: AtomicBool,
     /// How many bytes this process has written, about.
@@ -79,13 +85,13 @@ impl Open {
         check_local(dir, system::is_local(dir) || !cfg!(target_os = "linux"))?;
         trust::fits(LEAST_LENGTH)?;
         let last = numbers(dir)?.into_iter().rfind(|number| u32::try_from(*number).is_ok()).unwrap_or(1);
-        let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id(), 0, 0])?;
+        let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id() & !CLEARING, 0, 0])?;
         if meta.is_writable {
             temp::sweep(&dir.join("tmp"), temp::is_name);
         }
         let meta = Arc::new(meta);
         let claims = Claims::new(dir.join("lock"));
-        busy::wait_until(uptime(), PATIENCE);
+        Patience::new().begin();
         // Other processes may be replacing it.
         for _ in 0..4 {
             let number = meta.own(NUMBER)?;
@@ -101,7 +107,8 @@ impl Open {
                         mode,
                         connections: AssertUnwindSafe(Mutex::new(vec![connection])),
                         files,
-                        patience: PATIENCE.into(),
+                        patience: Patience::new(),
+                        patience_with_readers: Patience::new(),
                         is_log_full: AtomicBool::new(false),
                         written: AtomicU64::new(0),
                         process,
@@ -143,6 +150,11 @@ impl Open {
         Err(Failure::damaged("a file of it was removed or replaced while it was open"))
     }
 
+    /// An error if other processes may have other files by now, and do not see what was changed in these.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        if self.is_in_place() { self.check_files() } else { Err(Failure::Moved) }
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.mode == Mode::Write
     }
@@ -152,9 +164,9 @@ impl Open {
         !self.is_writable() && self.meta.could_be_writable()
     }
 
-    /// Works with a connection. The work must not leave a transaction open, nor run the user's code.
+    /// Works with a connection. A transaction that is left open is rolled back.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        busy::wait_until(uptime(), self.patience.load(Ordering::Relaxed));
+        self.patience.begin();
         let idle = self.connections.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -164,22 +176,16 @@ impl Open {
                 Err(failure)
             })?,
         };
-        let result = work(&connection);
-        if connection.is_autocommit() {
-            let mut connections = self.connections.lock();
-            if connections.len() < IDLE {
-                connections.push(connection);
-            }
-        }
-        result
+        let lent = Lent { open: self, connection: Some(connection) };
+        lent.connection.as_ref().map_or(Err(Failure::Moved), work)
     }
 
     /// Works with a connection that nothing else uses: the work may leave it in any state.
     pub(crate) fn with_new<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T> {
-        busy::wait_until(uptime(), PATIENCE);
+        Patience::new().begin();
         let connection = schema::connect(&self.path, self.mode)?;
         // For each statement, however long the work takes.
-        connection.busy_timeout(Duration::from_nanos(PATIENCE))?;
+        connection.busy_timeout(BUSY)?;
         let done = work(&connection);
         if self.process.is_forked() {
             std::mem::forget(connection);
@@ -195,27 +201,37 @@ impl Open {
             return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
         self.with(|connection| {
-            let begun = connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]);
-            if begun.is_err() {
-                // Waits in vain get shorter. If a process has stopped during its change, they cost little in all.
-                let patience = self.patience.load(Ordering::Relaxed);
-                self.patience.store((patience / 2).max(LEAST_PATIENCE), Ordering::Relaxed);
-            }
+            let begun = self.begin(connection);
+            self.patience.end(begun.is_err());
             begun?;
-            self.patience.store(PATIENCE, Ordering::Relaxed);
-            let is_in_use = || if self.is_in_use() { Ok(()) } else { Err(Failure::Moved) };
-            let result =
-                is_in_use().and_then(|()| self.check_length(connection, bytes)).and_then(|()| work(connection));
-            let result = result.and_then(|done| {
-                connection.prepare_cached("COMMIT")?.execute([])?;
-                Ok(done)
-            });
-            if result.is_err() && !connection.is_autocommit() {
-                // If this fails, the connection is dropped.
-                let _ = connection.execute_batch("ROLLBACK");
+            // Those who have other counters change nothing until this transaction ends.
+            if !self.is_in_use() || !self.is_in_place() {
+                return Err(Failure::Moved);
             }
-            result
+            self.check_length(connection, bytes)?;
+            let done = work(connection)?;
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(done)
         })
+    }
+
+    fn begin(&self, connection: &Connection) -> Result<()> {
+        let mut begin = connection.prepare_cached("BEGIN IMMEDIATE")?;
+        for _ in 1..WAITS {
+            match begin.execute([]) {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && self.is_writer_running() =>
+                {
+                    self.patience.begin();
+                }
+                result => return Ok(result.map(drop)?),
+            }
+        }
+        Ok(begin.execute([]).map(drop)?)
+    }
+
+    fn is_writer_running(&self) -> bool {
+        self.files.last().is_some_and(|(_, index)| busy::is_writer_running(*index))
     }
 
     /// An error if the process may not write files as long as these bytes more make them. The system would kill it. The
@@ -274,6 +290,25 @@ impl Open {
     }
 }
 
+/// A connection while it is used.
+struct Lent<'a> {
+    open: &'a Open,
+    connection: Option<Connection>,
+}
+
+impl Drop for Lent<'_> {
+    /// Gives it back, also after a panic: SQLite removes the log when the last connection to the database is closed.
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
+            let mut connections = self.open.connections.lock();
+            if connections.len() < IDLE {
+                connections.push(connection);
+            }
+        }
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         if self.process.is_forked() {
@@ -323,7 +358,8 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
         if meta.own(NUMBER)? != number {
             return Err(Failure::Moved);
         }
-        schema::complete(&mut connection, meta.own(CHANGES)?)?;
+        // More than in any database before: a process that has changed the last one may have yet to write that down.
+        schema::complete(&mut connection, meta.own(CHANGES)?.max(number << 32))?;
         meta.set_own(MADE, number)?;
     }
     // A log that is lost, or a copy of the database from earlier. What was removed since would come back.

@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::entries::{Entry, Id, IsDamaged, New, Space, size};
 use crate::failure::{Failure, Result as Attempt, corrupt};
 use crate::limit::Account;
-use crate::open::{CHANGES, Open, SPACES};
+use crate::open::{CHANGES, CLEARING, Open, SPACES};
 use crate::registry;
 
 /// Results in an SQLite database that all processes of a machine share, found by the digest of their arguments.
@@ -112,7 +112,8 @@ impl<V> SharedStore<V> {
     /// Where the entries of this store are in the database; `None` if there are none.
     fn space(&self, open: &Open, connection: &Connection) -> Attempt<Option<Space>> {
         let read_in = (open.number, open.meta.own(SPACES)?);
-        if let Some(space) = self.space.read().filter(|space| space.read_in == read_in) {
+        // During a `clear`, and if its process was killed, it may be another one at any time.
+        if let Some(space) = self.space.read().filter(|space| space.read_in == read_in && read_in.1 & CLEARING == 0) {
             return Ok(Some(space));
         }
         let space = Space::find(connection, self.namespace()?, read_in)?;
@@ -201,7 +202,11 @@ impl<V> SharedStore<V> {
         let is_change = ticket.is_none_or(|ticket| ticket.is_refresh);
         let cleared = space.map_or(0, |space| space.cleared);
         let is_cleared = ticket.is_some_and(|ticket| ticket.number <= cleared && is_of_now(cleared));
-        let unchanged = |space| Ok(Changed { outcome: false, space, changes: None, newest: None });
+        let unchanged = |space| {
+            // Copies of what this refresh should have replaced must not stay valid. Whoever outdated it has perhaps not told.
+            let changes = if is_change { Some(count_change(connection)?) } else { None };
+            Ok(Changed { outcome: false, space, changes, newest: None })
+        };
         match turn.judge(ticket) {
             Verdict::Current if !is_cleared => {}
             Verdict::InDoubt if !is_cleared => {
@@ -269,10 +274,7 @@ impl<V> SharedStore<V> {
                 // If this fails, copies of the old entry stay valid, and the caller must know.
                 open.meta.outdate(digest)?;
                 open.meta.set_own(CHANGES, changes)?;
-            }
-            // Counters that were lost meanwhile are other ones for other processes.
-            if !open.is_in_place() {
-                return Err(Failure::Moved);
+                open.check_in_place()?;
             }
             if let Some(space) = changed.space {
                 *self.space.write() = Some(space);
@@ -294,20 +296,16 @@ impl<V> SharedStore<V> {
     fn clear_all(&self) -> Result<(), Error> {
         let database = self.database()?;
         self.with("remove the entries", |open| {
-            let another = || Namespace::random().id();
+            let another = Namespace::random().id() & !CLEARING;
             let changes = open.change(0, |connection| {
-                // A process that stores something after this transaction must not take the old space for the present one.
-                open.meta.set_own(SPACES, another())?;
+                open.meta.set_own(SPACES, another | CLEARING)?;
                 self.new_space(open, connection, shared_clock())?;
                 count_change(connection)
             })?;
-            // One that has looked for the space during the transaction must look again.
-            open.meta.set_own(SPACES, another())?;
+            open.meta.set_own(SPACES, another)?;
             open.meta.outdate_all()?;
             open.meta.set_own(CHANGES, changes)?;
-            if !open.is_in_place() {
-                return Err(Failure::Moved);
-            }
+            open.check_in_place()?;
             database.tidy(Database::tidy_up);
             Ok(())
         })

@@ -39,9 +39,12 @@ pub(crate) fn checkpoint(open: &Open, least: u64) -> Result<()> {
     let Some(_only_one) = open.meta.try_lock_own(CHANGES)? else { return Ok(()) };
     open.with(|connection| {
         open.check_length(connection, 0)?;
-        for step in ["PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            let _is_busy: i64 = connection.prepare_cached(step)?.query_row([], |row| row.get(0))?;
-        }
+        let step = |step| connection.prepare_cached(step)?.query_row([], |row| row.get::<_, i64>(0));
+        step("PRAGMA wal_checkpoint(PASSIVE)")?;
+        // Others cannot write while this waits for those who read.
+        open.patience_with_readers.begin();
+        let is_busy = step("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        open.patience_with_readers.end(is_busy != 0);
         Ok(())
     })
 }

@@ -140,18 +140,18 @@ fn a_store_that_a_forked_child_drops_stays_open_in_its_parent() {
 #[test]
 fn a_memo_in_a_forked_child_uses_memory() {
     let dir = volatile_dir();
-    let (memo, computed) = common::memo(dir.path());
-    common::call_all(&memo, 0..1);
+    let (memo, computed) = common::numbers::memo(dir.path());
+    common::numbers::call_all(&memo, 0..1);
     let mut memo = Some(memo);
     assert!(in_fork(|| {
         let memo = memo.take().unwrap();
         let before = computed.get();
-        (0..2).for_each(|_| common::call_all(&memo, 0..10));
+        (0..2).for_each(|_| common::numbers::call_all(&memo, 0..10));
         let is_forgotten = memo.forget(&1).is_err() && memo.peek(&1).unwrap().is_none();
         is_forgotten && computed.get() == before + 10 && memo.store().has_switched()
     }));
     let memo = memo.unwrap();
-    common::call_all(&memo, 0..20);
+    common::numbers::call_all(&memo, 0..20);
     assert_eq!((computed.get(), memo.store().has_switched()), (20, false));
 }
 

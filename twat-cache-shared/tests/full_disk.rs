@@ -6,7 +6,7 @@ mod common;
 use std::thread;
 use std::time::Duration;
 
-use common::{call_all, computed_anew, memo, numbered, stored, until_stored};
+use common::numbers::{call_all, computed_anew, memo, numbered, stored, until_stored};
 use twat_cache_core::testing::system::Disk;
 use twat_cache_core::testing::{assert_one_warning, until, warnings, within};
 use twat_cache_shared::{KeyedStore as _, Store as _, scache};
@@ -84,7 +84,7 @@ fn what_is_forgotten_on_a_full_disk_does_not_come_back() {
     disk.make_room();
     assert!((0..10).all(|key| memo.peek(&key).unwrap().is_none()));
     drop(memo);
-    let (memo, _) = common::memo(dir.path());
+    let (memo, _) = common::numbers::memo(dir.path());
     for (key, is_forgotten) in (0..10).zip(forgotten) {
         assert!(!is_forgotten || memo.peek(&key).unwrap().is_none(), "{key} is back");
     }

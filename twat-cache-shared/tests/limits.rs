@@ -12,7 +12,7 @@ use twat_cache_core::testing::persistent::{Persistent, hits, insert_all, value};
 use twat_cache_core::testing::{Counter, text, until, volatile_dir};
 use twat_cache_shared::{KeyedStore as _, ManualClock, SharedBuilder, SharedStore, Store as _, scache};
 
-use common::first;
+use common::numbers::first;
 
 const SHARED: Persistent<SharedStore<String>> = Persistent {
     open: |options| SharedBuilder::from(options).open(),

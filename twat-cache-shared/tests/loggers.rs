@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{FILES, Numbers, call_all, first, memo, value};
+use common::numbers::{FILES, Numbers, call_all, first, memo, value};
 use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::{self, PATIENCE, counted, volatile_dir, within};
 use twat_cache_shared::scache;

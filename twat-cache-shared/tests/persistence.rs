@@ -19,7 +19,7 @@ use twat_cache_shared::{
     ErrorKind, KeyedStore as _, Memo, SharedBuilder, SharedFallback, SharedStore, Store as _, scache,
 };
 
-use common::first;
+use common::numbers::first;
 
 const SHARED: Persistent<SharedStore<String>> =
     Persistent { open: |options| SharedBuilder::from(options).open(), overhead: 72 };
@@ -243,7 +243,7 @@ fn a_database_can_be_opened_while_another_process_removes_entries() {
     }
     child.finish();
     assert_eq!(warnings(dir.path()), [""; 0]);
-    assert!(!common::numbered(dir.path(), 2).exists());
+    assert!(!common::numbers::numbered(dir.path(), 2).exists());
 }
 
 #[test]

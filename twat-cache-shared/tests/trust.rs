@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{call_all, computed_anew, fill, memo, numbered};
+use common::numbers::{call_all, computed_anew, fill, memo, numbered};
 use twat_cache_core::testing::owners::{give_away, set_mode};
 use twat_cache_core::testing::{assert_one_warning, warnings, warnings_from_now};
 use twat_cache_shared::{Store as _, Trust, scache};

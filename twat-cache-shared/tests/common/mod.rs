@@ -1,75 +1,57 @@
-//! The cache that most of these tests use: vectors of numbers, under the name "numbers".
+//! What several tests use that start other processes.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-use std::ops::Range;
+pub mod numbers;
+pub mod truth;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::time::Duration;
 
-use twat_cache_core::testing::{Counted, Counter, counted, record_logs, until};
-use twat_cache_shared::{KeyedStore as _, Memo, SharedBuilder, SharedFallback, scache};
+use twat_cache_core::testing::child::Child;
+use twat_cache_core::testing::system::run;
 
-pub type Numbers = Memo<SharedFallback<Vec<u64>>, Counted<Vec<u64>>>;
+/// No test takes longer, except those that run for a given time.
+pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// The name of the database, and of what SQLite puts beside it.
-pub const FILES: [&str; 3] = ["entries-1.db", "entries-1.db-wal", "entries-1.db-shm"];
+/// The files of a database, and those beside it that all processes use.
+pub const NAME: &str = "entries-1.db";
+pub const LOG: &str = "entries-1.db-wal";
+pub const INDEX: &str = "entries-1.db-shm";
+pub const META: &str = "meta-1";
 
-/// 8 KB.
-pub fn value(key: u64) -> Vec<u64> {
-    vec![key; 1000]
+/// Starts a test of this name as another process, which is ready when this returns.
+pub fn start(test: &str, dir: &Path) -> Child {
+    let mut child = Child::start(test, dir);
+    assert_eq!(child.hear().as_deref(), Some("ready"));
+    child
 }
 
-/// A memo, and the counter of its computations.
-pub fn memo(dir: &Path) -> (Numbers, Arc<Counter>) {
-    memo_of(scache("numbers").dir(dir), value)
+/// Sends a signal to a process.
+pub fn signal(signal: &str, process: u64) {
+    assert!(run("sh", &[&"-c", &format!("kill -{signal} {process}")]));
 }
 
-pub fn memo_of(builder: SharedBuilder, function: fn(u64) -> Vec<u64>) -> (Numbers, Arc<Counter>) {
-    record_logs();
-    let (function, computed) = counted(function);
-    (builder.wrap(function), computed)
+/// Gives an order, and returns the answer.
+pub fn ask(child: &mut Child, order: impl std::fmt::Display) -> String {
+    child.tell(order);
+    child.hear().expect("the child has failed")
 }
 
-pub fn call_all(memo: &Numbers, keys: Range<u64>) {
-    keys.for_each(|key| assert_eq!(memo.call(&key), value(key)));
+/// The numbers of the databases in a cache directory, in order.
+pub fn numbers(dir: &Path) -> Vec<u64> {
+    let entries = fs::read_dir(dir.join("scache")).unwrap().map(Result::unwrap);
+    let mut numbers: Vec<u64> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
-/// Stores these keys, and closes the cache again.
-pub fn fill(dir: &Path, keys: Range<u64>) {
-    call_all(&memo(dir).0, keys);
+/// The directory of the latest database in a cache directory.
+pub fn database(dir: &Path) -> PathBuf {
+    dir.join("scache").join(numbers(dir).last().unwrap().to_string())
 }
 
-/// How many of these are computed by a new memo.
-pub fn computed_anew(dir: &Path, keys: Range<u64>) -> usize {
-    let (memo, computed) = memo(dir);
-    call_all(&memo, keys);
-    computed.get()
-}
-
-pub fn is_stored(memo: &Numbers, key: u64) -> bool {
-    memo.store().primary().get(&key).ok().flatten().is_some()
-}
-
-/// How many of these are in the database.
-pub fn stored(memo: &Numbers, keys: Range<u64>) -> usize {
-    keys.filter(|key| is_stored(memo, *key)).count()
-}
-
-/// Refreshes a key until the database has it: after a failure, the database is tried again after a while.
-pub fn until_stored(memo: &Numbers, key: u64) {
-    until("storing resumes", || {
-        is_stored(memo, key) || {
-            assert_eq!(memo.refresh(&key), value(key));
-            false
-        }
-    });
-}
-
-/// The directory of the database with this number.
-pub fn numbered(cache: &Path, number: u64) -> PathBuf {
-    cache.join("scache").join(number.to_string())
-}
-
-/// The first database.
-pub fn first(cache: &Path) -> PathBuf {
-    numbered(cache, 1).join(FILES[0])
+/// How long the log of the latest database is, in bytes.
+pub fn log_length(dir: &Path) -> u64 {
+    fs::metadata(database(dir).join(LOG)).map_or(0, |log| log.len())
 }
