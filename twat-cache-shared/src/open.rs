@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use twat_cache_core::among::claims::Claims;
 use twat_cache_core::among::meta::Meta;
 use twat_cache_core::among::system::{self, name_of};
@@ -48,6 +48,9 @@ const IDLE: usize = 8;
 
 /// The files grow to at least this length.
 const LEAST_LENGTH: u64 = 256 << 10;
+
+/// No transaction writes more than this beside a value. Those write most that remove entries or give pages back.
+const MOST_WRITTEN: u64 = 4 << 20;
 
 /// The length of a page of the database, and after how many bytes to look at the length of the log.
 const PAGE: u64 = 4096;
@@ -242,7 +245,7 @@ impl Open {
         }
         let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
         let longest = (pages.cast_unsigned() * PAGE).max(self.log_length());
-        Ok(trust::fits(longest + 2 * bytes as u64 + LEAST_LENGTH)?)
+        Ok(trust::fits(longest + 2 * bytes as u64 + MOST_WRITTEN)?)
     }
 
     /// How long the log is, in bytes.
@@ -300,6 +303,10 @@ impl Drop for Lent<'_> {
     /// Gives it back, also after a panic: SQLite removes the log when the last connection to the database is closed.
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
+        // SQLite falls back to this if it may not write for a while.
+        if self.open.is_writable() && connection.is_readonly(MAIN_DB).unwrap_or(true) {
+            return;
+        }
         if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
             let mut connections = self.open.connections.lock();
             if connections.len() < IDLE {
@@ -361,6 +368,10 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
         // More than in any database before: a process that has changed the last one may have yet to write that down.
         schema::complete(&mut connection, meta.own(CHANGES)?.max(number << 32))?;
         meta.set_own(MADE, number)?;
+    }
+    // SQLite has no checksum for the bytes in which a database says how it is to be used.
+    if connection.is_readonly(MAIN_DB)? || !schema::has_log(&connection)? {
+        return Err(Failure::damaged("its head is damaged"));
     }
     // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
     if schema::changes(&connection)? < changes {

@@ -1,9 +1,10 @@
 //! The tables of the database, and how a connection to it is made.
 
+use std::io;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 use twat_cache_core::persist::trust;
 
 use crate::busy;
@@ -60,6 +61,10 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
             Connection::open_with_flags(address(path), read)
         }
     }?;
+    // SQLite falls back to this if it may not write.
+    if mode == Mode::Make && connection.is_readonly(MAIN_DB)? {
+        return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
+    }
     connection.busy_handler(Some(busy::handler))?;
     // 2 MB of pages for each connection. No page is mapped: a file that is cut short would end the process. Checkpoints are
     // made by this library.
@@ -93,6 +98,11 @@ pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
         (0, 0) if number("schema_version")? == 0 => Ok(false),
         _ => Err(Failure::damaged("it is a database of another program")),
     }
+}
+
+/// Whether changes are written to a log first.
+pub(crate) fn has_log(connection: &Connection) -> Result<bool> {
+    Ok(connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))? == "wal")
 }
 
 /// Makes the tables, unless another process has. So many `changes` were made in databases before this one.
