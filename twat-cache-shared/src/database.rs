@@ -53,9 +53,11 @@ impl Database {
         }
     }
 
-    /// The namespace that all caches in this database are in.
+    /// The namespace that all caches in this database are in. An error if the directory cannot be trusted, even if a store
+    /// that trusts more has it open.
     pub(crate) fn namespace(&self, trust: Trust) -> std::result::Result<Namespace, Error> {
         self.open(trust)?;
+        self.prepare(trust)?;
         Ok(Namespace::from_secret(*self.secret.get_or_init(Namespace::random_secret)))
     }
 
@@ -77,16 +79,15 @@ impl Database {
         attempt: &'static str,
         mut work: impl FnMut(&Open) -> Result<T>,
     ) -> std::result::Result<T, Error> {
+        let mut open = self.open(trust)?;
         for _ in 0..4 {
-            let open = self.open(trust)?;
             match work(open) {
                 Ok(done) => return Ok(done),
                 Err(Failure::Error(error)) => return Err(error.attempting(attempt).at(&open.path)),
                 Err(Failure::Damaged(error)) => self.replace(open, error.attempting(attempt).at(&open.path))?,
-                // On a medium that can be written to by now, it is opened again.
-                Err(Failure::Moved) if !open.is_writable() => self.open.end(),
                 Err(Failure::Moved) => {}
             }
+            open = self.reopen(trust)?;
         }
         let why = "other processes replace it again and again";
         Err(Error::new(ErrorKind::Io, attempt).at(&self.dir).because(why))
@@ -125,22 +126,31 @@ impl Database {
 
     #[cold]
     fn reopen(&self, trust: Trust) -> std::result::Result<&Open, Error> {
+        // During a pause, a call must not cost more than this.
+        let is_paused = |pause: &Option<Backoff>| pause.as_ref().and_then(|pause| pause.error("open the database"));
+        if let Some(error) = is_paused(&self.opening.lock()) {
+            return Err(error.at(&self.dir));
+        }
         // Without the lock, because this may log, and the logger is the program's own.
-        let prepared = self.prepare(trust);
+        self.prepare(trust)?;
         let mut pause = self.opening.lock();
-        if let Some(open) =
-            self.open.get().filter(|open| open.meta.is_whole() && open.is_in_use() && open.is_in_place())
-        {
+        // On a medium that can be written to by now, it is opened again.
+        let is_usable =
+            |open: &&Open| open.meta.is_whole() && open.is_in_use() && open.is_in_place() && !open.could_be_writable();
+        if let Some(open) = self.open.get().filter(is_usable) {
             return Ok(open);
         }
-        if let Some(error) = pause.as_ref().and_then(|pause| pause.error("open the database")) {
+        if let Some(error) = is_paused(&pause) {
             return Err(error.at(&self.dir));
         }
         if let Some(old) = self.open.get() {
             self.open.end();
             old.close();
         }
-        let opened = prepared.and_then(|()| Open::new(&self.dir, self.secret.get().copied(), self.process));
+        let opened = Open::new(&self.dir, self.secret.get().copied(), self.process);
+        let opened = opened.map_err(|error| {
+            if error.path().is_some() { error } else { error.attempting("open the database").at(&self.dir) }
+        });
         let (open, damage) = opened.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
         let _ = self.secret.set(open.meta.secret);
         let open = self.open.replace(open);
@@ -164,12 +174,16 @@ impl Database {
     /// Puts a new database in place of a damaged one.
     #[cold]
     fn replace(&self, open: &Open, damage: Error) -> std::result::Result<(), Error> {
-        let pause = self.opening.lock();
+        let mut pause = self.opening.lock();
         if self.open.get().is_some_and(|latest| ptr::eq(latest, open)) {
             if !open.is_writable() {
                 return Err(damage);
             }
-            open.replace(&self.dir)?;
+            if let Some(error) = pause.as_ref().and_then(|pause| pause.error("replace the database")) {
+                return Err(error.at(&self.dir));
+            }
+            let replaced = open.replace(&self.dir);
+            replaced.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
             drop(pause);
             self.warn(&damage);
         }

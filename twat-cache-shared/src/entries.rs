@@ -93,7 +93,7 @@ impl Space {
     /// Makes the space of a namespace. It takes the place of the one before, if there was one: its entries are not found
     /// any more.
     pub(crate) fn make(connection: &Connection, id: &Id<'_>, read_in: (u64, u64), cleared: u64) -> Result<Self> {
-        connection.execute("INSERT OR IGNORE INTO name (name, bytes, hand) VALUES (?1, 0, 0)", [id.name])?;
+        connection.execute("INSERT OR IGNORE INTO name (name, bytes, hand, last) VALUES (?1, 0, 0, 0)", [id.name])?;
         let name = connection.query_row("SELECT no FROM name WHERE name = ?1", [id.name], |row| row.get(0))?;
         let number = id.namespace.id().cast_signed();
         connection.execute("UPDATE space SET id = NULL WHERE id = ?1", [number])?;

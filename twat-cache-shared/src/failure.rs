@@ -50,6 +50,8 @@ impl From<rusqlite::Error> for Failure {
                 ErrorCode::DiskFull => ErrorKind::Full,
                 // `Unknown` is a statement that cannot be prepared: the tables are not those of this library.
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => ErrorKind::Corrupt,
+                // In tables as this library makes them, its statements meet no such thing.
+                ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => ErrorKind::Corrupt,
                 _ => ErrorKind::Io,
             },
             // What a column has is not of its type, or a row is missing that must be there.

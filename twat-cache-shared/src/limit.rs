@@ -1,7 +1,8 @@
 //! The limit in bytes of a name, and the removal of what has expired.
 //!
 //! Eviction is a clock: its hand goes over the entries in the order in which they were stored. An entry that was used since
-//! the hand was last there gets a second chance, any other is evicted.
+//! the hand was last there gets a second chance, any other is evicted. Entries that are stored during a turn of the hand are
+//! looked at in the next one: until then, nobody had time to use them.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
@@ -32,14 +33,35 @@ const STORES: u32 = 32;
 const USES: usize = 64;
 const PAGE: i64 = 64;
 /// How many entries are checked for each one that is stored with a deadline.
-const CHECKS: i64 = 5;
+const CHECKS: u32 = 5;
 /// How long a use counts, in seconds, before it is noted again.
 const RECENT: i64 = 2;
 
 impl Account {
+    /// [Changes](Open::change) something. If that fails, what it has counted is as before.
+    pub(crate) fn change<T>(
+        &self,
+        open: &Open,
+        bytes: usize,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        let mut counted = 0;
+        let changed = open.change(bytes, |connection| {
+            // No other thread changes this number: it would be in a transaction.
+            let before = self.bytes.load(Ordering::Relaxed);
+            let done = work(connection);
+            counted = self.bytes.load(Ordering::Relaxed) - before;
+            done
+        });
+        if changed.is_err() {
+            self.bytes.fetch_sub(counted, Ordering::Relaxed);
+        }
+        changed
+    }
+
     /// Counts bytes that were added in this transaction. Returns whether there are more than the limit, as far as is known.
     pub(crate) fn add(&self, connection: &Connection, name: i64, bytes: i64, limit: u64) -> Result<bool> {
-        let limit = limit.cast_signed();
+        let limit = signed(limit);
         let pending = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let stores = self.stores.fetch_add(1, Ordering::Relaxed);
         let known = self.known.load(Ordering::Relaxed);
@@ -68,7 +90,8 @@ impl Account {
     pub(crate) fn make_room(&self, open: &Open, name: i64, limit: u64, newest: i64) -> Result<()> {
         let mut turns = 0;
         while turns < 3 {
-            let (is_enough, has_turned) = open.change(0, |connection| self.evict(connection, name, limit, newest))?;
+            let (is_enough, has_turned) =
+                self.change(open, 0, |connection| self.evict(connection, name, limit, newest))?;
             if is_enough {
                 break;
             }
@@ -82,25 +105,27 @@ impl Account {
 
     /// Returns whether that is enough, and whether the hand is at the beginning again.
     fn evict(&self, connection: &Connection, name: i64, limit: u64, newest: i64) -> Result<(bool, bool)> {
-        let limit = limit.cast_signed();
-        self.write_uses(connection)?;
+        let limit = signed(limit);
+        write_uses(connection, &std::mem::take(&mut *self.used.lock()))?;
         let mut bytes = self.write_down(connection, name)?;
         if bytes <= limit {
             return Ok((true, false));
         }
         let all = ids(name);
-        let mut hand: i64 =
-            connection.prepare_cached("SELECT hand FROM name WHERE no = ?1")?.query_row([name], |row| row.get(0))?;
+        let mut turn = connection.prepare_cached("SELECT hand, last FROM name WHERE no = ?1")?;
+        let (mut hand, mut last): (i64, i64) = turn.query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut page = connection.prepare_cached(
-            "SELECT id, used, length(value) FROM entry WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+            "SELECT id, used, length(value) FROM entry WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
-        let found = page.query_map([hand.max(all.start - 1), all.end, PAGE], |row| {
+        let found = page.query_map([hand.max(all.start - 1), last.min(all.end - 1), PAGE], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)? + OVERHEAD))
         })?;
         let found: Vec<(i64, i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
         let has_turned = found.is_empty();
         if has_turned {
             hand = 0;
+            let mut end = connection.prepare_cached("SELECT coalesce(max(id), 0) FROM entry WHERE id < ?1")?;
+            last = end.query_row([all.end], |row| row.get(0))?;
         }
         for (id, used, size) in found {
             hand = id;
@@ -119,8 +144,8 @@ impl Account {
             }
         }
         connection
-            .prepare_cached("UPDATE name SET bytes = ?1, hand = ?2 WHERE no = ?3")?
-            .execute([bytes, hand, name])?;
+            .prepare_cached("UPDATE name SET bytes = ?1, hand = ?2, last = ?3 WHERE no = ?4")?
+            .execute([bytes, hand, last, name])?;
         self.known.store(bytes, Ordering::Relaxed);
         Ok((bytes <= limit, has_turned))
     }
@@ -132,11 +157,13 @@ impl Account {
         let mut page = connection.prepare_cached(
             "SELECT id, deadline, length(value) FROM entry WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
         )?;
-        let found = page.query_map([from, all.end, CHECKS], |row| {
+        let found = page.query_map([from, all.end, CHECKS.into()], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)? + OVERHEAD))
         })?;
         let found: Vec<(i64, u64, i64)> = found.collect::<rusqlite::Result<_>>()?;
-        self.unchecked.store(found.last().map_or(0, |(id, ..)| id + 1), Ordering::Relaxed);
+        // After the last entries, the first ones are next. Else the newest entries would be all that is looked at.
+        let next = found.last().filter(|_| found.len() == CHECKS as usize).map_or(0, |(id, ..)| id + 1);
+        self.unchecked.store(next, Ordering::Relaxed);
         let mut less = 0;
         for (id, deadline, size) in found {
             if deadline != 0 && deadline <= now {
@@ -154,27 +181,30 @@ impl Account {
         if used != 0 && now - used < RECENT || !open.is_writable() {
             return;
         }
-        let is_full = {
+        let full = {
             let mut used = self.used.lock();
             if !used.contains(&id) {
                 used.push(id);
             }
-            used.len() >= USES
+            (used.len() >= USES).then(|| std::mem::take(&mut *used))
         };
-        if is_full {
-            let _ = open.change(0, |connection| self.write_uses(connection));
+        if let Some(used) = full {
+            let _ = open.change(0, |connection| write_uses(connection, &used));
         }
     }
+}
 
-    fn write_uses(&self, connection: &Connection) -> Result<()> {
-        let used = std::mem::take(&mut *self.used.lock());
-        let now = seconds();
-        let mut update = connection.prepare_cached("UPDATE entry SET used = ?1 WHERE id = ?2")?;
-        for id in used {
-            update.execute([now, id])?;
-        }
-        Ok(())
+fn write_uses(connection: &Connection, used: &[i64]) -> Result<()> {
+    let now = seconds();
+    let mut update = connection.prepare_cached("UPDATE entry SET used = ?1 WHERE id = ?2")?;
+    for id in used {
+        update.execute([now, *id])?;
     }
+    Ok(())
+}
+
+fn signed(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// Seconds since 1970. They fit into four bytes.

@@ -6,11 +6,11 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use twat_cache_core::among::claims::Claims;
-use twat_cache_core::among::last_check::uptime;
 use twat_cache_core::among::meta::Meta;
 use twat_cache_core::among::system::{self, name_of};
 use twat_cache_core::among::temp;
@@ -19,32 +19,40 @@ use twat_cache_core::persist::packing::Packings;
 use twat_cache_core::persist::trust;
 use twat_cache_core::{Error, ErrorKind, Namespace, Process};
 
-use crate::busy;
+use crate::busy::{self, Patience};
 use crate::failure::{Failure, Result};
 use crate::schema::{self, BESIDE, Mode, NAME};
 use crate::tidy::{CHECKPOINT, LONGEST_LOG, checkpoint};
 
 /// The words of `meta`. The number of the database that is in use, and
 const NUMBER: usize = 0;
-/// a random number, which is another one after each `clear`;
+/// a random number, which is another one during and after each `clear`;
 pub(crate) const SPACES: usize = 1;
 /// how many entries were removed or refreshed at least, ever; and
 pub(crate) const CHANGES: usize = 2;
 /// the number of the last database that was made.
 const MADE: usize = 3;
 
+/// The bit of [`SPACES`] that is set from before the transaction of a `clear` until after it.
+pub(crate) const CLEARING: u64 = 1;
+
 /// The name of the file that all processes have open. One of another format has another name.
 const META: &str = "meta-1";
 
-/// How long to wait for another process, in nanoseconds, and at least, after many waits in vain.
-const PATIENCE: u64 = 200_000_000;
-const LEAST_PATIENCE: u64 = 1_000_000;
+/// How often to wait for other processes that write and have not stopped. The machine may be busy.
+const WAITS: u32 = 10;
+
+/// How long a statement of the user's code waits.
+const BUSY: Duration = Duration::from_millis(200);
 
 /// How many connections are kept while they are not used.
 const IDLE: usize = 8;
 
 /// The files grow to at least this length.
 const LEAST_LENGTH: u64 = 256 << 10;
+
+/// No transaction writes more than this beside a value. Those write most that remove entries or give pages back.
+const MOST_WRITTEN: u64 = 4 << 20;
 
 /// The length of a page of the database, and after how many bytes to look at the length of the log.
 const PAGE: u64 = 4096;
@@ -61,7 +69,9 @@ pub(crate) struct Open {
     connections: AssertUnwindSafe<Mutex<Vec<Connection>>>,
     /// The numbers of the files, which are others if somebody has replaced one.
     files: Vec<(u64, u64)>,
-    patience: AtomicU64,
+    /// With processes that write, and with those that read.
+    patience: Patience,
+    pub(crate) patience_with_readers: Patience,
     /// The log cannot get shorter, because another process has stopped while it reads.
     is_log_full: AtomicBool,
     /// How the values of each name are compressed.
@@ -82,14 +92,14 @@ impl Open {
     ) -> std::result::Result<(Self, Option<Error>), Error> {
         check_local(dir, system::is_local(dir) || !cfg!(target_os = "linux"))?;
         trust::fits(LEAST_LENGTH)?;
-        let last = numbers(dir)?.last().copied().unwrap_or(1);
-        let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id(), 0, 0])?;
+        let last = numbers(dir)?.into_iter().rfind(|number| u32::try_from(*number).is_ok()).unwrap_or(1);
+        let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id() & !CLEARING, 0, 0])?;
         if meta.is_writable {
             temp::sweep(&dir.join("tmp"), temp::is_name);
         }
         let meta = Arc::new(meta);
         let claims = Claims::new(dir.join("lock"));
-        busy::wait_until(uptime(), PATIENCE);
+        Patience::new().begin();
         // Other processes may be replacing it.
         for _ in 0..4 {
             let number = meta.own(NUMBER)?;
@@ -105,7 +115,8 @@ impl Open {
                         mode,
                         connections: AssertUnwindSafe(Mutex::new(vec![connection])),
                         files,
-                        patience: PATIENCE.into(),
+                        patience: Patience::new(),
+                        patience_with_readers: Patience::new(),
                         is_log_full: AtomicBool::new(false),
                         #[cfg(feature = "compress")]
                         packings: AssertUnwindSafe(Packings::default()),
@@ -149,13 +160,23 @@ impl Open {
         Err(Failure::damaged("a file of it was removed or replaced while it was open"))
     }
 
+    /// An error if other processes may have other files by now, and do not see what was changed in these.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        if self.is_in_place() { self.check_files() } else { Err(Failure::Moved) }
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.mode == Mode::Write
     }
 
-    /// Works with a connection. The work must not leave a transaction open, nor run the user's code.
+    /// Whether it is not writable, and would be if it was opened again.
+    pub(crate) fn could_be_writable(&self) -> bool {
+        !self.is_writable() && self.meta.could_be_writable()
+    }
+
+    /// Works with a connection. A transaction that is left open is rolled back.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        busy::wait_until(uptime(), self.patience.load(Ordering::Relaxed));
+        self.patience.begin();
         let idle = self.connections.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -165,14 +186,21 @@ impl Open {
                 Err(failure)
             })?,
         };
-        let result = work(&connection);
-        if connection.is_autocommit() {
-            let mut connections = self.connections.lock();
-            if connections.len() < IDLE {
-                connections.push(connection);
-            }
+        let lent = Lent { open: self, connection: Some(connection) };
+        lent.connection.as_ref().map_or(Err(Failure::Moved), work)
+    }
+
+    /// Works with a connection that nothing else uses: the work may leave it in any state.
+    pub(crate) fn with_new<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T> {
+        Patience::new().begin();
+        let connection = schema::connect(&self.path, self.mode)?;
+        // For each statement, however long the work takes.
+        connection.busy_timeout(BUSY)?;
+        let done = work(&connection);
+        if self.process.is_forked() {
+            std::mem::forget(connection);
         }
-        result
+        Ok(done)
     }
 
     /// Changes something in a transaction of its own. It may find that another process has put a new database in place of
@@ -180,39 +208,51 @@ impl Open {
     pub(crate) fn change<T>(&self, bytes: usize, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         if !self.is_writable() {
             let refused = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into();
-            return Err(if self.meta.could_be_writable() { Failure::Moved } else { refused() });
+            return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
-        self.check_length(bytes)?;
         self.with(|connection| {
-            let begun = connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]);
-            if begun.is_err() {
-                // Waits in vain get shorter. If a process has stopped during its change, they cost little in all.
-                let patience = self.patience.load(Ordering::Relaxed);
-                self.patience.store((patience / 2).max(LEAST_PATIENCE), Ordering::Relaxed);
-            }
+            let begun = self.begin(connection);
+            self.patience.end(begun.is_err());
             begun?;
-            self.patience.store(PATIENCE, Ordering::Relaxed);
-            let result = if self.is_in_use() { work(connection) } else { Err(Failure::Moved) };
-            let result = result.and_then(|done| {
-                connection.prepare_cached("COMMIT")?.execute([])?;
-                Ok(done)
-            });
-            if result.is_err() && !connection.is_autocommit() {
-                // If this fails, the connection is dropped.
-                let _ = connection.execute_batch("ROLLBACK");
+            // Those who have other counters change nothing until this transaction ends.
+            if !self.is_in_use() || !self.is_in_place() {
+                return Err(Failure::Moved);
             }
-            result
+            self.check_length(connection, bytes)?;
+            let done = work(connection)?;
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(done)
         })
     }
 
-    /// An error if the process may not write as much as these bytes need. The system would kill it.
-    fn check_length(&self, bytes: usize) -> Result<()> {
+    fn begin(&self, connection: &Connection) -> Result<()> {
+        let mut begin = connection.prepare_cached("BEGIN IMMEDIATE")?;
+        for _ in 1..WAITS {
+            match begin.execute([]) {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && self.is_writer_running() =>
+                {
+                    self.patience.begin();
+                }
+                result => return Ok(result.map(drop)?),
+            }
+        }
+        Ok(begin.execute([]).map(drop)?)
+    }
+
+    fn is_writer_running(&self) -> bool {
+        self.files.last().is_some_and(|(_, index)| busy::is_writer_running(*index))
+    }
+
+    /// An error if the process may not write files as long as these bytes more make them. The system would kill it. The
+    /// database gets its full length only when the log is written into it.
+    pub(crate) fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
         if trust::most_file_bytes() == u64::MAX {
             return Ok(());
         }
-        let length = |path: &Path| fs::symlink_metadata(path).map_or(0, |file| file.len());
-        let longest = length(&self.path).max(self.log_length());
-        Ok(trust::fits(longest + 2 * bytes as u64 + LEAST_LENGTH)?)
+        let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
+        let longest = (pages.cast_unsigned() * PAGE).max(self.log_length());
+        Ok(trust::fits(longest + 2 * bytes as u64 + MOST_WRITTEN)?)
     }
 
     /// How long the log is, in bytes.
@@ -225,7 +265,7 @@ impl Open {
         if !self.is_log_full.load(Ordering::Relaxed) {
             return Ok(());
         }
-        checkpoint(self)?;
+        checkpoint(self, CHECKPOINT)?;
         if self.log_length() < LONGEST_LOG {
             self.is_log_full.store(false, Ordering::Relaxed);
             return Ok(());
@@ -260,6 +300,29 @@ impl Open {
     }
 }
 
+/// A connection while it is used.
+struct Lent<'a> {
+    open: &'a Open,
+    connection: Option<Connection>,
+}
+
+impl Drop for Lent<'_> {
+    /// Gives it back, also after a panic: SQLite removes the log when the last connection to the database is closed.
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        // SQLite falls back to this if it may not write for a while.
+        if self.open.is_writable() && connection.is_readonly(MAIN_DB).unwrap_or(true) {
+            return;
+        }
+        if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
+            let mut connections = self.open.connections.lock();
+            if connections.len() < IDLE {
+                connections.push(connection);
+            }
+        }
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         if self.process.is_forked() {
@@ -289,32 +352,36 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
             Err(Failure::damaged("it is not complete"))
         };
     }
+    // These are read before the database is: another process may be making or changing it.
+    let (is_made, changes) = (meta.own(MADE)? == number, meta.own(CHANGES)?);
     trust::make_dir(dir, trust::is_own)?;
-    let mut is_there = false;
     for name in [NAME, BESIDE[0], BESIDE[1]] {
         let path = dir.join(name);
-        if let Ok(found) = fs::symlink_metadata(&path) {
-            if found.is_file() && trust::is_own(&found) {
-                is_there |= name == NAME;
-            } else {
-                trust::move_aside(&path, &found)?;
-            }
+        if let Ok(found) = fs::symlink_metadata(&path)
+            && !(found.is_file() && trust::is_own(&found))
+        {
+            trust::move_aside(&path, &found)?;
         }
-    }
-    if !is_there && meta.own(MADE)? == number {
-        return Err(Failure::damaged("its file is missing"));
     }
     let mut connection = schema::connect(path, Mode::Make)?;
     if !schema::is_complete(&connection)? {
+        if is_made {
+            return Err(Failure::damaged("its file is missing or empty"));
+        }
         let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
         if meta.own(NUMBER)? != number {
             return Err(Failure::Moved);
         }
-        schema::complete(&mut connection, meta.own(CHANGES)?)?;
+        // More than in any database before: a process that has changed the last one may have yet to write that down.
+        schema::complete(&mut connection, meta.own(CHANGES)?.max(number << 32))?;
         meta.set_own(MADE, number)?;
     }
+    // SQLite has no checksum for the bytes in which a database says how it is to be used.
+    if connection.is_readonly(MAIN_DB)? || !schema::has_log(&connection)? {
+        return Err(Failure::damaged("its head is damaged"));
+    }
     // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
-    if schema::changes(&connection)? < meta.own(CHANGES)? {
+    if schema::changes(&connection)? < changes {
         return Err(Failure::damaged("its last changes are missing"));
     }
     Ok((connection, Mode::Write))
@@ -328,7 +395,9 @@ fn replace(dir: &Path, number: u64, meta: &Meta) -> std::result::Result<(), Erro
     let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
     if meta.own(NUMBER)? == number {
         let numbers = numbers(dir)?;
-        let next = numbers.last().map_or(number, |last| number.max(*last)) + 1;
+        // A damaged `meta`, or a directory of somebody else, may have any number.
+        let known = numbers.iter().copied().chain([number]).filter(|number| u32::try_from(*number).is_ok());
+        let next = known.max().unwrap_or_default() + 1;
         meta.set_own(NUMBER, next)?;
         // All copies are of the old database.
         meta.outdate_all()?;

@@ -1,8 +1,11 @@
 //! The tables of the database, and how a connection to it is made.
 
+use std::io;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
+use twat_cache_core::persist::trust;
 
 use crate::busy;
 use crate::failure::{Failure, Result};
@@ -25,7 +28,8 @@ const TABLES: &str = "
     CREATE TABLE state (changes INTEGER NOT NULL);
     INSERT INTO state VALUES (0);
     CREATE TABLE name (
-        no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, hand INTEGER NOT NULL, dictionary BLOB
+        no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, hand INTEGER NOT NULL,
+        last INTEGER NOT NULL, dictionary BLOB
     );
     CREATE TABLE space (
         no INTEGER PRIMARY KEY AUTOINCREMENT, name INTEGER NOT NULL, id INTEGER UNIQUE, version TEXT, cleared INTEGER NOT NULL
@@ -57,6 +61,10 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
             Connection::open_with_flags(address(path), read)
         }
     }?;
+    // SQLite falls back to this if it may not write.
+    if mode == Mode::Make && connection.is_readonly(MAIN_DB)? {
+        return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
+    }
     connection.busy_handler(Some(busy::handler))?;
     // 2 MB of pages for each connection. No page is mapped: a file that is cut short would end the process. Checkpoints are
     // made by this library.
@@ -64,6 +72,10 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
         "PRAGMA cache_size = -2000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;
          PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
     )?;
+    // When the last connection is closed, SQLite writes the log into the database, which may get longer than it may be.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, trust::most_file_bytes() != u64::MAX)
+        .map(drop)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
@@ -79,11 +91,18 @@ fn address(path: &Path) -> String {
 /// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
 pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    // Another process may be making it. In a transaction, all that is read is of the same moment.
+    let _transaction = if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION, VERSION) => Ok(true),
         (0, 0) if number("schema_version")? == 0 => Ok(false),
         _ => Err(Failure::damaged("it is a database of another program")),
     }
+}
+
+/// Whether changes are written to a log first.
+pub(crate) fn has_log(connection: &Connection) -> Result<bool> {
+    Ok(connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))? == "wal")
 }
 
 /// Makes the tables, unless another process has. So many `changes` were made in databases before this one.

@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::entries::{Entry, Id, IsDamaged, New, Space, size};
 use crate::failure::{Failure, Result as Attempt, corrupt};
 use crate::limit::Account;
-use crate::open::{CHANGES, Open, SPACES};
+use crate::open::{CHANGES, CLEARING, Open, SPACES};
 use crate::registry;
 
 /// Results in an SQLite database that all processes of a machine share, found by the digest of their arguments.
@@ -67,7 +67,7 @@ impl<V> SharedStore<V> {
 
     /// Opens the database now, if it is not open. Every operation does so by itself.
     pub fn open(&self) -> Result<(), Error> {
-        self.database()?.open(self.options.trust).map(drop)
+        self.namespace().map(drop)
     }
 
     /// The directory of the database, in the cache directory. The database is the file `entries-1.db` in the directory in it
@@ -76,11 +76,13 @@ impl<V> SharedStore<V> {
         self.database.as_ref().map_or(Path::new(""), |database| &database.dir)
     }
 
-    /// Works with a connection to the database, which is opened if it is not open. `work` may read and change everything
-    /// that SQL can. While it has a transaction open, other processes cannot store results.
+    /// Works with a connection to the database, which is opened if it is not open. The connection is a new one, and is closed
+    /// after `work`, which may read and change everything that SQL can. While it has a transaction open in which it has
+    /// changed something, no result can be stored.
     pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, Error> {
+        self.open()?;
         let open = self.database()?.open(self.options.trust)?;
-        open.with(|connection| Ok(work(connection))).map_err(|failure| match failure {
+        open.with_new(work).map_err(|failure| match failure {
             Failure::Error(error) | Failure::Damaged(error) => error.at(&open.path),
             Failure::Moved => corrupt("another one has taken its place").at(&open.path),
         })
@@ -112,7 +114,8 @@ impl<V> SharedStore<V> {
     /// Where the entries of this store are in the database; `None` if there are none.
     fn space(&self, open: &Open, connection: &Connection) -> Attempt<Option<Space>> {
         let read_in = (open.number, open.meta.own(SPACES)?);
-        if let Some(space) = self.space.read().filter(|space| space.read_in == read_in) {
+        // During a `clear`, and if its process was killed, it may be another one at any time.
+        if let Some(space) = self.space.read().filter(|space| space.read_in == read_in && read_in.1 & CLEARING == 0) {
             return Ok(Some(space));
         }
         let space = Space::find(connection, self.namespace()?, read_in)?;
@@ -216,15 +219,19 @@ impl<V> SharedStore<V> {
         let mut space = self.space(open, connection)?;
         let is_change = ticket.is_none_or(|ticket| ticket.is_refresh);
         let cleared = space.map_or(0, |space| space.cleared);
-        let is_cleared = ticket.is_some_and(|ticket| ticket.number <= cleared && cleared <= shared_clock() + AHEAD);
-        let unchanged = |space| Ok(Changed { outcome: false, space, changes: None, newest: None });
+        let is_cleared = ticket.is_some_and(|ticket| ticket.number <= cleared && is_of_now(cleared));
+        let unchanged = |space| {
+            // Copies of what this refresh should have replaced must not stay valid. Whoever outdated it has perhaps not told.
+            let changes = if is_change { Some(count_change(connection)?) } else { None };
+            Ok(Changed { outcome: false, space, changes, newest: None })
+        };
         match turn.judge(ticket) {
             Verdict::Current if !is_cleared => {}
             Verdict::InDoubt if !is_cleared => {
                 // What is there may be older than this refresh, unless it is of a later one.
                 let Some(space) = space else { return unchanged(None) };
-                if ticket.is_some_and(|ticket| space.began(connection, digest).is_ok_and(|began| began > ticket.number))
-                {
+                let is_later = |began: u64| ticket.is_some_and(|ticket| began > ticket.number && is_of_now(began));
+                if space.began(connection, digest).is_ok_and(is_later) {
                     return unchanged(Some(space));
                 }
                 let (_, less) = space.take(connection, digest)?;
@@ -280,15 +287,12 @@ impl<V> SharedStore<V> {
         let database = self.database()?;
         self.with(attempt, |open| {
             open.check_log()?;
-            let changed = open.change(bytes, |connection| work(open, connection))?;
+            let changed = self.account.change(open, bytes, |connection| work(open, connection))?;
             if let Some(changes) = changed.changes {
                 // If this fails, copies of the old entry stay valid, and the caller must know.
                 open.meta.outdate(digest)?;
                 open.meta.set_own(CHANGES, changes)?;
-            }
-            // Counters that were lost meanwhile are other ones for other processes.
-            if !open.is_in_place() {
-                return Err(Failure::Moved);
+                open.check_in_place()?;
             }
             if let Some(space) = changed.space {
                 *self.space.write() = Some(space);
@@ -310,24 +314,25 @@ impl<V> SharedStore<V> {
     fn clear_all(&self) -> Result<(), Error> {
         let database = self.database()?;
         self.with("remove the entries", |open| {
-            let another = || Namespace::random().id();
+            let another = Namespace::random().id() & !CLEARING;
             let changes = open.change(0, |connection| {
-                // A process that stores something after this transaction must not take the old space for the present one.
-                open.meta.set_own(SPACES, another())?;
+                open.meta.set_own(SPACES, another | CLEARING)?;
                 self.new_space(open, connection, shared_clock())?;
                 count_change(connection)
             })?;
-            // One that has looked for the space during the transaction must look again.
-            open.meta.set_own(SPACES, another())?;
+            open.meta.set_own(SPACES, another)?;
             open.meta.outdate_all()?;
             open.meta.set_own(CHANGES, changes)?;
-            if !open.is_in_place() {
-                return Err(Failure::Moved);
-            }
+            open.check_in_place()?;
             database.tidy(Database::tidy_up);
             Ok(())
         })
     }
+}
+
+/// Whether a number was given since the machine was started.
+fn is_of_now(number: u64) -> bool {
+    number <= shared_clock() + AHEAD
 }
 
 /// Counts a change that must not be lost. Returns how many there were ever.
@@ -340,10 +345,11 @@ impl<V> Drop for SharedStore<V> {
     fn drop(&mut self) {
         let open =
             self.database.as_ref().filter(|database| !database.is_forked()).and_then(|database| database.latest());
-        let space = *self.space.get_mut();
+        // The numbers of names are others in another database.
+        let space = self.space.get_mut().filter(|space| open.is_some_and(|open| open.number == space.read_in.0));
         if let (Some(open), Some(space), true) = (open, space, self.account.is_pending()) {
             // If this fails, the count is wrong until the next time that entries are counted.
-            let _ = open.change(0, |connection| self.account.write_down(connection, space.name));
+            let _ = self.account.change(open, 0, |connection| self.account.write_down(connection, space.name));
         }
     }
 }

@@ -20,7 +20,8 @@ impl Database {
     /// Writes the log into the database, and removes what was cleared, until nothing is left to do.
     pub(crate) fn tidy_up(&self) {
         let Some(open) = self.latest() else { return };
-        let tidied = remove_cleared(open).and_then(|()| checkpoint(open));
+        // The file gets shorter only when the log is written into it.
+        let tidied = remove_cleared(open).and_then(|is_any| checkpoint(open, if is_any { 1 } else { CHECKPOINT }));
         if let Err(error) = tidied {
             // The next change is the next attempt.
             log::debug!(target: "twat_cache", "cannot tidy up {}: {error:?}", open.path.display());
@@ -28,24 +29,28 @@ impl Database {
     }
 }
 
-/// Writes the log into the database, and makes it empty.
+/// Writes the log into the database, and makes it empty, if it has at least this length in bytes.
 ///
 /// The first step does not keep anybody waiting, and leaves little for the second, which does.
-pub(crate) fn checkpoint(open: &Open) -> Result<()> {
-    if open.log_length() < CHECKPOINT {
+pub(crate) fn checkpoint(open: &Open, least: u64) -> Result<()> {
+    if open.log_length() < least {
         return Ok(());
     }
     let Some(_only_one) = open.meta.try_lock_own(CHANGES)? else { return Ok(()) };
     open.with(|connection| {
-        for step in ["PRAGMA wal_checkpoint(PASSIVE)", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            let _is_busy: i64 = connection.prepare_cached(step)?.query_row([], |row| row.get(0))?;
-        }
+        open.check_length(connection, 0)?;
+        let step = |step| connection.prepare_cached(step)?.query_row([], |row| row.get::<_, i64>(0));
+        step("PRAGMA wal_checkpoint(PASSIVE)")?;
+        // Others cannot write while this waits for those who read.
+        open.patience_with_readers.begin();
+        let is_busy = step("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        open.patience_with_readers.end(is_busy != 0);
         Ok(())
     })
 }
 
-/// Removes the entries that were cleared, and gives their space back.
-fn remove_cleared(open: &Open) -> Result<()> {
+/// Removes the entries that were cleared, and gives their space back. Returns whether there were any.
+fn remove_cleared(open: &Open) -> Result<bool> {
     let cleared = |connection: &Connection| {
         let mut find = connection.prepare_cached("SELECT no, name FROM space WHERE id IS NULL LIMIT 1")?;
         Ok(find.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
@@ -59,7 +64,7 @@ fn remove_cleared(open: &Open) -> Result<()> {
             let (found, next) = open.with(|connection| page(connection, space, ids.start, ids.end))?;
             ids.start = next;
             open.change(0, |connection| remove(connection, name, space, &found))?;
-            checkpoint(open)?;
+            checkpoint(open, CHECKPOINT)?;
         }
         open.change(0, |connection| {
             connection.execute("DELETE FROM space WHERE no = ?1 AND id IS NULL", [space])?;
@@ -67,9 +72,9 @@ fn remove_cleared(open: &Open) -> Result<()> {
         })?;
     }
     while is_any && shrink(open)? {
-        checkpoint(open)?;
+        checkpoint(open, CHECKPOINT)?;
     }
-    Ok(())
+    Ok(is_any)
 }
 
 /// Some entries of a space, and where to go on.

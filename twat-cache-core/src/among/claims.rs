@@ -4,7 +4,7 @@
 //! files. Elsewhere it is a file of its own.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::lock::{FileLock, RangeLock, ranges};
+use super::system;
 use crate::persist::trust::{is_own, make_dir, open_or_create};
 use crate::{Claim, KeyHash, Process};
 
@@ -126,9 +127,7 @@ impl Claims {
     /// Whether the process that has a claim is stopped, by a signal or a debugger. It may never go on.
     fn is_holder_stopped(&self, digest: KeyHash) -> bool {
         let len = self.file.get().and_then(|file| ranges::len_of_other(file, offset_of(digest)));
-        let stat = len.and_then(|len| fs::read_to_string(format!("/proc/{}/stat", len - 1)).ok());
-        // The state follows the name of the program, which may contain any characters.
-        stat.is_some_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't'])))
+        len.is_some_and(|len| system::is_stopped(len - 1))
     }
 
     fn file(&self) -> io::Result<&Arc<File>> {

@@ -153,8 +153,9 @@ where
         match self.front.get_with_ttl(key) {
             Ok(Some(Found { value: copy, ttl })) if self.is_valid(copy.stamp) => {
                 let copy = Found { value: copy.value, ttl };
-                // A copy may expire before its entry. Then only the back knows whether the entry is stale.
-                if ttl.is_some_and(|left| self.stale() >= Some(left)) && self.front.ttl().is_some() {
+                // Only the back knows whether the entry is stale: a copy may expire before it, and others may have replaced it.
+                let is_certain = self.front.ttl().is_none() && !self.back.is_shared();
+                if ttl.is_some_and(|left| self.stale() >= Some(left)) && !is_certain {
                     return Ok(self.get_from_back(key, None).ok().flatten().or(Some(copy)));
                 }
                 Ok(Some(copy))

@@ -126,6 +126,13 @@ fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// Whether the process of this number is stopped, by a signal or a debugger, as far as the system tells. It may never go on.
+pub fn is_stopped(process: u64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    // The state follows the name of the program, which may contain any characters.
+    stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't'])))
+}
+
 /// The name of what is at a path. A name that is not UTF-8 is empty: the cache has no such name.
 pub fn name_of(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or_default()
