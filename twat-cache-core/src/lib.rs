@@ -53,7 +53,7 @@ pub use store::{
     Store, Ticket, ViewStore, WarnOnce,
 };
 #[doc(hidden)]
-pub use store::{Part, Process};
+pub use store::{Part, Process, Recorded};
 pub use stores::{Fallback, LruStore, Ruled, Tiered};
 #[cfg(shuttle)]
 #[doc(hidden)]

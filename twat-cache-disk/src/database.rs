@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -41,24 +41,40 @@ pub(crate) struct Database {
 
 /// After a failure, the database is not opened for a while.
 struct Pause {
+    /// When the first of several failures was.
+    begun: Instant,
     end: Instant,
-    length: Duration,
     kind: ErrorKind,
     /// Why it failed.
     reason: String,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Pause {
-    /// Pauses get longer until the database has worked for a while. That it can be opened is not enough: a full disk fails at
-    /// the first write.
+    /// Failures belong together until the database has worked for a while. That it can be opened is not enough: a full disk
+    /// fails at the first write.
     fn after(last: Option<&Self>, error: &Error) -> Self {
-        let last = last.filter(|last| last.end.elapsed() < LONGEST_PAUSE);
-        let length = last.map_or(FIRST_PAUSE, |last| (last.length * 2).min(LONGEST_PAUSE));
-        Self { end: Instant::now() + length, length, kind: error.kind(), reason: error.chain().to_string() }
+        let now = Instant::now();
+        let last = last.filter(|last| now.saturating_duration_since(last.end) < LONGEST_PAUSE);
+        let begun = last.map_or(now, |last| last.begun);
+        Self { begun, end: now + pause(now - begun), kind: error.kind(), reason: error.chain().to_string() }
     }
+
+    /// An error if it is not over.
+    fn check(&self, dir: &Path) -> Result<(), Error> {
+        if Instant::now() >= self.end {
+            return Ok(());
+        }
+        Err(Error::new(self.kind, "open the database").at(dir).because(self.reason.clone()))
+    }
+}
+
+/// How long the database is left alone that has failed for so long. A process that starts while another one still has the
+/// database usually gets it within 2 seconds of the other's end: the two overlap for less than 16.
+fn pause(failing: Duration) -> Duration {
+    (failing / 8).clamp(FIRST_PAUSE, LONGEST_PAUSE)
 }
 
 impl Database {
@@ -86,6 +102,18 @@ impl Database {
             return Err(Error::new(ErrorKind::Other, "use the cache directory").at(parent).because(why));
         }
         prepare_below(&self.dir, trust)
+    }
+
+    /// Whether it is not open, in the process that it belongs to.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.process.is_forked() && self.engine.read().is_none()
+    }
+
+    /// An error if it is known that the database cannot be opened now.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Some(lock) = self.pause.try_lock() else { return Ok(()) };
+        let Ok(pause) = lock.try_borrow() else { return Ok(()) };
+        pause.as_ref().map_or(Ok(()), |pause| pause.check(&self.dir))
     }
 
     /// The namespace that all caches in this database are in.
@@ -138,9 +166,7 @@ impl Database {
         }
         let lock = lock.ok_or_else(busy)?;
         let mut pause = lock.try_borrow_mut().map_err(|_| busy())?;
-        if let Some(pause) = pause.as_ref().filter(|pause| Instant::now() < pause.end) {
-            return Err(Error::new(pause.kind, "open the database").at(&self.dir).because(pause.reason.clone()));
-        }
+        pause.as_ref().map_or(Ok(()), |pause| pause.check(&self.dir))?;
         let (engine, moved) = self.open_engine(trust).inspect_err(|error| {
             *pause = Some(Pause::after(pause.as_ref(), error));
         })?;
@@ -253,3 +279,6 @@ impl Drop for Database {
         engine.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

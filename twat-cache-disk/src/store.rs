@@ -1,3 +1,5 @@
+mod backlog;
+mod coding;
 mod traits;
 
 use std::path::Path;
@@ -8,12 +10,11 @@ use fjall::{Keyspace, Slice};
 use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, Namespace, Ticket};
 
+use self::backlog::Backlog;
 use crate::changes::Change;
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
 use crate::entry::{self, Key};
-#[cfg(feature = "compress")]
-use crate::packing::Packing;
 use crate::registry;
 use crate::usage::{self, Bounds};
 
@@ -37,6 +38,7 @@ pub struct DiskStore<V> {
     options: Options,
     entries: OnceLock<Entries>,
     codec: ErasedCodec<V>,
+    backlog: Backlog,
 }
 
 /// Where the entries of a store are: known once the database has been opened.
@@ -56,12 +58,12 @@ impl Entries {
 impl<V> DiskStore<V> {
     pub(crate) fn new(options: Options, codec: ErasedCodec<V>) -> Self {
         let database = options.root().map(|dir| registry::database(&dir, options.max_bytes));
-        Self { database, options, entries: OnceLock::new(), codec }
+        Self { database, options, entries: OnceLock::new(), codec, backlog: Backlog::default() }
     }
 
     /// Opens the database now, if it is not open. Every operation does so by itself.
     pub fn open(&self) -> Result<(), Error> {
-        self.entries().map(drop)
+        self.with("open the database", |_, _| Ok(()))
     }
 
     /// The directory of the database, in the cache directory. Empty if there is no cache directory on this system.
@@ -89,6 +91,8 @@ impl<V> DiskStore<V> {
         let (Some(database), Some(root)) = (self.database.clone(), self.options.root()) else {
             return Err(Error::new(ErrorKind::Unavailable, "find this user's cache directory"));
         };
+        // What comes next looks at many directories.
+        database.check()?;
         // Also by the path as it was given: the links on the way are checked.
         prepare_root(&root, self.options.trust)?;
         database.prepare_directories(self.options.trust)?;
@@ -108,7 +112,17 @@ impl<V> DiskStore<V> {
         work: impl FnOnce(&Entries, &Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let entries = self.entries()?;
-        entries.database.with(self.options.trust, attempt, |engine| work(entries, engine))
+        entries.database.with(self.options.trust, attempt, |engine| {
+            if self.backlog.has_some() {
+                self.catch_up(entries, engine);
+            }
+            work(entries, engine)
+        })
+    }
+
+    /// The database, if it is not open and this process may open it.
+    fn closed(&self) -> Option<&Database> {
+        self.database.as_deref().filter(|database| database.is_closed())
     }
 
     fn is_live(&self, entries: &Entries, header: Header) -> bool {
@@ -138,49 +152,6 @@ impl<V> DiskStore<V> {
             self.renew(key, header);
         }
         Ok(Some((value, header)))
-    }
-
-    /// An entry for this value, with room for its header.
-    fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
-        let mut entry = vec![0; Header::LEN];
-        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        #[cfg(feature = "compress")]
-        if self.codec.is_compressed() {
-            let plain = entry.split_off(Header::LEN);
-            let packing = self.packing()?;
-            if let Some(dictionary) = packing.sample(&plain, self.options.max_bytes) {
-                self.keep_dictionary(&dictionary)?;
-            }
-            packing.pack(&plain, &mut entry);
-        }
-        Ok(entry)
-    }
-
-    fn decode(&self, value: &[u8]) -> Result<V, Error> {
-        #[cfg(feature = "compress")]
-        if self.codec.is_compressed() {
-            let unpacked = self.packing()?.unpack(value).and_then(|plain| self.codec.decode(&plain));
-            return unpacked.map_err(|error| error.at(self.path()));
-        }
-        self.codec.decode(value).map_err(|error| error.at(self.path()))
-    }
-
-    /// How values are compressed.
-    #[cfg(feature = "compress")]
-    fn packing(&self) -> Result<Arc<Packing>, Error> {
-        self.with("read the dictionary", |entries, engine| engine.packing(usage::name_of(entries.id)))
-    }
-
-    /// Writes the dictionary down, and then uses it. Entries that need it come after it.
-    #[cfg(feature = "compress")]
-    fn keep_dictionary(&self, dictionary: &[u8]) -> Result<(), Error> {
-        self.with("write the dictionary", |entries, engine| {
-            let name = usage::name_of(entries.id);
-            let write = |keyspace: &Keyspace| keyspace.insert(entry::dictionary(name), dictionary);
-            engine.write("write the dictionary", dictionary.len(), write)?;
-            engine.packing(name)?.learn(dictionary);
-            Ok(())
-        })
     }
 
     /// Writes an entry again that is used and would soon be evicted.
@@ -239,7 +210,8 @@ impl<V> DiskStore<V> {
         })
     }
 
-    /// Stores a value that was computed since `ticket`, for at most `time`, and says whether it is current.
+    /// Stores a value that was computed since `ticket`, for at most `time`, and says whether it is current. If the database
+    /// cannot be opened, that is an error, and the value is stored later.
     fn store<K: Args + ?Sized>(
         &self,
         key: &K,
@@ -250,32 +222,56 @@ impl<V> DiskStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        let key = self.entries()?.key(key);
-        let entry = self.encode(value)?;
-        let is_kept = self.fits(key, &entry) && self.options.expiry.of_entry(time) != Some(Duration::ZERO);
-        let header = Header { codec: self.codec.id(), epoch: 0, deadline: self.options.expiry.deadline(time) };
-        self.with("write an entry", |entries, engine| {
-            let changes = &entries.database.changes;
-            let mut last = changes.lock(&key);
-            let Ticket { number, is_refresh } = ticket.unwrap_or_else(|| changes.begin());
-            if number < last.number {
-                // The last change may be of another key. Then what is there may be older than this refresh.
-                if is_refresh && last.key != Some(key) {
-                    self.take(entries, engine, key)?;
-                }
-                return Ok(false);
-            }
-            if !is_kept {
-                // The entry that it would have replaced is not kept, either.
+        let stored = self.entries().and_then(|entries| {
+            let (key, entry) = (entries.key(key), self.encode(value)?);
+            let header = self.header(self.options.expiry.deadline(time));
+            let is_kept = self.options.expiry.of_entry(time) != Some(Duration::ZERO);
+            self.with("write an entry", |entries, engine| {
+                let entry = self.pack(entries, engine, entry)?;
+                let is_refused = ticket.is_some_and(|ticket| entries.database.changes.is_refused(ticket.number));
+                let entry = Some(entry).filter(|entry| is_kept && !is_refused && self.fits(key, entry));
+                Ok(self.store_entry(entries, engine, key, header, entry, ticket)? && !is_refused)
+            })
+        });
+        stored.or_else(|error| self.put_off(key, value, time, ticket, error))
+    }
+
+    /// The header of an entry that is not written yet.
+    fn header(&self, deadline: u64) -> Header {
+        Header { codec: self.codec.id(), epoch: 0, deadline }
+    }
+
+    /// Stores an entry, or with `None` makes sure that there is none which it would have replaced. Says whether it is current.
+    fn store_entry(
+        &self,
+        entries: &Entries,
+        engine: &Engine,
+        key: Key,
+        header: Header,
+        entry: Option<Vec<u8>>,
+        ticket: Option<Ticket>,
+    ) -> Result<bool, Error> {
+        let changes = &entries.database.changes;
+        let mut last = changes.lock(&key);
+        let Ticket { number, is_refresh } = ticket.unwrap_or_else(|| changes.begin());
+        if number < last.number {
+            // The last change may be of another key. Then what is there may be older than this refresh.
+            if is_refresh && last.key != Some(key) {
                 self.take(entries, engine, key)?;
-            } else if !self.put(entries, engine, key, header, entry, Some(number))? {
-                return Ok(false);
             }
-            if is_refresh {
-                *last = Change { key: Some(key), number };
-            }
-            Ok(true)
-        })
+            return Ok(false);
+        }
+        let is_current = match entry {
+            Some(entry) => self.put(entries, engine, key, header, entry, Some(number))?,
+            None => self.take(entries, engine, key).map(|_| true)?,
+        };
+        if !is_current {
+            return Ok(false);
+        }
+        if is_refresh {
+            *last = Change { key: Some(key), number };
+        }
+        Ok(true)
     }
 
     /// Removes an entry; says whether there was one. The caller has locked the key.
@@ -304,36 +300,4 @@ fn size(key: Key, entry: &[u8]) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use twat_cache_core::KeyedStore as _;
-
-    use super::*;
-
-    const KEY: u64 = 0;
-
-    #[test]
-    fn a_change_of_another_key_in_the_stripe_leaves_nothing_older_than_a_refresh() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = crate::bcache("numbers").dir(dir.path()).open::<u64>().unwrap();
-        let stripe = |key: &u64| {
-            let key = store.entries().unwrap().key(key);
-            std::ptr::from_ref(&*store.database.as_ref().unwrap().changes.lock(&key))
-        };
-        let neighbour = (1..100_000).find(|key| stripe(key) == stripe(&KEY)).unwrap();
-        let refresh = |ticket| Ticket { is_refresh: true, ..ticket };
-        store.insert(&KEY, &1).unwrap();
-        let tickets = [(); 3].map(|()| store.begin(&KEY));
-        // After a change of another key, a result is not stored, and a refresh removes what is there.
-        store.remove(&neighbour).unwrap();
-        assert!(!store.insert_begun(&KEY, &2, None, tickets[0]).unwrap());
-        assert_eq!(store.get(&KEY).unwrap(), Some(1));
-        assert!(!store.insert_begun(&KEY, &2, None, refresh(tickets[1])).unwrap());
-        assert_eq!(store.get(&KEY).unwrap(), None);
-        // A later refresh of the key itself stays.
-        assert!(store.insert_begun(&KEY, &3, None, refresh(store.begin(&KEY))).unwrap());
-        assert!(!store.insert_begun(&KEY, &2, None, refresh(tickets[2])).unwrap());
-        assert_eq!(store.get(&KEY).unwrap(), Some(3));
-        store.insert(&KEY, &4).unwrap();
-        assert_eq!(store.get(&KEY).unwrap(), Some(4));
-    }
-}
+mod tests;
