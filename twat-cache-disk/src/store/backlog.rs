@@ -82,11 +82,13 @@ impl Backlog {
         changes.refuse();
     }
 
-    /// Gives all that wait, which then wait no more.
-    fn take(&self) -> HashMap<Recorded, Waiting> {
+    /// Gives all that wait, which then wait no more, in the order in which they began.
+    fn take(&self) -> Vec<(Recorded, Waiting)> {
         let mut waiting = self.waiting.lock();
         self.has_some.store(false, Ordering::Release);
-        std::mem::take(&mut *waiting)
+        let mut taken: Vec<_> = waiting.drain().collect();
+        taken.sort_by_key(|(_, one)| one.ticket.number);
+        taken
     }
 }
 
