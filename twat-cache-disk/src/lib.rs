@@ -63,6 +63,7 @@ mod packing;
 mod registry;
 mod store;
 mod sweep;
+mod upkeep;
 mod usage;
 
 pub use builder::{DiskBuilder, bcache};

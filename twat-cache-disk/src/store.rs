@@ -16,6 +16,7 @@ use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
 use crate::entry::{self, Key};
 use crate::registry;
+use crate::upkeep::Kept;
 use crate::usage::{self, Bounds};
 
 /// Results in a [fjall] database, found by the digest of their arguments.
@@ -34,7 +35,7 @@ use crate::usage::{self, Bounds};
 ///
 /// [`evictions`]: twat_cache_core::Store::evictions
 pub struct DiskStore<V> {
-    database: Option<Arc<Database>>,
+    database: Option<Arc<Kept>>,
     options: Options,
     entries: OnceLock<Entries>,
     codec: ErasedCodec<V>,
@@ -43,7 +44,7 @@ pub struct DiskStore<V> {
 
 /// Where the entries of a store are: known once the database has been opened.
 struct Entries {
-    database: Arc<Database>,
+    database: Arc<Kept>,
     namespace: Namespace,
     id: u64,
     bounds: Arc<Bounds>,
@@ -73,12 +74,12 @@ impl<V> DiskStore<V> {
 
     /// The engine, which is opened if it is not open. As long as you keep it, a database that fails cannot be opened again.
     pub fn database(&self) -> Result<fjall::Database, Error> {
-        self.with("open the database", |_, engine| Ok(engine.database.clone()))
+        self.with("open the database", |_, engine| Ok(engine.lend().0))
     }
 
     /// The part of the database that has the entries of all caches.
     pub fn keyspace(&self) -> Result<Keyspace, Error> {
-        self.with("open the database", |_, engine| Ok(engine.entries.clone()))
+        self.with("open the database", |_, engine| Ok(engine.lend().1))
     }
 
     #[inline]
@@ -122,7 +123,7 @@ impl<V> DiskStore<V> {
 
     /// The database, if it is not open and this process may open it.
     fn closed(&self) -> Option<&Database> {
-        self.database.as_deref().filter(|database| database.is_closed())
+        self.database.as_deref().map(|kept| &**kept).filter(|database| database.is_closed())
     }
 
     fn is_live(&self, entries: &Entries, header: Header) -> bool {
@@ -203,6 +204,9 @@ impl<V> DiskStore<V> {
         // The record comes first: to count too much is better than to count too little.
         let recorded = if is_due { database.record(engine, usage::name_of(*id), false) } else { Ok(()) };
         let write = || engine.write("write an entry", entry.len(), |keyspace| keyspace.insert(key, entry));
+        if engine.is_due() {
+            database.tidy(false);
+        }
         recorded.and_then(|()| write()).map(|()| true).inspect_err(|_| {
             let mut usage = database.usage.lock();
             usage.adjust(*id, epoch, -bytes);

@@ -31,7 +31,9 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     fn clear(&self) -> Result<(), Error> {
         let cleared = self.with("clear", |Entries { database, id, .. }, engine| {
             database.usage.lock().clear(*id, database.changes.begin().number, self.options.max_bytes);
-            database.record(engine, usage::name_of(*id), false)
+            database.record(engine, usage::name_of(*id), false)?;
+            database.tidy(true);
+            Ok(())
         });
         cleared.inspect_err(|_| self.forget::<()>(None))
     }
