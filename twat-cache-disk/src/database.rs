@@ -189,7 +189,7 @@ impl Database {
         let Ok(mut pause) = lock.try_borrow_mut() else { return Ok(false) };
         let was_open = self.was_open.swap(false, Ordering::AcqRel);
         // Not `write`: behind a caller that waits for the lock, all others would wait.
-        let idle = |engine: &mut Engine| !*engine.is_lent.get_mut();
+        let idle = |engine: &mut Engine| !*engine.is_lent.get_mut() && engine.is_there();
         let take = || self.engine.try_write().and_then(|mut engine| engine.take_if(idle));
         let engine = (0..LOOKS).find_map(|_| {
             take().or_else(|| {

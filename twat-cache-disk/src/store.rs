@@ -26,6 +26,13 @@ use crate::usage::{self, Bounds};
 /// is used, and closed when the last one is dropped. A lookup or a change takes time logarithmic in the number of entries;
 /// `len` looks at all entries of the directory.
 ///
+/// After [`clear`], the disk space is given back within seconds, by a background thread that ends afterwards. To drop the last
+/// store takes some tenths of a second after much was stored. If the thread is compacting, it also takes as long as the thread
+/// needs for that, about a second for each gigabyte in the directory.
+///
+/// If the database cannot be opened, an operation is an error, and it is asked for again after a pause of 1 to 30 seconds. Up to
+/// 1,024 results that could not be inserted wait, and are stored when the database is open. They may take 64 MiB of memory.
+///
 /// Writes are synchronous and go to the operating system's buffers. A stored result survives the process, however the process
 /// ends. It may be lost in a power cut.
 ///
@@ -33,6 +40,7 @@ use crate::usage::{self, Bounds};
 /// counts those of them that this process has written, in all stores of this name, version and type. Expired entries that
 /// were still there count as well.
 ///
+/// [`clear`]: twat_cache_core::Store::clear
 /// [`evictions`]: twat_cache_core::Store::evictions
 pub struct DiskStore<V> {
     database: Option<Arc<Kept>>,
@@ -72,7 +80,8 @@ impl<V> DiskStore<V> {
         self.database.as_ref().map_or(Path::new(""), |database| &database.dir)
     }
 
-    /// The engine, which is opened if it is not open. As long as you keep it, a database that fails cannot be opened again.
+    /// The engine, which is opened if it is not open. As long as you keep it, a database that fails cannot be opened again. Once
+    /// you have had it, journals are not shortened before the database is closed.
     pub fn database(&self) -> Result<fjall::Database, Error> {
         self.with("open the database", |_, engine| Ok(engine.lend().0))
     }

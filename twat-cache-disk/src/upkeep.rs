@@ -162,7 +162,7 @@ impl Database {
             _ => Ok(()),
         };
         self.on_open(again).transpose()?;
-        self.on_open(Engine::handles).map_or(Ok(true), |handles| flush(&handles, PATIENCE)).map(drop)
+        self.on_open(Engine::handles).map_or(Ok(false), |handles| flush(&handles, PATIENCE)).map(drop)
     }
 
     /// Drops what is dead from the tables. `false` if the engine is not open.
@@ -195,6 +195,10 @@ impl Database {
     }
 
     fn is_worth_it(&self, is_urgent: bool) -> Result<bool, Error> {
+        // The engine writes tables by their paths. In place of a database that was moved away there may be another one.
+        if !self.on_open(Engine::is_there).unwrap_or(false) {
+            return Ok(false);
+        }
         let bytes = disk_bytes(&self.dir).map_err(|error| Error::from(error).at(&self.dir))?;
         let needed = self.usage.lock().held();
         Ok(bytes > needed.saturating_mul(2).saturating_add(SLACK) || (is_urgent && bytes > LEAST))

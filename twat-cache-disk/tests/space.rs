@@ -167,11 +167,11 @@ fn a_closed_database_has_no_long_journal_and_all_its_entries() {
     }
     // What is replaced or removed after the journal was cut, stays so.
     let store = open(dir.path(), 1 << 30);
-    store.insert(&1, &value(9)).unwrap();
+    store.insert(&1_u64, &value(9)).unwrap();
     assert!(store.remove(&2_u64).unwrap());
     drop(store);
     let store = open(dir.path(), 1 << 30);
-    assert_eq!((store.get(&1).unwrap(), store.get(&2).unwrap()), (Some(value(9)), None));
+    assert_eq!((store.get(&1_u64).unwrap(), store.get(&2_u64).unwrap()), (Some(value(9)), None));
     assert!(warnings(dir.path()).is_empty());
 }
 

@@ -4,7 +4,7 @@
 //! as well, sooner or later, but the journal stays. The next opening reads all of it again. So if all is in tables, the journal
 //! is cut when the engine has been closed. The file itself stays, because a journal that is missing counts as damage.
 
-use std::fs::{self, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use fjall::{AbstractTree as _, Database, Keyspace, PersistMode};
 use twat_cache_core::Error;
 use twat_cache_core::persist::trust;
 
-use super::journals::number;
+use super::journals::{JOURNALS, is_at, number};
 use super::{Engine, PATIENCE, from_fjall, guard, recovery};
 
 /// A shorter journal is left as it is when the engine is closed. It is read within 2 ms, and a table more takes longer to write.
@@ -23,17 +23,22 @@ const SHORT: u64 = 1 << 20;
 impl Engine {
     /// Closes the engine, with a journal that the next opening need not read.
     pub(crate) fn finish(self, dir: &Path) {
-        let place = self.place.clone();
-        let is_long = || self.journals.lock().newest_len().is_ok_and(|len| len > SHORT);
-        let attempt = "close the database";
+        let (attempt, place) = ("close the database", self.place.clone());
         let is_flushed = !self.has_failed.load(Ordering::Relaxed)
-            && is_long()
-            && guard(attempt, || flush(&self.handles(), PATIENCE)).unwrap_or(false);
+            && self.journals.lock().newest_len().is_ok_and(|len| len > SHORT)
+            && guard(attempt, || self.flush(PATIENCE)).unwrap_or(false);
+        let witness = self.journals.lock().witness();
         self.close();
-        if is_flushed && let Err(error) = cut_journal(dir) {
+        let cut = if is_flushed { witness.and_then(|witness| cut_journal(dir, &witness)) } else { Ok(()) };
+        if let Err(error) = cut {
             log::debug!(target: "twat_cache", "{}", Error::from(error).attempting(attempt).at(dir).chain());
         }
         drop(place);
+    }
+
+    fn flush(&self, patience: Duration) -> Result<bool, Error> {
+        // The engine writes tables by their paths. In place of a database that was moved away there may be another one.
+        if self.is_there() { flush(&self.handles(), patience) } else { Ok(false) }
     }
 }
 
@@ -52,7 +57,7 @@ pub(crate) fn flush((database, entries): &(Database, Keyspace), patience: Durati
 }
 
 /// Cuts the newest journal of a database that is closed, and that this process has locked.
-fn cut_journal(dir: &Path) -> io::Result<()> {
+fn cut_journal(dir: &Path, witness: &File) -> io::Result<()> {
     let lock = trust::options().read(true).write(true).open(dir.join("lock"))?;
     match lock.try_lock() {
         // The program has a handle of the engine, which is still open.
@@ -60,8 +65,13 @@ fn cut_journal(dir: &Path) -> io::Result<()> {
         locked => locked?,
     }
     let numbers = fs::read_dir(dir)?.filter_map(|entry| number(&entry.ok()?.path()));
-    let newest = numbers.max().map(|newest| dir.join(format!("{newest}.jnl")));
-    let cut = newest.map_or(Ok(()), |newest| trust::options().write(true).open(newest)?.set_len(0));
+    let newest =
+        numbers.max().map(|newest| trust::options().write(true).open(dir.join(format!("{newest}.jnl")))).transpose()?;
+    // Only now: another database may have come to this place until the journal was opened.
+    let cut = match newest {
+        Some(newest) if is_at(witness, &dir.join(JOURNALS)) => newest.set_len(0),
+        _ => Ok(()),
+    };
     // To close the file is not enough: a forked process may have it open, too.
     lock.unlock()?;
     cut
