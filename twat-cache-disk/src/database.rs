@@ -209,10 +209,15 @@ impl Database {
 
     /// Closes the engine, with all that the next one needs.
     fn finish(&self, engine: Engine) {
-        let names = self.usage.lock().unrecorded();
         // The next process counts too much for a name whose last record cannot be written.
-        let _ = guard("close the database", || names.iter().try_for_each(|name| self.record(&engine, *name, true)));
+        let _ = guard("close the database", || self.record_all(&engine));
         engine.finish(&self.dir);
+    }
+
+    /// Writes down the usage of all names.
+    pub(crate) fn record_all(&self, engine: &Engine) -> Result<(), Error> {
+        let names = self.usage.lock().unrecorded();
+        names.iter().try_for_each(|name| self.record(engine, *name, true))
     }
 
     /// Reads what the database has beside the entries, or writes the secret into a new one.

@@ -169,6 +169,8 @@ impl Database {
     fn compact(&self) -> Result<bool, Error> {
         // They keep the engine open, so that no lock need be held.
         let Some(handles) = self.on_open(Engine::handles) else { return Ok(false) };
+        // If nothing is written from here on, there is nothing to write when the engine is closed and calls wait.
+        self.on_open(|engine| self.record_all(engine)).transpose()?;
         flush(&handles, PATIENCE)?;
         // The next opening knows by the last write in tables that a journal is missing. A compaction may drop that write. So the
         // journals that the engine has removed are noted first.

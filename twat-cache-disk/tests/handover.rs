@@ -72,12 +72,12 @@ fn a_rolling_restart_keeps_all_that_any_generation_has_computed() {
     assert_eq!(predecessor.after("call 0..10"), 10);
     for generation in 1..=4 {
         let mut successor = Process::start(dir.path());
-        assert_eq!(successor.after(&format!("call {0}0..{0}5", generation)), 5);
+        assert_eq!(successor.after(&format!("call {generation}0..{generation}5")), 5);
         predecessor.0.finish();
         successor.after("open 0..0");
         // All that was computed before it, and by itself.
         assert_eq!(successor.after(&format!("call 0..{generation}5")), 5);
-        assert_eq!(successor.after(&format!("call {0}5..{1}0", generation, generation + 1)), 10);
+        assert_eq!(successor.after(&format!("call {generation}5..{}0", generation + 1)), 10);
         predecessor = successor;
     }
     predecessor.0.finish();

@@ -6,6 +6,8 @@ mod common;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{insert, journals};
@@ -33,7 +35,7 @@ fn until_space(dir: &Path, most: u64) {
     while space(dir) > most {
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(60), "{} bytes are taken after {took:?}, and should be {most}", space(dir));
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -132,28 +134,84 @@ fn a_small_cache_takes_little_space_soon_after_the_last_store() {
 
 #[test]
 fn calls_get_right_values_while_space_is_given_back() {
+    [false, true].into_iter().for_each(calls_go_on);
+}
+
+/// Of three threads that look for values, one stores some as well.
+fn calls_go_on(stores: bool) {
     let dir = volatile_dir();
     let store = open(dir.path(), 1 << 30);
     fill(&store, 0..2_500);
     let taken = space(dir.path());
     store.clear().unwrap();
-    // Hits and some stores go on all the time.
-    let mut random = Random(1);
-    let begun = Instant::now();
-    let mut next = 0;
-    while space(dir.path()) > taken / 5 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} bytes are taken", space(dir.path()));
-        if next < 100 {
-            store.insert(&next, &value(next)).unwrap();
-            next += 1;
+    fill(&store, 0..100);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for seed in 0..3 {
+            let (store, is_over) = (&store, &is_over);
+            scope.spawn(move || {
+                let mut random = Random(seed);
+                while !is_over.load(Ordering::Relaxed) {
+                    let key = random.below(200);
+                    assert_eq!(store.get(&key).unwrap(), (key < 100).then(|| value(key)));
+                    if stores && seed == 0 {
+                        store.insert(&(key % 100), &value(key % 100)).unwrap();
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            });
         }
-        for _ in 0..100 {
-            let key = random.below(2_500);
-            assert_eq!(store.get(&key).unwrap(), (key < next).then(|| value(key)));
-        }
-    }
+        until_space(&dir.path().join("bcache/keyspaces"), taken / 5);
+        thread::sleep(Duration::from_millis(300));
+        is_over.store(true, Ordering::Relaxed);
+    });
     drop(store);
-    assert_eq!(hits(&open(dir.path(), 1 << 30), 0..2_500) as u64, next);
+    assert_eq!(hits(&open(dir.path(), 1 << 30), 0..2_500), 100);
+    assert!(warnings(dir.path()).is_empty());
+}
+
+#[test]
+fn the_last_store_may_be_dropped_while_space_is_given_back() {
+    let dir = volatile_dir();
+    for delay in [0, 400, 500, 600, 700, 1_000] {
+        let store = open(dir.path(), 1 << 30);
+        fill(&store, 0..500);
+        store.clear().unwrap();
+        fill(&store, 0..10);
+        thread::sleep(Duration::from_millis(delay));
+        drop(store);
+        assert_eq!(hits(&open(dir.path(), 1 << 30), 0..500), 10);
+    }
+    assert!(warnings(dir.path()).is_empty());
+}
+
+#[test]
+fn child_that_clears() {
+    let Some(mut task) = Task::given() else { return };
+    let store = open(&task.dir, 1 << 30);
+    fill(&store, 0..500);
+    store.clear().unwrap();
+    (0..10).for_each(|key| insert(&store, key, &value(key + 1)));
+    task.say("cleared");
+    task.order();
+}
+
+#[test]
+fn a_kill_while_space_is_given_back_brings_nothing_back_and_loses_nothing() {
+    thread::scope(|scope| {
+        for round in 0..8 {
+            scope.spawn(move || {
+                let dir = volatile_dir();
+                let mut child = Child::start("child_that_clears", dir.path());
+                assert_eq!(child.hear().as_deref(), Some("cleared"));
+                thread::sleep(Duration::from_millis(450));
+                child.kill_in(Duration::from_millis(30 * round));
+                let store = open(dir.path(), 1 << 30);
+                (0..500).for_each(|key| assert_eq!(store.get(&key).unwrap(), (key < 10).then(|| value(key + 1))));
+                assert!(warnings(dir.path()).is_empty(), "{:#?}", warnings(dir.path()));
+            });
+        }
+    });
 }
 
 #[test]

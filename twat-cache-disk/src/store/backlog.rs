@@ -44,21 +44,21 @@ impl Backlog {
 
     /// Takes a result, if none is there that began later. If there are too many, others give way. `None` takes the place of a
     /// result that is not to be stored. Says whether it is current.
-    fn put(&self, changes: &Changes, key: Recorded, one: Waiting, limit: u64) -> bool {
+    fn put(&self, changes: &Changes, key: &Recorded, one: Waiting, limit: u64) -> bool {
         let limit = limit.min(BYTES);
         let mut waiting = self.waiting.lock();
         // Under the lock, as in `remove`: what is forgotten must not come after its removal.
         if changes.is_refused(one.ticket.number) {
             return false;
         }
-        if waiting.get(&key).is_none_or(|there| there.ticket.number < one.ticket.number) {
-            let entry = one.entry.filter(|entry| size(&key, entry) <= limit);
+        if waiting.get(key).is_none_or(|there| there.ticket.number < one.ticket.number) {
+            let entry = one.entry.filter(|entry| size(key, entry) <= limit);
             waiting.insert(key.clone(), Waiting { entry, ..one });
         }
         let bytes = |(key, one): (&Recorded, &Waiting)| size(key, one.entry.as_deref().unwrap_or_default());
         let mut held: u64 = waiting.iter().map(bytes).sum();
         while waiting.len() > RESULTS || held > limit {
-            let Some(other) = waiting.keys().find(|other| **other != key).cloned() else { break };
+            let Some(other) = waiting.keys().find(|other| *other != key).cloned() else { break };
             held -= waiting.remove_entry(&other).map_or(0, |(key, one)| bytes((&key, &one)));
         }
         self.has_some.store(true, Ordering::Release);
@@ -115,7 +115,7 @@ impl<V> DiskStore<V> {
             ticket: ticket.unwrap_or_else(|| Ticket { is_refresh: true, ..database.changes.begin() }),
             is_new: true,
         };
-        let is_current = self.backlog.put(&database.changes, Recorded::of(key), one, *max_bytes);
+        let is_current = self.backlog.put(&database.changes, &Recorded::of(key), one, *max_bytes);
         if is_current { Err(error) } else { Ok(false) }
     }
 
