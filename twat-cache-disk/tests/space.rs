@@ -110,12 +110,15 @@ fn a_program_that_has_a_handle_of_the_engine_keeps_it_and_gets_the_tables_space_
     assert!(space(&tables) > 19 * MB);
     store.clear().unwrap();
     until_space(&tables, MB);
-    keyspace.insert("mine", "value").unwrap();
     fill(&store, 0..10);
     assert_eq!(hits(&store, 0..20), 10);
-    // It is not closed before the program's handle is dropped.
+    // The engine is not closed before the program's handle is dropped.
     drop(store);
-    assert_eq!(&*keyspace.get("mine").unwrap().unwrap(), b"value");
+    keyspace.insert("mine", "value").unwrap();
+    drop(keyspace);
+    let store = open(dir.path(), 1 << 30);
+    assert_eq!(&*store.keyspace().unwrap().get("mine").unwrap().unwrap(), b"value");
+    assert_eq!(hits(&store, 0..20), 10);
 }
 
 #[test]

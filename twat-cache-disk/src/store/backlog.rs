@@ -110,7 +110,7 @@ impl<V> DiskStore<V> {
         let Some(database) = self.closed() else { return Err(error) };
         let Options { expiry, max_bytes, .. } = &self.options;
         let one = Waiting {
-            entry: self.encode(value).ok().filter(|_| expiry.of_entry(time) != Some(Duration::ZERO)),
+            entry: self.encode(value).ok(),
             deadline: expiry.deadline(time),
             ticket: ticket.unwrap_or_else(|| Ticket { is_refresh: true, ..database.changes.begin() }),
             is_new: true,
