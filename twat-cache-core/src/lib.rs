@@ -58,7 +58,7 @@ pub use store::{
     Stamp, Store, Ticket, ViewStore, WarnOnce,
 };
 #[doc(hidden)]
-pub use store::{Part, Process};
+pub use store::{Part, Process, Recorded};
 pub use stores::{Copied, Fallback, LruStore, Near, Ruled, Tiered};
 #[cfg(shuttle)]
 #[doc(hidden)]

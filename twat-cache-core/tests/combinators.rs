@@ -108,7 +108,7 @@ mod fallback {
         let logs = record_logs();
         let store = Fallback::new(faulty(), memory());
         let name = store.primary().name().to_owned();
-        store.primary().fail_all(ErrorKind::Locked);
+        store.primary().fail_all(ErrorKind::Poisoned);
         for key in 0..3_u64 {
             assert_eq!(store.get(&key).unwrap(), None);
             store.insert(&key, &key).unwrap();
@@ -122,7 +122,7 @@ mod fallback {
         assert_eq!(store.primary().operations(), asked, "it is not asked again");
         let warnings = logs.warnings(&name);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].contains("locked by another process; memory takes over"), "{warnings:?}");
+        assert!(warnings[0].contains("takes no more writes; memory takes over"), "{warnings:?}");
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod fallback {
 
     #[test]
     fn an_entry_that_the_primary_cannot_remove_is_hidden_and_an_error_even_after_switching() {
-        for kind in [ErrorKind::Io, ErrorKind::Locked] {
+        for kind in [ErrorKind::Io, ErrorKind::Poisoned] {
             let store = Fallback::new(faulty(), memory());
             store.insert(&1_u64, &10).unwrap();
             store.primary().fail_all(kind);

@@ -75,7 +75,7 @@ mod fallback_that_has_switched {
     use twat_cache_core::{ErrorKind, Fallback, KeyedStore};
     conformance!(|setup: &Setup| {
         let broken = Faulty::new(lru(setup));
-        broken.fail_all(ErrorKind::Locked);
+        broken.fail_all(ErrorKind::Poisoned);
         let store = Fallback::new(broken, lru(setup));
         assert_eq!(store.get(&0_u64).unwrap(), None);
         store.primary().fail_all(None);
@@ -84,7 +84,7 @@ mod fallback_that_has_switched {
     // The secondary need not know of it.
     conformance_of_stale!(|setup: &Setup| {
         let broken = Faulty::new(lru(setup));
-        broken.fail_all(ErrorKind::Locked);
+        broken.fail_all(ErrorKind::Poisoned);
         let store = Fallback::new(broken, lru(&Setup { ttl: None, stale: None, ..setup.clone() }));
         assert_eq!(store.get(&0_u64).unwrap(), None);
         store.primary().fail_all(None);

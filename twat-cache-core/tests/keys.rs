@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::path::Path;
 
-use twat_cache_core::{Args, Call, KeyHash, Namespace};
+use twat_cache_core::{Args, Call, KeyHash, Namespace, Recorded};
 
 fn digest<K: Hash + ?Sized>(key: &K) -> String {
     let secret = *b"0123456789abcdef";
@@ -156,4 +156,26 @@ fn a_digest_is_the_same_after_a_round_trip_and_debug_hides_the_secret() {
     assert_eq!(KeyHash::from_bytes(digest.to_bytes()), digest);
     assert_eq!(digest.to_string().len(), 32);
     assert!(!format!("{namespace:?}").to_lowercase().contains("5a5a5a"));
+}
+
+/// The digest by way of a record, which must be that of the arguments themselves.
+fn assert_recorded<A: Args + ?Sized>(arguments: &A) {
+    let namespace = Namespace::from_secret([7; 16]);
+    assert_eq!(namespace.digest_of_recorded(&Recorded::of(arguments)), namespace.digest_of(arguments));
+}
+
+#[test]
+fn recorded_arguments_digest_as_the_arguments_themselves() {
+    assert_recorded(&7_u64);
+    assert_recorded(&(1_u8, 2_u16, 3_u32, 4_u128, 5_usize, -6_i8, -7_i16, -8_i32, -9_i128, -10_isize, 'x', true));
+    assert_recorded("text");
+    assert_recorded(&[1_u32, 2, 3][..]);
+    assert_recorded(&vec![String::new(), "two".to_owned()]);
+    assert_recorded(&[Some(()), None]);
+    assert_recorded(Path::new("a//b/"));
+    assert_recorded(OsStr::new("a"));
+    // A path among other arguments is recorded by its bytes.
+    assert_recorded(&Call((Path::new("/a/b"), &1_u8)));
+    let [slash, none] = ["/etc", "etc"].map(|path| Recorded::of(&Call((Path::new(path), &1_u8))));
+    assert_ne!(slash, none);
 }

@@ -14,7 +14,7 @@ fn describe_says_in_one_line_which_store_serves() {
     memo.store().primary().fail_writes(ErrorKind::Full);
     memo.call(&1);
     assert_eq!(memo.describe(), "memory, and memory for what that did not take");
-    memo.store().primary().fail_all(ErrorKind::Locked);
+    memo.store().primary().fail_all(ErrorKind::Poisoned);
     memo.call(&2);
     assert_eq!(memo.describe(), "memory, instead of memory");
 }

@@ -45,7 +45,9 @@ impl<C> DiskBuilder<C> {
         ///
         /// Above the limit, the oldest entries that have not been used since are evicted. A single value may be as large as
         /// the limit. A larger one is returned and not kept, and nothing is evicted for it. Evicted entries are not found any
-        /// more, and leave the disk when the engine next compacts: until then, the files may take several times the limit.
+        /// more, and leave the disk when the engine next compacts. When nothing has been stored for 2 seconds, the files take
+        /// at most twice the entries' bytes and 8 MiB. While results are stored all the time, they may take several times the
+        /// limit, and up to 128 MiB for journals.
     }
 
     /// Keeps values as MessagePack instead of rkyv, for types that have serde's derives. See

@@ -13,6 +13,8 @@ use crate::entry::Key;
 /// computation began before a change of another key in the stripe. That costs one computation.
 pub(crate) struct Changes {
     clock: AtomicU64,
+    /// The last change of entries whose keys were not known, because the database was not open.
+    floor: AtomicU64,
     stripes: Box<[Mutex<Change>]>,
 }
 
@@ -29,12 +31,26 @@ const STRIPES: usize = 1024;
 
 impl Changes {
     pub(crate) fn new() -> Self {
-        Self { clock: AtomicU64::new(0), stripes: (0..STRIPES).map(|_| Mutex::default()).collect() }
+        Self {
+            clock: AtomicU64::new(0),
+            floor: AtomicU64::new(0),
+            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+        }
     }
 
     /// A ticket with a number that is larger than all before.
     pub(crate) fn begin(&self) -> Ticket {
         Ticket { number: self.clock.fetch_add(1, Ordering::AcqRel) + 1, is_refresh: false }
+    }
+
+    /// Refuses the results of all computations that have begun by now.
+    pub(crate) fn refuse(&self) {
+        self.floor.fetch_max(self.begin().number, Ordering::AcqRel);
+    }
+
+    /// Whether the result of a computation that began with this number is refused.
+    pub(crate) fn is_refused(&self, number: u64) -> bool {
+        number < self.floor.load(Ordering::Acquire)
     }
 
     /// Locks the stripe of this key.

@@ -1,22 +1,26 @@
 //! The database of a directory: opened when it is first used, closed when it fails, and opened again later.
 
+mod pause;
+
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{MappedRwLockReadGuard, Mutex, ReentrantMutex, RwLock, RwLockReadGuard};
 use twat_cache_core::persist::{prepare_below, prepare_root, trust};
 use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
 
+use self::pause::Pause;
 use crate::changes::Changes;
 use crate::engine::place::{Place, Turn};
 use crate::engine::recovery::{SUSPECT, quarantine, suspect};
 use crate::engine::{Engine, LONGEST, from_fjall, guard, is_damage};
 use crate::entry;
 use crate::sweep::Sweep;
+use crate::upkeep::Upkeep;
 use crate::usage::Usage;
 
 /// A database, which may not be open.
@@ -26,7 +30,7 @@ pub(crate) struct Database {
     /// The limit of the first store that uses the database. The engine's options depend on it.
     max_bytes: u64,
     /// A forked process has neither the threads nor the locks of the engine.
-    process: Process,
+    pub(crate) process: Process,
     engine: RwLock<Option<Engine>>,
     was_open: AtomicBool,
     /// Locked and borrowed while the engine is opened. The engine logs meanwhile, and a logger may use this very cache: that
@@ -37,29 +41,11 @@ pub(crate) struct Database {
     pub(crate) usage: Arc<Mutex<Usage>>,
     /// They outlive the engine: what is outdated stays so when the database is opened again.
     pub(crate) changes: Changes,
+    pub(crate) upkeep: Upkeep,
 }
 
-/// After a failure, the database is not opened for a while.
-struct Pause {
-    end: Instant,
-    length: Duration,
-    kind: ErrorKind,
-    /// Why it failed.
-    reason: String,
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-impl Pause {
-    /// Pauses get longer until the database has worked for a while. That it can be opened is not enough: a full disk fails at
-    /// the first write.
-    fn after(last: Option<&Self>, error: &Error) -> Self {
-        let last = last.filter(|last| last.end.elapsed() < LONGEST_PAUSE);
-        let length = last.map_or(FIRST_PAUSE, |last| (last.length * 2).min(LONGEST_PAUSE));
-        Self { end: Instant::now() + length, length, kind: error.kind(), reason: error.chain().to_string() }
-    }
-}
+/// How often to look for a moment in which no call uses the engine, a millisecond apart.
+const LOOKS: u32 = 100;
 
 impl Database {
     pub(crate) fn new(dir: PathBuf, turn: Arc<Turn>, max_bytes: u64, process: Process) -> Self {
@@ -74,6 +60,7 @@ impl Database {
             secret: OnceLock::new(),
             usage: Arc::default(),
             changes: Changes::new(),
+            upkeep: Upkeep::default(),
         }
     }
 
@@ -86,6 +73,18 @@ impl Database {
             return Err(Error::new(ErrorKind::Other, "use the cache directory").at(parent).because(why));
         }
         prepare_below(&self.dir, trust)
+    }
+
+    /// Whether it is not open, in the process that it belongs to.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.process.is_forked() && self.engine.read().is_none()
+    }
+
+    /// An error if it is known that the database cannot be opened now.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Some(lock) = self.pause.try_lock() else { return Ok(()) };
+        let Ok(pause) = lock.try_borrow() else { return Ok(()) };
+        pause.as_ref().map_or(Ok(()), |pause| pause.check(&self.dir))
     }
 
     /// The namespace that all caches in this database are in.
@@ -127,8 +126,8 @@ impl Database {
 
     #[cold]
     fn open(&self, trust: Trust) -> Result<MappedRwLockReadGuard<'_, Engine>, Error> {
-        // At first, other threads wait until the database is open. Later they do not, and memory serves: it can take long to
-        // read all of a database that may be damaged.
+        // At first, other threads wait until the database is open. After a failure they do not, and memory serves: it can take
+        // long to read all of a database that may be damaged.
         let busy = || Error::new(ErrorKind::Io, "wait until the database is opened").at(&self.dir);
         let was_open = self.was_open.load(Ordering::Acquire);
         let lock = if was_open { self.pause.try_lock() } else { Some(self.pause.lock()) };
@@ -138,9 +137,7 @@ impl Database {
         }
         let lock = lock.ok_or_else(busy)?;
         let mut pause = lock.try_borrow_mut().map_err(|_| busy())?;
-        if let Some(pause) = pause.as_ref().filter(|pause| Instant::now() < pause.end) {
-            return Err(Error::new(pause.kind, "open the database").at(&self.dir).because(pause.reason.clone()));
-        }
+        pause.as_ref().map_or(Ok(()), |pause| pause.check(&self.dir))?;
         let (engine, moved) = self.open_engine(trust).inspect_err(|error| {
             *pause = Some(Pause::after(pause.as_ref(), error));
         })?;
@@ -163,20 +160,64 @@ impl Database {
         self.prepare_directories(trust)?;
         trust::fits(LONGEST).map_err(|error| at(error.into()))?;
         let place = Arc::new(Place::take(&self.dir, &self.turn)?);
-        let attempt = || {
-            let sweep = Sweep(AssertUnwindSafe(self.usage.clone()));
-            let engine = Engine::open(&self.dir, self.max_bytes, sweep, place.clone())?;
-            guard("read the database", || self.prepare(&engine))?;
-            Ok(engine)
-        };
-        let damage = match place.attempt(attempt).map_err(at) {
+        let damage = match place.attempt(|| self.attempt(&place)).map_err(at) {
             Err(error) if is_damage(&error) => error,
             opened => return opened.map(|engine| (engine, None)),
         };
         let failed = |error| at(Error::from(error).attempting("move the damaged database aside"));
         let aside = quarantine(&self.dir).map_err(failed)?;
         prepare_below(&self.dir, trust)?;
-        Ok((attempt().map_err(at)?, Some((damage, aside))))
+        Ok((self.attempt(&place).map_err(at)?, Some((damage, aside))))
+    }
+
+    fn attempt(&self, place: &Arc<Place>) -> Result<Engine, Error> {
+        let sweep = Sweep(AssertUnwindSafe(self.usage.clone()));
+        let engine = Engine::open(&self.dir, self.max_bytes, sweep, place.clone())?;
+        guard("read the database", || self.prepare(&engine))?;
+        Ok(engine)
+    }
+
+    /// Does something with the engine if it is open.
+    pub(crate) fn on_open<T>(&self, work: impl FnOnce(&Engine) -> T) -> Option<T> {
+        self.engine.read().as_ref().map(work)
+    }
+
+    /// Closes the engine and opens it again, which gives back the disk space that neither needs. Calls wait meanwhile. `false` if
+    /// it cannot be closed, because it is in use.
+    pub(crate) fn renew(&self) -> Result<bool, Error> {
+        let lock = self.pause.lock();
+        let Ok(mut pause) = lock.try_borrow_mut() else { return Ok(false) };
+        let was_open = self.was_open.swap(false, Ordering::AcqRel);
+        // Not `write`: behind a caller that waits for the lock, all others would wait.
+        let idle = |engine: &mut Engine| !*engine.is_lent.get_mut() && engine.is_there();
+        let take = || self.engine.try_write().and_then(|mut engine| engine.take_if(idle));
+        let engine = (0..LOOKS).find_map(|_| {
+            take().or_else(|| {
+                std::thread::sleep(Duration::from_millis(1));
+                None
+            })
+        });
+        let renewed = engine.map_or(Ok(false), |engine| {
+            let place = engine.place.clone();
+            self.finish(engine);
+            *self.engine.write() = Some(place.attempt(|| self.attempt(&place)).map_err(|error| error.at(&self.dir))?);
+            Ok(true)
+        });
+        self.was_open.store(was_open, Ordering::Release);
+        renewed.inspect_err(|error| *pause = Some(Pause::after(pause.as_ref(), error)))
+    }
+
+    /// Closes the engine, with all that the next one needs.
+    fn finish(&self, engine: Engine) {
+        // The next process counts too much for a name whose last record cannot be written.
+        let _ = guard("close the database", || self.record_all(&engine));
+        engine.finish(&self.dir);
+    }
+
+    /// Writes down the usage of all names.
+    pub(crate) fn record_all(&self, engine: &Engine) -> Result<(), Error> {
+        let names = self.usage.lock().unrecorded();
+        names.iter().try_for_each(|name| self.record(engine, *name, true))
     }
 
     /// Reads what the database has beside the entries, or writes the secret into a new one.
@@ -247,9 +288,6 @@ impl Drop for Database {
             std::mem::forget(engine);
             return;
         }
-        let names = self.usage.lock().unrecorded();
-        // The next process counts too much for a name whose last record cannot be written.
-        let _ = guard("close the database", || names.iter().try_for_each(|name| self.record(&engine, *name, true)));
-        engine.close();
+        self.finish(engine);
     }
 }

@@ -31,7 +31,9 @@
 //!
 //! The function is not affected. One warning is logged that says what failed and what serves instead:
 //!
-//! - Another process has the database open: memory serves. The engine allows one process at a time.
+//! - Another process has the database open: memory serves, because the engine allows one process at a time. The database is
+//!   asked for again, after a second at first and after half a minute at last. When it is open, up to 1,024 of the results that
+//!   memory has kept are stored in it.
 //! - The database is damaged, or one of its files is missing: it is moved to `bcache.corrupt`, and a new one is made. A single
 //!   damaged entry is computed again.
 //! - The directory cannot be made or written, the disk is full, or files may not be as long as the engine makes them (65 MiB,
@@ -59,6 +61,7 @@ mod fallback;
 mod registry;
 mod store;
 mod sweep;
+mod upkeep;
 mod usage;
 
 pub use builder::{DiskBuilder, bcache};

@@ -9,16 +9,17 @@ use twat_cache_core::Process;
 
 use crate::database::Database;
 use crate::engine::place::Turn;
+use crate::upkeep::Kept;
 
-type Databases = HashMap<PathBuf, (Arc<Turn>, Weak<Database>)>;
+type Databases = HashMap<PathBuf, (Arc<Turn>, Weak<Kept>)>;
 
 static DATABASES: LazyLock<(Process, Mutex<Databases>)> = LazyLock::new(Default::default);
 
 /// The database in this cache directory. It is opened when it is first used.
-pub(crate) fn database(dir: &Path, max_bytes: u64) -> Arc<Database> {
+pub(crate) fn database(dir: &Path, max_bytes: u64) -> Arc<Kept> {
     let path = canonical(dir);
     let (process, databases) = &*DATABASES;
-    let new = |turn| Arc::new(Database::new(path.join("bcache"), turn, max_bytes, *process));
+    let new = |turn| Kept::new(Database::new(path.join("bcache"), turn, max_bytes, *process));
     if process.is_forked() {
         // A thread that this process does not have may hold the lock.
         return new(Arc::default());

@@ -1,3 +1,5 @@
+mod backlog;
+mod coding;
 mod traits;
 
 use std::path::Path;
@@ -10,11 +12,13 @@ use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, Namespace, Ticket};
 
+use self::backlog::Backlog;
 use crate::changes::Change;
 use crate::database::Database;
 use crate::engine::{Engine, from_fjall};
 use crate::entry::{self, Key};
 use crate::registry;
+use crate::upkeep::Kept;
 use crate::usage::{self, Bounds};
 
 /// Results in a [fjall] database, found by the digest of their arguments.
@@ -24,6 +28,13 @@ use crate::usage::{self, Bounds};
 /// is used, and closed when the last one is dropped. A lookup or a change takes time logarithmic in the number of entries;
 /// `len` looks at all entries of the directory.
 ///
+/// After [`clear`], the disk space is given back within seconds, by a background thread that ends afterwards. To drop the last
+/// store takes some tenths of a second after much was stored. If the thread is compacting, it also takes as long as the thread
+/// needs for that, about a second for each gigabyte in the directory.
+///
+/// If the database cannot be opened, an operation is an error, and it is asked for again after a pause of 1 to 30 seconds. Up to
+/// 1,024 results that could not be inserted wait, and are stored when the database is open. They may take 64 MiB of memory.
+///
 /// Writes are synchronous and go to the operating system's buffers. A stored result survives the process, however the process
 /// ends. It may be lost in a power cut.
 ///
@@ -31,17 +42,19 @@ use crate::usage::{self, Bounds};
 /// counts those of them that this process has written, in all stores of this name, version and type. Expired entries that
 /// were still there count as well.
 ///
+/// [`clear`]: twat_cache_core::Store::clear
 /// [`evictions`]: twat_cache_core::Store::evictions
 pub struct DiskStore<V> {
-    database: Option<Arc<Database>>,
+    database: Option<Arc<Kept>>,
     options: Options,
     entries: OnceLock<Entries>,
     codec: ErasedCodec<V>,
+    backlog: Backlog,
 }
 
 /// Where the entries of a store are: known once the database has been opened.
 struct Entries {
-    database: Arc<Database>,
+    database: Arc<Kept>,
     namespace: Namespace,
     id: u64,
     bounds: Arc<Bounds>,
@@ -56,12 +69,12 @@ impl Entries {
 impl<V> DiskStore<V> {
     pub(crate) fn new(options: Options, codec: ErasedCodec<V>) -> Self {
         let database = options.root().map(|dir| registry::database(&dir, options.max_bytes));
-        Self { database, options, entries: OnceLock::new(), codec }
+        Self { database, options, entries: OnceLock::new(), codec, backlog: Backlog::default() }
     }
 
     /// Opens the database now, if it is not open. Every operation does so by itself.
     pub fn open(&self) -> Result<(), Error> {
-        self.entries().map(drop)
+        self.with("open the database", |_, _| Ok(()))
     }
 
     /// The directory of the database, in the cache directory. Empty if there is no cache directory on this system.
@@ -69,14 +82,15 @@ impl<V> DiskStore<V> {
         self.database.as_ref().map_or(Path::new(""), |database| &database.dir)
     }
 
-    /// The engine, which is opened if it is not open. As long as you keep it, a database that fails cannot be opened again.
+    /// The engine, which is opened if it is not open. As long as you keep it, a database that fails cannot be opened again. Once
+    /// you have had it, journals are not shortened before the database is closed.
     pub fn database(&self) -> Result<fjall::Database, Error> {
-        self.with("open the database", |_, engine| Ok(engine.database.clone()))
+        self.with("open the database", |_, engine| Ok(engine.lend().0))
     }
 
     /// The part of the database that has the entries of all caches.
     pub fn keyspace(&self) -> Result<Keyspace, Error> {
-        self.with("open the database", |_, engine| Ok(engine.entries.clone()))
+        self.with("open the database", |_, engine| Ok(engine.lend().1))
     }
 
     #[inline]
@@ -89,6 +103,8 @@ impl<V> DiskStore<V> {
         let (Some(database), Some(root)) = (self.database.clone(), self.options.root()) else {
             return Err(Error::new(ErrorKind::Unavailable, "find this user's cache directory"));
         };
+        // What comes next looks at many directories.
+        database.check()?;
         // Also by the path as it was given: the links on the way are checked.
         prepare_root(&root, self.options.trust)?;
         database.prepare_directories(self.options.trust)?;
@@ -108,7 +124,17 @@ impl<V> DiskStore<V> {
         work: impl FnOnce(&Entries, &Engine) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let entries = self.entries()?;
-        entries.database.with(self.options.trust, attempt, |engine| work(entries, engine))
+        entries.database.with(self.options.trust, attempt, |engine| {
+            if self.backlog.has_some() {
+                self.catch_up(entries, engine);
+            }
+            work(entries, engine)
+        })
+    }
+
+    /// The database, if it is not open and this process may open it.
+    fn closed(&self) -> Option<&Database> {
+        self.database.as_deref().map(|kept| &**kept).filter(|database| database.is_closed())
     }
 
     fn is_live(&self, entries: &Entries, header: Header) -> bool {
@@ -138,49 +164,6 @@ impl<V> DiskStore<V> {
             self.renew(key, header);
         }
         Ok(Some((value, header)))
-    }
-
-    /// An entry for this value, with room for its header.
-    fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
-        let mut entry = vec![0; Header::LEN];
-        self.codec.encode(value, &mut entry).map_err(|error| error.at(self.path()))?;
-        #[cfg(feature = "compress")]
-        if self.codec.is_compressed() {
-            let plain = entry.split_off(Header::LEN);
-            let packing = self.packing()?;
-            if let Some(dictionary) = packing.sample(&plain, self.options.max_bytes) {
-                self.keep_dictionary(&dictionary)?;
-            }
-            packing.pack(&plain, &mut entry);
-        }
-        Ok(entry)
-    }
-
-    fn decode(&self, value: &[u8]) -> Result<V, Error> {
-        #[cfg(feature = "compress")]
-        if self.codec.is_compressed() {
-            let unpacked = self.packing()?.unpack(value).and_then(|plain| self.codec.decode(&plain));
-            return unpacked.map_err(|error| error.at(self.path()));
-        }
-        self.codec.decode(value).map_err(|error| error.at(self.path()))
-    }
-
-    /// How values are compressed.
-    #[cfg(feature = "compress")]
-    fn packing(&self) -> Result<Arc<Packing>, Error> {
-        self.with("read the dictionary", |entries, engine| engine.packing(usage::name_of(entries.id)))
-    }
-
-    /// Writes the dictionary down, and then uses it. Entries that need it come after it.
-    #[cfg(feature = "compress")]
-    fn keep_dictionary(&self, dictionary: &[u8]) -> Result<(), Error> {
-        self.with("write the dictionary", |entries, engine| {
-            let name = usage::name_of(entries.id);
-            let write = |keyspace: &Keyspace| keyspace.insert(entry::dictionary(name), dictionary);
-            engine.write("write the dictionary", dictionary.len(), write)?;
-            engine.packing(name)?.learn(dictionary);
-            Ok(())
-        })
     }
 
     /// Writes an entry again that is used and would soon be evicted.
@@ -232,6 +215,9 @@ impl<V> DiskStore<V> {
         // The record comes first: to count too much is better than to count too little.
         let recorded = if is_due { database.record(engine, usage::name_of(*id), false) } else { Ok(()) };
         let write = || engine.write("write an entry", entry.len(), |keyspace| keyspace.insert(key, entry));
+        if engine.is_due() {
+            database.tidy(false);
+        }
         recorded.and_then(|()| write()).map(|()| true).inspect_err(|_| {
             let mut usage = database.usage.lock();
             usage.adjust(*id, epoch, -bytes);
@@ -239,7 +225,8 @@ impl<V> DiskStore<V> {
         })
     }
 
-    /// Stores a value that was computed since `ticket`, for at most `time`, and says whether it is current.
+    /// Stores a value that was computed since `ticket`, for at most `time`, and says whether it is current. If the database
+    /// cannot be opened, that is an error, and the value is stored later.
     fn store<K: Args + ?Sized>(
         &self,
         key: &K,
@@ -250,32 +237,56 @@ impl<V> DiskStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        let key = self.entries()?.key(key);
-        let entry = self.encode(value)?;
-        let is_kept = self.fits(key, &entry) && self.options.expiry.of_entry(time) != Some(Duration::ZERO);
-        let header = Header { codec: self.codec.id(), epoch: 0, deadline: self.options.expiry.deadline(time) };
-        self.with("write an entry", |entries, engine| {
-            let changes = &entries.database.changes;
-            let mut last = changes.lock(&key);
-            let Ticket { number, is_refresh } = ticket.unwrap_or_else(|| changes.begin());
-            if number < last.number {
-                // The last change may be of another key. Then what is there may be older than this refresh.
-                if is_refresh && last.key != Some(key) {
-                    self.take(entries, engine, key)?;
-                }
-                return Ok(false);
-            }
-            if !is_kept {
-                // The entry that it would have replaced is not kept, either.
+        let stored = self.entries().and_then(|entries| {
+            let (key, entry) = (entries.key(key), self.encode(value)?);
+            let header = self.header(self.options.expiry.deadline(time));
+            let is_kept = self.options.expiry.of_entry(time) != Some(Duration::ZERO);
+            self.with("write an entry", |entries, engine| {
+                let entry = self.pack(entries, engine, entry)?;
+                let is_refused = ticket.is_some_and(|ticket| entries.database.changes.is_refused(ticket.number));
+                let entry = Some(entry).filter(|entry| is_kept && !is_refused && self.fits(key, entry));
+                Ok(self.store_entry(entries, engine, key, header, entry, ticket)? && !is_refused)
+            })
+        });
+        stored.or_else(|error| self.put_off(key, value, time, ticket, error))
+    }
+
+    /// The header of an entry that is not written yet.
+    fn header(&self, deadline: u64) -> Header {
+        Header { codec: self.codec.id(), epoch: 0, deadline }
+    }
+
+    /// Stores an entry, or with `None` makes sure that there is none which it would have replaced. Says whether it is current.
+    fn store_entry(
+        &self,
+        entries: &Entries,
+        engine: &Engine,
+        key: Key,
+        header: Header,
+        entry: Option<Vec<u8>>,
+        ticket: Option<Ticket>,
+    ) -> Result<bool, Error> {
+        let changes = &entries.database.changes;
+        let mut last = changes.lock(&key);
+        let Ticket { number, is_refresh } = ticket.unwrap_or_else(|| changes.begin());
+        if number < last.number {
+            // The last change may be of another key. Then what is there may be older than this refresh.
+            if is_refresh && last.key != Some(key) {
                 self.take(entries, engine, key)?;
-            } else if !self.put(entries, engine, key, header, entry, Some(number))? {
-                return Ok(false);
             }
-            if is_refresh {
-                *last = Change { key: Some(key), number };
-            }
-            Ok(true)
-        })
+            return Ok(false);
+        }
+        let is_current = match entry {
+            Some(entry) => self.put(entries, engine, key, header, entry, Some(number))?,
+            None => self.take(entries, engine, key).map(|_| true)?,
+        };
+        if !is_current {
+            return Ok(false);
+        }
+        if is_refresh {
+            *last = Change { key: Some(key), number };
+        }
+        Ok(true)
     }
 
     /// Removes an entry; says whether there was one. The caller has locked the key.
@@ -304,36 +315,4 @@ fn size(key: Key, entry: &[u8]) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use twat_cache_core::KeyedStore as _;
-
-    use super::*;
-
-    const KEY: u64 = 0;
-
-    #[test]
-    fn a_change_of_another_key_in_the_stripe_leaves_nothing_older_than_a_refresh() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = crate::bcache("numbers").dir(dir.path()).open::<u64>().unwrap();
-        let stripe = |key: &u64| {
-            let key = store.entries().unwrap().key(key);
-            std::ptr::from_ref(&*store.database.as_ref().unwrap().changes.lock(&key))
-        };
-        let neighbour = (1..100_000).find(|key| stripe(key) == stripe(&KEY)).unwrap();
-        let refresh = |ticket| Ticket { is_refresh: true, ..ticket };
-        store.insert(&KEY, &1).unwrap();
-        let tickets = [(); 3].map(|()| store.begin(&KEY));
-        // After a change of another key, a result is not stored, and a refresh removes what is there.
-        store.remove(&neighbour).unwrap();
-        assert!(!store.insert_begun(&KEY, &2, None, tickets[0]).unwrap());
-        assert_eq!(store.get(&KEY).unwrap(), Some(1));
-        assert!(!store.insert_begun(&KEY, &2, None, refresh(tickets[1])).unwrap());
-        assert_eq!(store.get(&KEY).unwrap(), None);
-        // A later refresh of the key itself stays.
-        assert!(store.insert_begun(&KEY, &3, None, refresh(store.begin(&KEY))).unwrap());
-        assert!(!store.insert_begun(&KEY, &2, None, refresh(tickets[2])).unwrap());
-        assert_eq!(store.get(&KEY).unwrap(), Some(3));
-        store.insert(&KEY, &4).unwrap();
-        assert_eq!(store.get(&KEY).unwrap(), Some(4));
-    }
-}
+mod tests;

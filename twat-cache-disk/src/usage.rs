@@ -193,6 +193,11 @@ impl Usage {
         bounds.floor.fetch_max(floor, Ordering::AcqRel);
     }
 
+    /// The bytes that the entries of all names have.
+    pub(crate) fn held(&self) -> u64 {
+        self.names.values().map(Name::held).fold(0, u64::saturating_add)
+    }
+
     /// The database was made anew, without any records.
     pub(crate) fn lose_records(&mut self) {
         self.names.values_mut().for_each(|name| name.slack = 0);

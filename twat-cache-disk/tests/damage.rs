@@ -21,21 +21,42 @@ fn memo(dir: &Path) -> (Numbers, Arc<Counter>) {
     memo_of(dir, value)
 }
 
-/// A database with something of everything: tables of two levels, and a journal.
+/// A database that was closed, with something of everything: tables of two levels, and a journal.
 fn whole() -> Files {
     let dir = tempfile::tempdir().unwrap();
-    let (memo, _) = memo(dir.path());
-    for part in 0..3 {
-        (part * KEYS / 3..(part + 1) * KEYS / 3).for_each(|key| drop(memo.call(&key)));
+    call(dir.path(), 0, true);
+    call(dir.path(), 1, false);
+    // What is stored from here on stays in the journal, which is short now.
+    call(dir.path(), 2, false);
+    assert!(journal(dir.path()) > 0);
+    Files::read(dir.path())
+}
+
+/// Calls a third of the keys, and closes the database.
+fn call(dir: &Path, part: u64, is_compacted: bool) {
+    let (memo, _) = memo(dir);
+    (part * KEYS / 3..(part + 1) * KEYS / 3).for_each(|key| drop(memo.call(&key)));
+    if part < 2 {
         let keyspace = memo.store().keyspace().unwrap();
-        if part < 2 {
-            keyspace.rotate_memtable_and_wait().unwrap();
-        }
-        if part == 0 {
+        keyspace.rotate_memtable_and_wait().unwrap();
+        if is_compacted {
             keyspace.major_compact().unwrap();
         }
     }
+}
+
+/// How long the newest journal is.
+fn journal(dir: &Path) -> u64 {
+    fs::metadata(common::journals(dir).iter().max().unwrap()).unwrap().len()
+}
+
+/// A database of which all is in tables, with the journal cut to nothing.
+fn in_tables() -> Files {
+    let dir = tempfile::tempdir().unwrap();
+    let (memo, _) = memo(dir.path());
+    (0..KEYS).for_each(|key| drop(memo.call(&key)));
     drop(memo);
+    assert_eq!(journal(dir.path()), 0);
     Files::read(dir.path())
 }
 
@@ -64,6 +85,20 @@ fn places(content: &Content, random: &mut Random) -> Vec<usize> {
 #[test]
 fn a_removed_file_does_no_harm() {
     damage().each(|_, _, _| vec![removed()]);
+}
+
+#[test]
+fn damage_beside_a_journal_that_was_cut_does_no_harm() {
+    Damage::begin(in_tables(), KEYS, use_all).each(|random, _, content| {
+        let places = places(content, random);
+        let garbage = [0, 5000].map(|more| garbage(random, content.len() + more));
+        [removed()]
+            .into_iter()
+            .chain(garbage)
+            .chain(cuts(content, places.clone()))
+            .chain(flips(content, places, random))
+            .collect()
+    });
 }
 
 #[test]

@@ -78,6 +78,24 @@ fn a_store_that_a_forked_child_drops_stays_open_in_its_parent() {
     assert_eq!([1, 2_u64].map(|key| store.get(&key).unwrap().unwrap()), ["one", "two"]);
 }
 
+#[test]
+fn a_forked_child_may_drop_a_store_whose_disk_space_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Some(open(dir.path()));
+    for _ in 0..10 {
+        // A thread of the parent waits until it is quiet, and then works.
+        store.as_ref().unwrap().clear().unwrap();
+        assert!(in_fork(|| {
+            let is_refused = is_refused(store.as_ref().unwrap().clear());
+            drop(store.take());
+            is_refused
+        }));
+    }
+    store.as_ref().unwrap().insert(&1_u64, &"one".into()).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).get(&1_u64).unwrap().unwrap(), "one");
+}
+
 /// In a child and in its parent, a memo computes, even if its store fails.
 #[test]
 fn a_memo_in_a_forked_child_computes() {

@@ -36,7 +36,7 @@ struct Inner {
 pub enum ErrorKind {
     /// The operating system refused a file operation.
     Io,
-    /// Another process has the cache open, and the engine allows only one.
+    /// Another process has the cache open, and the engine allows only one. That process may end.
     Locked,
     /// The data on disk is damaged.
     Corrupt,
@@ -60,7 +60,7 @@ impl ErrorKind {
     /// After such an error, a [`Fallback`](crate::Fallback) uses its secondary store only. After any other error it
     /// tries the primary store again.
     pub fn is_lasting(self) -> bool {
-        matches!(self, Self::Locked | Self::Poisoned | Self::Unavailable)
+        matches!(self, Self::Poisoned | Self::Unavailable)
     }
 }
 

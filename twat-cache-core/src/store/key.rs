@@ -5,6 +5,8 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::args::Args;
+
 /// The digest of a call's arguments: 128 bits of SipHash-1-3, keyed by a [`Namespace`](crate::Namespace).
 ///
 /// It covers exactly what the arguments hash: two arguments that hash alike are one key, even if they are not equal. A
@@ -139,10 +141,45 @@ impl Hasher for KeyHasher {
     crate::__little_endian_0_1!(|self, bytes| self.0.write(bytes));
 }
 
-/// Returns whether a hasher makes digests.
+/// What the digest of arguments is made of: exactly the bytes that a [`KeyHasher`] hashes. It is for a store that does not know
+/// its [`Namespace`](crate::Namespace) yet, see [`Namespace::digest_of_recorded`](crate::Namespace::digest_of_recorded).
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Recorded(pub(super) Vec<u8>);
+
+impl Recorded {
+    /// Records the arguments of a call.
+    pub fn of<A: Args + ?Sized>(arguments: &A) -> Self {
+        let mut recorded = Self::default();
+        arguments.hash_exactly(&mut recorded);
+        recorded
+    }
+
+    /// How many bytes were recorded.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Hasher for Recorded {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        self.write_usize(bytes.len());
+    }
+
+    // The trait requires this. Nothing uses it.
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    crate::__little_endian_0_1!(|self, bytes| self.0.extend_from_slice(bytes));
+}
+
+/// Returns whether a hasher makes digests, or records what they are made of.
 #[inline]
 pub(super) fn is_digest<H>() -> bool {
-    is_type::<H, KeyHasher>()
+    is_type::<H, KeyHasher>() || is_type::<H, Recorded>()
 }
 
 /// Returns whether two types have the same name. Two types can share a name; then a digest covers more than it needs

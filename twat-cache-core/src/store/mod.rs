@@ -20,7 +20,7 @@ pub(crate) use error::guard;
 pub use error::{Error, ErrorKind};
 pub use expiry::Expiry;
 pub(crate) use key::ByDigest;
-pub use key::{KeyHash, KeyHasher};
+pub use key::{KeyHash, KeyHasher, Recorded};
 pub use namespace::Namespace;
 pub use process::Process;
 pub(crate) use process::forked;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use siphasher::sip128::SipHasher13;
 
 use super::args::Args;
-use super::key::{KeyHash, KeyHasher, is_type};
+use super::key::{KeyHash, KeyHasher, Recorded, is_type};
 
 /// The key of digests: a secret, and all properties that distinguish one cache from another.
 ///
@@ -70,6 +70,15 @@ impl Namespace {
     pub fn digest_of<A: Args + ?Sized>(&self, arguments: &A) -> KeyHash {
         let mut hasher = self.hasher();
         arguments.hash_exactly(&mut hasher);
+        hasher.finish128()
+    }
+
+    /// The digest of the arguments that were recorded, as [`digest_of`](Self::digest_of) gives it.
+    #[doc(hidden)]
+    pub fn digest_of_recorded(&self, recorded: &Recorded) -> KeyHash {
+        let mut hasher = self.hasher();
+        // Without the length, which `KeyHasher` would add.
+        hasher.0.write(&recorded.0);
         hasher.finish128()
     }
 

@@ -72,6 +72,11 @@ impl Journals {
         self.ends[number] > 0 && matches!(self.path(number).try_exists(), Ok(false))
     }
 
+    /// A file by which a database is known to be this one.
+    pub(super) fn witness(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// How long the newest journal is.
     pub(crate) fn newest_len(&self) -> io::Result<u64> {
         Ok(fs::metadata(self.path(self.ends.len()))?.len())
@@ -136,7 +141,7 @@ impl Journals {
 }
 
 /// Whether this file is the one at that path. It counts as that if the system does not tell.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
         #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod place;
 pub(crate) mod recovery;
+pub(crate) mod space;
 
 mod journals;
 
@@ -9,7 +10,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fjall::compaction::Leveled;
@@ -32,13 +33,19 @@ pub(crate) struct Engine {
     pub(crate) entries: Keyspace,
     /// It takes no more writes, and is to be closed.
     pub(crate) has_failed: AtomicBool,
+    /// The program has handles of the engine, which keep it open.
+    pub(crate) is_lent: AtomicBool,
+    /// How many bytes the journal had at first, and were written since.
+    pub(crate) written: AtomicU64,
+    /// With how many it is time to look for disk space that nobody needs.
+    due: AtomicU64,
     /// How the values of each name are compressed.
     #[cfg(feature = "compress")]
     packings: Packings,
     /// Locked during each write.
     journals: Mutex<Journals>,
     /// Dropped last, when the database is closed.
-    _place: Arc<Place>,
+    pub(crate) place: Arc<Place>,
 }
 
 /// The engine freezes a keyspace's options when it makes the keyspace. So other options need another name.
@@ -46,9 +53,14 @@ const ENTRIES: &str = "entries-2";
 
 const MIB: u64 = 1 << 20;
 
-/// The engine makes a journal this long before it writes to it. Tables are not longer, with some room for what is beside
-/// their entries.
-pub(crate) const LONGEST: u64 = 65 * MIB;
+/// The engine makes a journal this long before it writes to it.
+const JOURNAL: u64 = 64 * MIB;
+
+/// Tables are not longer than a journal, with some room for what is beside their entries.
+pub(crate) const LONGEST: u64 = JOURNAL + MIB;
+
+/// After this many bytes, there may be disk space that nobody needs.
+const DUE: u64 = 8 * MIB;
 
 /// How long to wait for the engine to catch up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -66,15 +78,19 @@ impl Engine {
         }
         let (database, entries) = open(dir, max_bytes, Some(Arc::new(sweep)))?;
         journals.begin(&entries)?;
-        let (has_failed, journals) = (AtomicBool::new(false), Mutex::new(journals));
+        // A new one is empty.
+        let written = journals.newest_len().ok().filter(|len| *len != JOURNAL).unwrap_or(0);
         Ok(Self {
             database,
             entries,
-            has_failed,
+            has_failed: AtomicBool::new(false),
+            is_lent: AtomicBool::new(false),
+            written: written.into(),
+            due: DUE.into(),
             #[cfg(feature = "compress")]
             packings: Packings::default(),
-            journals,
-            _place: place,
+            journals: Mutex::new(journals),
+            place,
         })
     }
 
@@ -95,6 +111,7 @@ impl Engine {
             trust::fits(longest + len as u64).map_err(failed)?;
         }
         write(&self.entries).map_err(|error| from_fjall(error, attempt))?;
+        self.written.fetch_add(len as u64, Ordering::Relaxed);
         journals.follow(&self.database, &self.entries).map_err(failed)
     }
 
@@ -118,6 +135,16 @@ impl Engine {
         Ok(journals)
     }
 
+    /// The engine's own handles, for the program.
+    pub(crate) fn lend(&self) -> (Database, Keyspace) {
+        self.is_lent.store(true, Ordering::Relaxed);
+        self.handles()
+    }
+
+    pub(crate) fn handles(&self) -> (Database, Keyspace) {
+        (self.database.clone(), self.entries.clone())
+    }
+
     /// How the values of a name are compressed.
     #[cfg(feature = "compress")]
     pub(crate) fn packing(&self, name: u64) -> Result<Arc<Packing>, Error> {
@@ -128,6 +155,21 @@ impl Engine {
     /// Whether the database is still at its place.
     pub(crate) fn is_there(&self) -> bool {
         self.journals.lock().are_there()
+    }
+
+    /// Whether it is time to look for disk space that nobody needs. If so, the next time is when as much more is written.
+    pub(crate) fn is_due(&self) -> bool {
+        let written = self.written.load(Ordering::Relaxed);
+        let is_due = written >= self.due.load(Ordering::Relaxed);
+        if is_due {
+            self.due.store(written + DUE, Ordering::Relaxed);
+        }
+        is_due
+    }
+
+    /// Notes which journals the engine has begun and removed.
+    pub(crate) fn note(&self) -> Result<(), Error> {
+        self.journals.lock().note().map_err(|error| Error::from(error).attempting("follow the journals"))
     }
 
     pub(crate) fn close(self) {

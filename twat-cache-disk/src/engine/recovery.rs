@@ -12,7 +12,7 @@ use super::journals::{INCOMPLETE, JOURNALS, number};
 
 /// What something in the directory of a database is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Directory,
     File,
     /// A file that a directory without a database may have, too.
@@ -36,7 +36,7 @@ pub(crate) fn suspect(dir: &Path, was_moved: bool) {
 }
 
 /// All that is in the directory of a database; the contents of a directory come after it. No link is followed.
-fn contents(dir: &Path) -> io::Result<Vec<(PathBuf, Part)>> {
+pub(super) fn contents(dir: &Path) -> io::Result<Vec<(PathBuf, Part)>> {
     let mut contents = Vec::new();
     let mut directories = vec![dir.to_owned()];
     while let Some(directory) = directories.pop() {

@@ -29,10 +29,13 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     }
 
     fn clear(&self) -> Result<(), Error> {
-        self.with("clear", |Entries { database, id, .. }, engine| {
+        let cleared = self.with("clear", |Entries { database, id, .. }, engine| {
             database.usage.lock().clear(*id, database.changes.begin().number, self.options.max_bytes);
-            database.record(engine, usage::name_of(*id), false)
-        })
+            database.record(engine, usage::name_of(*id), false)?;
+            database.tidy(true);
+            Ok(())
+        });
+        cleared.inspect_err(|_| self.forget::<()>(None))
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -63,15 +66,16 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let key = self.entries()?.key(key);
-        self.with("remove an entry", |entries, engine| {
+        let removed = self.with("remove an entry", |entries, engine| {
+            let key = entries.key(key);
             let changes = &entries.database.changes;
             let mut last = changes.lock(&key);
             let removed = self.take(entries, engine, key);
             // If it is still there, an earlier refresh must remove it.
             *last = Change { key: removed.is_ok().then_some(key), number: changes.begin().number };
             removed
-        })
+        });
+        removed.inspect_err(|_| self.forget(Some(key)))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
