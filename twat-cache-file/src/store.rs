@@ -34,14 +34,16 @@ pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     options: Options,
     reading: Reading,
     directory: Latest<Directory>,
-    /// Locked while the directory is opened.
-    opening: Mutex<()>,
+    /// Locked while the directory is opened. How often that was done.
+    opening: Mutex<usize>,
     /// The secret of the first directory. One that replaces it gets the same.
     secret: OnceLock<[u8; 16]>,
     /// Of the counters: whether they can be read,
     whole: LastCheck,
     /// and whether other processes use them.
     in_use: LastCheck,
+    /// The same, by the coarse clock.
+    near_in_use: LastCheck,
     table: Table<C::Entry>,
     /// How many entries this store has evicted.
     evicted: Arc<AtomicU64>,
@@ -61,10 +63,11 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             options,
             reading,
             directory: Latest::default(),
-            opening: Mutex::new(()),
+            opening: Mutex::new(0),
             secret: OnceLock::new(),
             whole: LastCheck::default(),
             in_use: LastCheck::default(),
+            near_in_use: LastCheck::default(),
             table: table::new(),
             evicted: Arc::default(),
             warned: WarnOnce::new(),
@@ -188,7 +191,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             self.table.remove(&digest);
             if deadline != 0 && stored.is_ok() {
                 // If this fails, the next entry that is stored is the next attempt.
-                let _ = directory.evictor.remove_expired(&directory.path, &directory.meta, expiry.clock.since_1970());
+                let _ = directory.evictor.remove_expired(expiry.clock.since_1970());
             }
             stored
         })
