@@ -122,7 +122,7 @@ impl Directory {
         // Also if nothing was replaced: a process that removed the entry may have been killed before it could tell others.
         self.meta.outdate(digest).map_err(|error| failed(error.into()))?;
         if held > max_bytes {
-            self.evictor.make_room(max_bytes, path);
+            self.evictor.make_room(max_bytes, &path);
         }
         Ok(is_current)
     }

@@ -58,10 +58,10 @@ impl Evictor {
     /// lists all entries. That takes time proportional to their number. They are listed again when all candidates were evicted
     /// or used.
     #[cold]
-    pub(crate) fn make_room(self: &Arc<Self>, limit: u64, newest: PathBuf) {
+    pub(crate) fn make_room(self: &Arc<Self>, limit: u64, newest: &Path) {
         let is_far_above = |held| held > limit.saturating_add(limit / 10);
         if self.files.meta.held().is_ok_and(is_far_above) {
-            self.log(self.evict(limit, limit, &newest));
+            self.log(self.evict(limit, limit, newest));
         }
         if self.files.meta.held().is_ok_and(|held| held > limit) {
             self.start(limit, newest);
@@ -71,21 +71,20 @@ impl Evictor {
     /// Removes what was cleared, if anything was.
     pub(crate) fn tidy(self: &Arc<Self>, limit: u64) {
         if self.files.cleared().is_ok_and(|cleared| !cleared.is_empty()) {
-            self.start(limit, PathBuf::new());
+            self.start(limit, Path::new(""));
         }
     }
 
     /// Removes what was cleared, and evicts entries above the limit. A thread does it in the background, unless another thread or
     /// process is doing it.
-    fn start(self: &Arc<Self>, limit: u64, newest: PathBuf) {
+    fn start(self: &Arc<Self>, limit: u64, newest: &Path) {
         let Some(lock) = self.lock() else { return };
-        let evictor = self.clone();
-        let path = newest.clone();
+        let (evictor, path) = (self.clone(), newest.to_owned());
         let thread = thread::Builder::new().name(String::from("twat-cache-file"));
         // The thread is not waited for: when the program ends, the next one goes on.
         let started = thread.spawn(move || evictor.work(lock, limit, &path));
         if let (Err(_), Some(lock)) = (started, self.lock()) {
-            self.work(lock, limit, &newest);
+            self.work(lock, limit, newest);
         }
     }
 

@@ -102,7 +102,11 @@ impl Files {
     /// Removes all entries in a directory. It continues after an error, and returns the last one.
     pub(crate) fn remove_all(&self, dir: &Path) -> io::Result<()> {
         let remove = |path: PathBuf| if key_of(&path).is_some() { self.remove(&path).map(drop) } else { Ok(()) };
-        Walk::of(vec![dir.to_owned()]).map(|path| remove(path?)).fold(Ok(()), |result, removed| removed.and(result))
+        let mut result = Ok(());
+        for path in Walk::of(vec![dir.to_owned()]) {
+            result = path.and_then(remove).and(result);
+        }
+        result
     }
 
     /// Removes a directory that was cleared. What is not the cache's goes back to where it was.

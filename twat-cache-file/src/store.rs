@@ -24,8 +24,12 @@ use crate::table::{self, Open, Table};
 ///
 /// It is made by [`fcache`](crate::fcache)`(name).open()`, and by its `wrap`s as the primary of a
 /// [`Fallback`](twat_cache_core::Fallback). An entry is found by the digest of its arguments. Lookups and changes take
-/// constant time, as far as the file system does. `len` and `clear` look at all entries, and so does a store that has to
-/// evict some, now and then.
+/// constant time, as far as the file system does. `len` looks at all entries.
+///
+/// After `clear` has returned, no process of this machine finds what was there. A thread removes the files in the background,
+/// and evicts entries above the limit. Until a file is removed, it counts towards the limit. If the program ends before that,
+/// the next one that opens the cache goes on. A process that cannot make a thread, and one on a network file system, removes
+/// the files before `clear` returns.
 ///
 /// Writes go to the operating system's buffers. So a stored result survives the process, however it ends, but not a power
 /// cut.

@@ -129,7 +129,9 @@ fn the_limit_holds_within_a_tenth_while_four_threads_store_as_fast_as_they_can()
         let watching = scope.spawn(|| {
             std::iter::repeat_with(|| held(store.path())).take_while(|_| !done.load(Ordering::Relaxed)).max()
         });
-        storing.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in storing {
+            thread.join().unwrap();
+        }
         done.store(true, Ordering::Relaxed);
         watching.join().unwrap().unwrap()
     });
