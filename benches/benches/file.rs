@@ -9,6 +9,8 @@ mod by_hand;
 #[cfg(feature = "peers")]
 #[path = "file/peers.rs"]
 mod peers;
+#[path = "file/removal.rs"]
+mod removal;
 
 use std::fs;
 use std::hint::black_box;
@@ -36,13 +38,14 @@ fn main() -> ExitCode {
     if !effort.is_touch() {
         prime();
     }
-    let parts: [Part<'_>; 6] = [
+    let parts: [Part<'_>; 7] = [
         ("views", &|report| views(report, effort)),
         ("first", &|report| first_views(report, effort)),
         ("calls", &|report| calls(report, effort)),
         ("growth", &|report| growth(report, effort)),
         ("small", &|report| small_stores(report, effort)),
         ("large", &|report| large_stores(report, effort)),
+        ("removal", &|report| removal::removal(report, effort)),
     ];
     let chosen = |part: &str| asked_for(&format!("--{part}"));
     let all = !parts.iter().any(|(part, _)| chosen(part));

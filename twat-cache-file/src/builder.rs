@@ -44,12 +44,16 @@ const MEMORY: u64 = 512 << 20;
 
 impl<C> FileBuilder<C> {
     twat_cache_core::__option_setters_0_1! {
-        /// At most this many bytes are stored under this name, by all processes together. That includes headers, of 64 bytes
-        /// an entry. The default is 10 GiB, and 0 means to compute every time.
+        /// The files under this name take at most this many bytes of disk space, for all processes together. The default is
+        /// 10 GiB, and 0 means to compute every time.
         ///
-        /// Above the limit, the least recently used entries are evicted, until a tenth of it is free. A single value may be as
-        /// large as the limit. A larger one is returned and not stored, and nothing is written or evicted for it. File systems give
-        /// space in blocks of some kilobytes, so many small entries take more.
+        /// A file has a header of 64 bytes, and takes whole blocks of the file system, mostly of 4 KiB. So an entry of 100 bytes
+        /// counts as 4096. Directories do not count, and compression by the file system does not either.
+        ///
+        /// Above the limit, a thread evicts the least recently used entries in the background, until a tenth of the limit is
+        /// free. Meanwhile there may be up to a tenth more than the limit. Beyond that, a caller that stores an entry evicts others
+        /// itself. An entry may be as large as the limit. A larger one is returned and not stored, and nothing is written or
+        /// evicted for it.
     }
 
     /// Whether entries may be mapped; [`Access::Auto`] by default.

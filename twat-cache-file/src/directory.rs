@@ -15,8 +15,9 @@ use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket};
 
 use crate::codec::FileCodec;
 use crate::counts::{self, Counts};
-use crate::entry::{self, Header};
+use crate::entry::Header;
 use crate::evict::Evictor;
+use crate::files::{Files, Walk, key_of};
 use crate::write::write;
 
 /// The name of a cache's directory in the cache directory: some readable characters, and a digest, so that no two caches have
@@ -34,14 +35,15 @@ pub(crate) struct Directory {
     pub(crate) path: PathBuf,
     /// The user that has opened it.
     pub(crate) owner: u32,
-    pub(crate) meta: Meta,
+    pub(crate) meta: Arc<Meta>,
+    pub(crate) files: Arc<Files>,
     /// Whether other machines may change entries, which is noticed only if a file is opened.
     pub(crate) is_remote: bool,
     pub(crate) namespace: Namespace,
     /// The public name of the namespace.
     pub(crate) namespace_id: u64,
     pub(crate) claims: Arc<Claims>,
-    pub(crate) evictor: Evictor,
+    pub(crate) evictor: Arc<Evictor>,
 }
 
 impl Directory {
@@ -64,15 +66,18 @@ impl Directory {
             temp::sweep(&path.join("lock"), |name| name == "room" || name.len() == 32 && is_hex(name));
         }
         let namespace = within(&Namespace::from_secret(meta.secret));
+        let meta = Arc::new(meta);
+        let files = Arc::new(Files::new(path, meta.clone()));
         let directory = Self {
             path: path.to_owned(),
             owner: system::owner(),
             meta,
+            files: files.clone(),
             is_remote: !system::is_local(path),
             namespace,
             namespace_id: namespace.id(),
             claims: Claims::new(path.join("lock")),
-            evictor: Evictor::counting(evicted),
+            evictor: Arc::new(Evictor::new(files, evicted)),
         };
         Ok((directory, damage))
     }
@@ -83,7 +88,7 @@ impl Directory {
 
     /// The file of an entry. It need not exist.
     pub(crate) fn path_of(&self, digest: KeyHash) -> PathBuf {
-        entry::path_in(&self.path, digest, self.namespace_id)
+        self.files.path_of(self.namespace_id, digest)
     }
 
     /// Stores an entry, and evicts others for it. Returns false if its computation is outdated.
@@ -101,10 +106,10 @@ impl Directory {
         let failed = |error: Error| error.attempting("write an entry").at(&path);
         let written = value.map(|(value, deadline)| {
             let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
-            write::<V, C>(&self.path.join("tmp"), header, value, max_bytes)
+            write::<V, C>(&self.path.join("tmp"), header, value, self.files.longest(max_bytes))
         });
         let written = written.transpose().map_err(failed)?.flatten();
-        let bytes = written.as_ref().map_or(0, |(_, bytes)| *bytes);
+        let bytes = written.as_ref().map_or(0, |(_, len)| self.files.space(*len));
         // It is counted before it gets its name, because the process may be killed in between. An excess is corrected when
         // entries are listed; an entry that was not counted might never be.
         let mut held = self.meta.add(bytes, max_bytes / 16);
@@ -117,13 +122,13 @@ impl Directory {
         // Also if nothing was replaced: a process that removed the entry may have been killed before it could tell others.
         self.meta.outdate(digest).map_err(|error| failed(error.into()))?;
         if held > max_bytes {
-            self.evictor.make_room(&self.path, &self.meta, max_bytes, &path);
+            self.evictor.make_room(max_bytes, &path);
         }
         Ok(is_current)
     }
 
-    /// Gives the file of a new entry its name. If there is none, removes the entry with that name. Returns how many bytes were
-    /// replaced, or `None` if the computation is outdated.
+    /// Gives the file of a new entry its name. If there is none, removes the entry with that name. Returns how much space is
+    /// free again, or `None` if the computation is outdated.
     fn put(&self, path: &Path, digest: KeyHash, new: Option<Temp>, ticket: Option<Ticket>) -> io::Result<Option<u64>> {
         // Nobody removes the entry between this check and its rename.
         let mut turn = self.meta.order.turn(digest)?;
@@ -139,15 +144,15 @@ impl Directory {
                 if turn.is_passed_by() {
                     turn.raise()?;
                 }
-                return entry::remove(path, &self.meta).map(|_| None);
+                return self.files.remove(path).map(|_| None);
             }
         }
         let refresh = ticket.filter(|ticket| ticket.is_refresh);
         if let Some(refresh) = refresh {
             turn.begin_refresh(refresh)?;
         }
-        let Some(new) = new else { return entry::remove(path, &self.meta).map(|_| Some(0)) };
-        let replaced = new.replace(path)?;
+        let Some(new) = new else { return self.files.remove(path).map(|_| Some(0)) };
+        let replaced = self.files.space(new.replace(path)?);
         // If this process was stopped meanwhile, another one may have passed by. Then it has raised the barrier.
         if turn.is_outdated()? {
             self.meta.subtract(replaced);
@@ -167,7 +172,7 @@ impl Directory {
             // A file that cannot be read is removed as well, and counts as valid.
             let is_valid = Header::read(&path).is_none_or(|header| expiry.allows(header.deadline));
             let mut turn = self.meta.order.turn(digest)?;
-            let removed = turn.raise().and_then(|()| entry::remove(&path, &self.meta));
+            let removed = turn.raise().and_then(|()| self.files.remove(&path));
             let is_certain = !turn.is_passed_by();
             drop(turn);
             // Also if nothing was removed, as in `store`.
@@ -180,35 +185,25 @@ impl Directory {
 
     /// How many entries this namespace has.
     pub(crate) fn len(&self) -> io::Result<usize> {
-        let mut len = 0;
-        self.each(|path| {
-            len += usize::from(system::stat_of(path).is_ok_and(|found| found.is_own_file()));
-            Ok(())
-        })?;
-        Ok(len)
+        let is_entry =
+            |path: &Path| key_of(path).is_some() && system::stat_of(path).is_ok_and(|found| found.is_own_file());
+        let paths = Walk::of(vec![self.files.dir_of(self.namespace_id)]);
+        paths.map(|path| Ok(usize::from(is_entry(&path?)))).sum()
     }
 
-    /// Removes all entries of this namespace.
-    pub(crate) fn clear(&self) -> io::Result<()> {
+    /// Removes all entries of this namespace: they are gone at once, and a thread gives their space back. A store of this cache
+    /// has this limit.
+    pub(crate) fn clear(&self, max_bytes: u64) -> io::Result<()> {
         let is_certain = self.meta.order.raise_all()?;
-        let cleared = self.each(|path| entry::remove(path, &self.meta).map(drop));
+        // Another machine may have looked up the directory, and would go on to find the entries in it.
+        let cleared = if self.is_remote {
+            self.files.remove_all(&self.files.dir_of(self.namespace_id))
+        } else {
+            self.files.clear(self.namespace_id)
+        };
         self.meta.outdate_all().and(cleared)?;
+        self.evictor.tidy(max_bytes);
         if is_certain { Ok(()) } else { Err(stopped()) }
-    }
-
-    /// Visits the files of all entries of this namespace. It continues after an error, and returns the last one.
-    fn each(&self, mut visit: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
-        let mut result = Ok(());
-        for part in entry::parts(&self.path)? {
-            let files = entry::in_part(&part).unwrap_or_else(|error| {
-                result = Err(error);
-                Vec::new()
-            });
-            for path in files.iter().filter(|path| entry::is_in_namespace(path, self.namespace_id)) {
-                result = visit(path).and(result);
-            }
-        }
-        result
     }
 }
 

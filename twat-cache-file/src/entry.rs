@@ -1,15 +1,12 @@
 //! One entry is one file: a header of 64 bytes and the archived value.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use twat_cache_core::KeyHash;
+use twat_cache_core::among::system;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::counts::Counts;
 use crate::map::ALIGNMENT;
-use twat_cache_core::among::meta::Meta;
-use twat_cache_core::among::system::{self, is_hex, name_of};
 
 /// The 64 bytes before the archived value, little-endian.
 ///
@@ -83,43 +80,6 @@ impl Header {
     }
 }
 
-/// The file of an entry in the directory of a cache. The first two digits of its name are the part of the directory.
-pub(crate) fn path_in(cache: &Path, key: KeyHash, namespace: u64) -> PathBuf {
-    let name = format!("{key}{namespace:016x}");
-    let mut path = cache.join(&name[..2]);
-    path.push(name);
-    path
-}
-
-/// Whether a file of this name is an entry of this namespace.
-pub(crate) fn is_in_namespace(path: &Path, namespace: u64) -> bool {
-    name_of(path).ends_with(&format!("{namespace:016x}"))
-}
-
-/// The parts of a cache's directory that entries are in.
-pub(crate) fn parts(cache: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut parts = system::list(cache)?;
-    parts.retain(|path| name_of(path).len() == 2 && is_hex(name_of(path)));
-    Ok(parts)
-}
-
-/// The files of all entries in a part.
-pub(crate) fn in_part(part: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = system::list(part)?;
-    files.retain(|path| name_of(path).len() == 48 && is_hex(name_of(path)));
-    Ok(files)
-}
-
-/// Removes an entry, and subtracts it from the count; returns whether it was there. Anything else with its name is moved
-/// aside.
-pub(crate) fn remove(path: &Path, meta: &Meta) -> io::Result<bool> {
-    let removed = system::remove(path)?;
-    if let Some(length) = removed {
-        meta.subtract(length);
-    }
-    Ok(removed.is_some())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,13 +102,5 @@ mod tests {
         let sum = xxh3_64(&later[..56]);
         later[56..].copy_from_slice(&sum.to_le_bytes());
         assert_eq!(Header::of(&later), Err(NoHeader::Foreign));
-    }
-
-    #[test]
-    fn a_name_says_which_namespace_it_belongs_to() {
-        let path = path_in(Path::new("cache"), KeyHash::from_bytes([7; 16]), 42);
-        assert_eq!(path.parent(), Some(Path::new("cache/07")));
-        assert_eq!(name_of(&path).len(), 48);
-        assert!(is_in_namespace(&path, 42) && !is_in_namespace(&path, 43));
     }
 }

@@ -1,150 +1,225 @@
-//! Entries that are removed to make room: the least recently used ones above the limit, and expired ones.
+//! Entries that are removed to make room: those that were cleared, the least recently used ones above the limit, and expired
+//! ones.
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use parking_lot::Mutex;
+use twat_cache_core::KeyHash;
 use twat_cache_core::among::lock::FileLock;
-use twat_cache_core::among::meta::Meta;
 use twat_cache_core::among::system;
 
-use crate::counts::{Counts, UNKNOWN};
-use crate::entry::{self, Header};
+use crate::counts::Counts;
+use crate::entry::Header;
+use crate::files::{Files, Walk, key_of};
 
-/// The entries that a process may remove next.
-#[derive(Debug, Default)]
+/// Removes entries of a cache, mostly in the background.
+#[derive(Debug)]
 pub(crate) struct Evictor {
-    /// From the last time that all entries were listed, the least recently used one first. Newer entries were used later. The
-    /// lock is held during eviction, I/O included, and nobody waits for it.
+    files: Arc<Files>,
+    /// What is evicted next, from the last time that all entries were listed: what was cleared, and then the least recently used
+    /// ones. Newer entries were used later. The lock is held while they are listed.
     candidates: Mutex<VecDeque<Candidate>>,
-    /// The entries that are next to be checked for their deadline, and the part of the directory that is listed after them.
-    unchecked: Mutex<Vec<PathBuf>>,
-    part: AtomicU8,
+    /// The entries that are next to be checked for their deadline.
+    unchecked: Mutex<Walk>,
     /// How many entries this store has evicted.
     evicted: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct Candidate {
-    path: PathBuf,
+    dir: Arc<Path>,
+    key: KeyHash,
+    /// When it was last used.
     used: u64,
+    is_cleared: bool,
 }
 
 /// How many candidates are remembered at most.
 const MOST: usize = 1 << 16;
-/// How many entries are checked for each one that is stored with a deadline. A part without entries counts as one.
+/// How many entries are checked for each one that is stored with a deadline.
 const CHECKS: usize = 5;
 
 impl Evictor {
     /// One that adds to this number.
-    pub(crate) fn counting(evicted: Arc<AtomicU64>) -> Self {
-        Self { evicted, ..Self::default() }
+    pub(crate) fn new(files: Arc<Files>, evicted: Arc<AtomicU64>) -> Self {
+        Self { files, candidates: Mutex::default(), unchecked: Mutex::default(), evicted }
     }
 
-    /// Evicts the least recently used entries until the others take 9/10 of the limit, unless another thread or process is
-    /// evicting. The entry at `newest` has just been stored, and stays.
+    /// Evicts entries after one was stored, and there are too many. The entry at `newest` has just been stored, and stays.
     ///
-    /// Listing all entries takes time proportional to their number. They are listed again when all candidates were evicted or
-    /// used.
+    /// A thread evicts in the background, until a tenth of the limit is free. If there is more than a tenth too much, that thread
+    /// is too slow, and the caller evicts as well. So the caller waits for nobody, except while another thread of its process
+    /// lists all entries. That takes time proportional to their number. They are listed again when all candidates were evicted
+    /// or used.
     #[cold]
-    pub(crate) fn make_room(&self, cache: &Path, meta: &Meta, limit: u64, newest: &Path) {
-        // Others that store an entry meanwhile do not evict, so this one evicts for them.
+    pub(crate) fn make_room(self: &Arc<Self>, limit: u64, newest: &Path) {
+        let is_far_above = |held| held > limit.saturating_add(limit / 10);
+        if self.files.meta.held().is_ok_and(is_far_above) {
+            self.log(self.evict(limit, limit, newest));
+        }
+        if self.files.meta.held().is_ok_and(|held| held > limit) {
+            self.start(limit, newest);
+        }
+    }
+
+    /// Removes what was cleared, if anything was.
+    pub(crate) fn tidy(self: &Arc<Self>, limit: u64) {
+        if self.files.cleared().is_ok_and(|cleared| !cleared.is_empty()) {
+            self.start(limit, Path::new(""));
+        }
+    }
+
+    /// Removes what was cleared, and evicts entries above the limit. A thread does it in the background, unless another thread or
+    /// process is doing it.
+    fn start(self: &Arc<Self>, limit: u64, newest: &Path) {
+        let Some(lock) = self.lock() else { return };
+        let (evictor, path) = (self.clone(), newest.to_owned());
+        let thread = thread::Builder::new().name(String::from("twat-cache-file"));
+        // The thread is not waited for: when the program ends, the next one goes on.
+        let started = thread.spawn(move || evictor.work(lock, limit, &path));
+        if let (Err(_), Some(lock)) = (started, self.lock()) {
+            self.work(lock, limit, newest);
+        }
+    }
+
+    /// The right to remove entries in the background.
+    fn lock(&self) -> Option<FileLock> {
+        let lock = FileLock::try_take(&self.files.path.join("lock/room"));
+        lock.inspect_err(|error| self.log(Err(io::Error::from(error.kind())))).ok().flatten()
+    }
+
+    fn work(&self, lock: FileLock, limit: u64, newest: &Path) {
+        let mut lock = Some(lock);
         for _ in 0..4 {
-            match self.evict(cache, meta, limit, newest) {
-                Ok(true) if meta.held().is_ok_and(|held| held > limit) => {}
-                Ok(_) => return,
-                // The next entry that is stored is the next attempt.
-                Err(error) => {
-                    return log::debug!(target: "twat_cache", "cannot evict entries in {}: {error}", cache.display());
-                }
+            self.log(self.try_tidy(limit, newest));
+            drop(lock);
+            // Others that have cleared or stored meanwhile have found the lock taken, so this one goes on for them. If the
+            // directory is gone, its lock must not be made again.
+            let is_done = self.files.meta.held().is_ok_and(|held| held <= limit)
+                && self.files.cleared().is_ok_and(|cleared| cleared.is_empty());
+            if is_done || !self.files.meta.is_in_use() {
+                return;
+            }
+            lock = self.lock();
+            if lock.is_none() {
+                return;
             }
         }
     }
 
-    /// Returns false if another thread or process is evicting.
-    fn evict(&self, cache: &Path, meta: &Meta, limit: u64, newest: &Path) -> io::Result<bool> {
-        let lock = FileLock::try_take(&cache.join("lock/room"))?;
-        // The process that holds the lock may be stopped. If two evict at once, they may evict too much.
-        let held = meta.held()?;
-        if lock.is_none() && (held / 2 <= limit || held >= UNKNOWN) {
-            return Ok(false);
+    fn try_tidy(&self, limit: u64, newest: &Path) -> io::Result<()> {
+        for cleared in self.files.cleared()? {
+            self.log(self.files.remove_cleared(&cleared));
         }
-        let Some(mut candidates) = self.candidates.try_lock() else { return Ok(false) };
-        if !self.evict_from(&mut candidates, meta, limit, newest)? {
-            *candidates = list(cache, meta)?;
-            self.evict_from(&mut candidates, meta, limit, newest)?;
-        }
-        Ok(true)
+        self.evict(limit, limit / 10 * 9, newest)
     }
 
-    /// Evicts candidates that were not used since they were listed; returns whether that is enough.
-    fn evict_from(
-        &self,
-        candidates: &mut VecDeque<Candidate>,
-        meta: &Meta,
-        limit: u64,
-        newest: &Path,
-    ) -> io::Result<bool> {
-        if meta.held()? > limit {
-            while meta.held()? > limit / 10 * 9
-                && let Some(Candidate { path, used }) = candidates.pop_front()
-            {
-                if path != newest && system::stat_of(&path).is_ok_and(|found| found.modified == used) {
-                    // If it cannot be removed, the next one is.
-                    let is_removed = entry::remove(&path, meta).unwrap_or(false);
-                    self.evicted.fetch_add(u64::from(is_removed), Ordering::Relaxed);
+    /// If there are more bytes than the limit, evicts entries until there are this many.
+    fn evict(&self, limit: u64, until: u64, newest: &Path) -> io::Result<()> {
+        let Files { meta, .. } = &*self.files;
+        if meta.held()? <= limit {
+            return Ok(());
+        }
+        let mut may_list = true;
+        loop {
+            let mut candidates = self.candidates.lock();
+            if meta.held()? <= until {
+                return Ok(());
+            }
+            if candidates.is_empty() && mem::take(&mut may_list) {
+                *candidates = self.list()?;
+                // Now the count is right.
+                if meta.held()? <= limit {
+                    return Ok(());
                 }
             }
-            // Processes whose tables have one of them look it up again.
-            meta.outdate_all()?;
+            let next = candidates.pop_front();
+            drop(candidates);
+            let Some(Candidate { dir, key, used, is_cleared }) = next else { return Ok(()) };
+            let path = dir.join(key.to_string());
+            if is_cleared {
+                let _ = self.files.remove(&path);
+            } else if path != newest && system::stat_of(&path).is_ok_and(|found| found.modified == used) {
+                // If it cannot be removed, the next one is.
+                let is_removed = self.files.remove(&path).unwrap_or(false);
+                self.evicted.fetch_add(u64::from(is_removed), Ordering::Relaxed);
+                // Processes whose tables have it look it up again.
+                meta.outdate(key)?;
+            }
         }
-        Ok(meta.held()? <= limit)
+    }
+
+    /// All entries: what was cleared, and then the least recently used one first. Corrects the count of their bytes.
+    fn list(&self) -> io::Result<VecDeque<Candidate>> {
+        let Files { path: cache, meta, .. } = &*self.files;
+        for _ in 0..4 {
+            let before = meta.counts()?;
+            // An entry is counted before it gets its name.
+            let temporary = system::list(&cache.join("tmp"))?;
+            let lens = temporary.iter().filter_map(|path| system::stat_of(path).ok());
+            let being_stored = lens.fold(0_u64, |sum, file| sum.saturating_add(self.files.space(file.len)));
+            let cleared = self.files.cleared()?;
+            let (mut candidates, there) = self.find(&cleared)?;
+            // If a directory was cleared meanwhile, its entries were found twice or not at all.
+            if self.files.cleared()? == cleared {
+                // An entry that was stored or removed meanwhile may be among them or not. Only a count that must be wrong is
+                // corrected.
+                meta.correct(before, there, there.saturating_add(being_stored));
+                candidates.sort_unstable_by_key(|candidate| (!candidate.is_cleared, candidate.used));
+                candidates.truncate(MOST);
+                return Ok(candidates.into());
+            }
+        }
+        Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// All entries, and how much space they take.
+    fn find(&self, cleared: &[PathBuf]) -> io::Result<(Vec<Candidate>, u64)> {
+        let (mut candidates, mut there) = (Vec::new(), 0_u64);
+        let dirs = self.files.dirs()?;
+        for (dir, is_cleared) in cleared.iter().map(|dir| (dir, true)).chain(dirs.iter().map(|dir| (dir, false))) {
+            let of_dir: Arc<Path> = dir.as_path().into();
+            // The entries of a directory that cannot be listed stay. Others are evicted instead.
+            for path in Walk::of(vec![dir.clone()]).flatten() {
+                let Some(key) = key_of(&path) else { continue };
+                // Another process may have removed it.
+                let Ok(found) = system::stat_of(&path) else { continue };
+                if found.is_own_file() {
+                    there = there.saturating_add(self.files.space(found.len));
+                    candidates.push(Candidate { dir: of_dir.clone(), key, used: found.modified, is_cleared });
+                }
+            }
+        }
+        Ok((candidates, there))
     }
 
     /// Checks some entries, and removes those whose deadline is before `now`.
-    pub(crate) fn remove_expired(&self, cache: &Path, meta: &Meta, now: u64) -> io::Result<()> {
+    pub(crate) fn remove_expired(&self, now: u64) -> io::Result<()> {
         let Some(mut unchecked) = self.unchecked.try_lock() else { return Ok(()) };
         for _ in 0..CHECKS {
-            if unchecked.is_empty() {
-                let part = self.part.fetch_add(1, Ordering::Relaxed);
-                *unchecked = entry::in_part(&cache.join(format!("{part:02x}")))?;
-            }
-            let Some(path) = unchecked.pop() else { continue };
-            if Header::read(&path).is_some_and(|header| header.deadline != 0 && header.deadline <= now) {
-                entry::remove(&path, meta)?;
-                meta.outdate_all()?;
+            let Some(path) = unchecked.next().transpose()? else {
+                *unchecked = Walk::of(self.files.dirs()?);
+                continue;
+            };
+            let is_over = |header: Header| header.deadline != 0 && header.deadline <= now;
+            if let Some(key) = key_of(&path).filter(|_| Header::read(&path).is_some_and(is_over)) {
+                self.files.remove(&path)?;
+                self.files.meta.outdate(key)?;
             }
         }
         Ok(())
     }
-}
 
-/// All entries, the least recently used one first. Corrects the count of their bytes.
-fn list(cache: &Path, meta: &Meta) -> io::Result<VecDeque<Candidate>> {
-    let before = meta.counts()?;
-    // An entry is counted before it gets its name.
-    let temporary = system::list(&cache.join("tmp"))?;
-    let lens = temporary.iter().filter_map(|path| system::stat_of(path).ok());
-    let being_stored = lens.fold(0_u64, |sum, file| sum.saturating_add(file.len));
-    let mut candidates = Vec::new();
-    let mut there = 0_u64;
-    for part in entry::parts(cache)? {
-        // The entries of a part that cannot be listed stay. Others are evicted instead.
-        for path in entry::in_part(&part).unwrap_or_default() {
-            // Another process may have removed it.
-            let Ok(found) = system::stat_of(&path) else { continue };
-            if found.is_own_file() {
-                there = there.saturating_add(found.len);
-                candidates.push(Candidate { path, used: found.modified });
-            }
+    /// Notes an error. The next entry that is stored is the next attempt.
+    fn log(&self, result: io::Result<()>) {
+        if let Err(error) = result {
+            log::debug!(target: "twat_cache", "cannot evict entries in {}: {error}", self.files.path.display());
         }
     }
-    // An entry that was stored or removed meanwhile may be among them or not. Only a count that must be wrong is corrected.
-    meta.correct(before, there, there.saturating_add(being_stored));
-    candidates.sort_unstable_by_key(|candidate| candidate.used);
-    candidates.truncate(MOST);
-    Ok(candidates.into())
 }

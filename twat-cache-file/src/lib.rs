@@ -64,6 +64,7 @@ mod directory;
 mod entry;
 mod evict;
 mod fallback;
+mod files;
 mod map;
 mod measure;
 mod memory;

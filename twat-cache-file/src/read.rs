@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::codec::FileCodec;
 use crate::directory::Directory;
-use crate::entry::{self, Header, NoHeader};
+use crate::entry::{Header, NoHeader};
 use crate::map::{ALIGNMENT, Bytes};
 use crate::measure::allocate;
 
@@ -91,7 +91,7 @@ pub(crate) fn load<V, C: FileCodec<V>>(
     if !expiry.allows(header.deadline) {
         if header.deadline != 0 && header.deadline <= expiry.clock.since_1970() {
             // If it cannot be removed now, it is removed next time.
-            let _ = entry::remove(path, &directory.meta).and_then(|_| directory.meta.outdate(digest));
+            let _ = directory.files.remove(path).and_then(|_| directory.meta.outdate(digest));
         }
         return Ok(None);
     }

@@ -24,8 +24,12 @@ use crate::table::{self, Open, Table};
 ///
 /// It is made by [`fcache`](crate::fcache)`(name).open()`, and by its `wrap`s as the primary of a
 /// [`Fallback`](twat_cache_core::Fallback). An entry is found by the digest of its arguments. Lookups and changes take
-/// constant time, as far as the file system does. `len` and `clear` look at all entries, and so does a store that has to
-/// evict some, now and then.
+/// constant time, as far as the file system does. `len` looks at all entries.
+///
+/// After `clear` has returned, no process of this machine finds what was there. A thread removes the files in the background,
+/// and evicts entries above the limit. Until a file is removed, it counts towards the limit. If the program ends before that,
+/// the next one that opens the cache goes on. A process that cannot make a thread, and one on a network file system, removes
+/// the files before `clear` returns.
 ///
 /// Writes go to the operating system's buffers. So a stored result survives the process, however it ends, but not a power
 /// cut.
@@ -34,14 +38,16 @@ pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     options: Options,
     reading: Reading,
     directory: Latest<Directory>,
-    /// Locked while the directory is opened.
-    opening: Mutex<()>,
+    /// Locked while the directory is opened. How often that was done.
+    opening: Mutex<usize>,
     /// The secret of the first directory. One that replaces it gets the same.
     secret: OnceLock<[u8; 16]>,
     /// Of the counters: whether they can be read,
     whole: LastCheck,
     /// and whether other processes use them.
     in_use: LastCheck,
+    /// The same, by the coarse clock.
+    near_in_use: LastCheck,
     table: Table<C::Entry>,
     /// How many entries this store has evicted.
     evicted: Arc<AtomicU64>,
@@ -61,10 +67,11 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             options,
             reading,
             directory: Latest::default(),
-            opening: Mutex::new(()),
+            opening: Mutex::new(0),
             secret: OnceLock::new(),
             whole: LastCheck::default(),
             in_use: LastCheck::default(),
+            near_in_use: LastCheck::default(),
             table: table::new(),
             evicted: Arc::default(),
             warned: WarnOnce::new(),
@@ -188,7 +195,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             self.table.remove(&digest);
             if deadline != 0 && stored.is_ok() {
                 // If this fails, the next entry that is stored is the next attempt.
-                let _ = directory.evictor.remove_expired(&directory.path, &directory.meta, expiry.clock.since_1970());
+                let _ = directory.evictor.remove_expired(expiry.clock.since_1970());
             }
             stored
         })

@@ -2,6 +2,7 @@
 //! passes it, too.
 
 use tempfile::TempDir;
+use twat_cache_core::among::system::block_size;
 use twat_cache_core::testing::{ENTRY_BYTES, Setup, rooted};
 use twat_cache_core::{conformance, conformance_of_keys};
 use twat_cache_file::{Access, FileBuilder, fcache};
@@ -9,8 +10,13 @@ use twat_cache_file::{Access, FileBuilder, fcache};
 /// The header, and what rkyv adds to a string.
 const ENTRY: usize = ENTRY_BYTES + 64 + 8;
 
+/// How much of the limit an entry of this length takes.
+fn in_blocks(dir: &TempDir, entry: usize) -> usize {
+    entry.next_multiple_of(usize::try_from(block_size(dir.path())).unwrap())
+}
+
 fn builder(dir: &TempDir, setup: &Setup) -> FileBuilder {
-    setup.options(dir.path(), ENTRY).into()
+    setup.options(dir.path(), in_blocks(dir, ENTRY)).into()
 }
 
 mod files {
@@ -61,9 +67,7 @@ mod by_serde {
 
     mod files {
         use super::*;
-        conformance!(|setup: &Setup| rooted(|dir| {
-            FileBuilder::from(setup.options(dir.path(), ENTRY)).serde().open::<String>().unwrap()
-        }));
+        conformance!(|setup: &Setup| rooted(|dir| { builder(dir, setup).serde().open::<String>().unwrap() }));
         conformance_of_keys!(rooted(|dir| fcache("keys").dir(dir.path()).serde().open::<u32>().unwrap()));
     }
 

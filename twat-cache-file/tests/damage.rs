@@ -179,10 +179,8 @@ fn unknown_files_and_directories_beside_those_of_the_cache_do_no_harm() {
     let damage = damage();
     let (cache, part) = (directory(&damage.files), small_entry(&damage.files).parent().unwrap().to_owned());
     let dirs = [PathBuf::new(), cache.clone(), part, cache.join("tmp"), cache.join("lock")];
-    // As a directory of entries is called, of which there are none yet: where they lie is another in every cache.
-    let is_free = |part: &String| !damage.files.0.keys().any(|path| path.starts_with(cache.join(part)));
-    let free = (0..=u8::MAX).map(|part| format!("{part:02x}")).find(is_free).unwrap();
-    let names = ["stranger", &free, "room", "0123456789abcdef-0", ".hidden"];
+    // As directories of entries are called, of another version and of one that was cleared.
+    let names = ["stranger", "fedcba9876543210", "0123456789abcdef-fedcba9876543210", "room", ".hidden"];
     let paths: Vec<_> = dirs.iter().flat_map(|dir| names.map(|name| dir.join(name))).collect();
     let acts: [Act; 4] = [
         ("made as a file", |path| add(FILE, path)),

@@ -1,19 +1,19 @@
 //! Which entries are evicted: the oldest ones, whichever store has stored them, and no more than necessary.
 
+mod common;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use twat_cache_core::testing::persistent::{Persistent, hits, insert_all};
+use common::{Settled, blocks, entries_below, held, hold, settle};
+use twat_cache_core::testing::persistent::{hits, insert_all};
 use twat_cache_core::testing::volatile_dir;
-use twat_cache_file::{FileBuilder, FileStore, KeyedStore as _, Store as _};
-
-const FILES: Persistent<FileStore<String>> =
-    Persistent { open: |options| FileBuilder::from(options).open(), overhead: 72 };
+use twat_cache_file::{KeyedStore as _, Store as _};
 
 #[test]
 fn older_entries_of_another_store_are_evicted_before_newer_ones_of_this() {
     let dir = volatile_dir();
-    let open = || FILES.limited(dir.path(), 200);
+    let open = || blocks().limited(dir.path(), 200);
     let [ours, theirs] = [open(), open()];
     insert_all(&ours, [0]);
     insert_all(&theirs, 1000..1180);
@@ -27,52 +27,52 @@ fn older_entries_of_another_store_are_evicted_before_newer_ones_of_this() {
 fn no_more_than_a_tenth_is_evicted_while_several_stores_insert() {
     let dir = volatile_dir();
     // Stores of their own do not know of each other, as if in several processes.
-    let open = || FILES.limited(dir.path(), 2000);
-    insert_all(&open(), 0..2000);
+    let open = || blocks().limited(dir.path(), 2000);
+    let store = open();
+    insert_all(&store, 0..2000);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let storing = [1, 2, 3, 4]
             .map(|part| scope.spawn(move || insert_all(&open(), part * 1_000_000..part * 1_000_000 + 3000)));
         let watching = scope.spawn(|| {
-            let store = open();
-            // A listing misses entries that are stored meanwhile, some dozens on a busy machine. So the larger of two
-            // listings counts.
-            let lens = std::iter::repeat_with(|| store.len().unwrap().max(store.len().unwrap()));
-            lens.take_while(|_| !done.load(Ordering::Relaxed)).min()
+            // A listing misses entries that are stored meanwhile, so the count in `meta` is what is watched.
+            let cache = open().0.path().to_owned();
+            std::iter::repeat_with(|| held(&cache)).take_while(|_| !done.load(Ordering::Relaxed)).min()
         });
         for thread in storing {
             thread.join().unwrap();
         }
         done.store(true, Ordering::Relaxed);
         let fewest = watching.join().unwrap().unwrap();
-        // The tenth of free room makes it 1800, minus entries that are being replaced or read.
+        // The tenth of free room makes it 1800, minus entries that are being replaced.
+        let fewest = fewest / blocks().entry();
         assert!(fewest >= 1750, "{fewest} of 2000 were left");
     });
+    settle(store.0.path());
+    assert_eq!(held(store.0.path()), entries_below(store.0.path()).1, "the count is wrong");
 }
 
 #[cfg(unix)]
 #[test]
 fn the_limit_holds_beside_a_directory_that_cannot_be_listed() {
     let dir = volatile_dir();
-    let store = FILES.limited(dir.path(), 50);
-    // A link that leads to itself: not even root can list it.
-    let part = store.path().join("7f");
-    std::os::unix::fs::symlink(&part, &part).unwrap();
-    // None of these entries belongs into that directory, so storing them does not repair it.
-    let keys: Vec<u64> = (0..500).filter(|key: &u64| store.path_of(key).unwrap().parent() != Some(&*part)).collect();
-    insert_all(&store, keys.iter().copied());
-    let kept = hits(&store, keys);
+    let store = blocks().limited(dir.path(), 50);
+    // A link that leads to itself, in place of another version's directory: not even root can list it.
+    let of_another = store.0.path().join("0123456789abcdef");
+    std::os::unix::fs::symlink(&of_another, &of_another).unwrap();
+    insert_all(&store, 0..500);
+    let kept = hits(&store, 0..500);
     assert!((40..=50).contains(&kept), "{kept} of 50");
 }
 
 #[test]
 fn an_entry_that_was_already_removed_is_forgotten_by_all_stores() {
     let dir = volatile_dir();
-    let [ours, theirs] = [0, 1].map(|_| FILES.limited(dir.path(), 50));
+    let [ours, theirs] = [0, 1].map(|_| blocks().limited(dir.path(), 50));
     insert_all(&ours, [1]);
     assert_eq!(hits(&theirs, [1]), 1);
     // As another process does that evicts, before it updates the counters.
-    std::fs::remove_file(ours.path_of(&1_u64).unwrap()).unwrap();
+    std::fs::remove_file(ours.0.path_of(&1_u64).unwrap()).unwrap();
     assert!(!ours.remove(&1_u64).unwrap());
     assert_eq!(hits(&theirs, [1]), 0);
 }
@@ -80,7 +80,7 @@ fn an_entry_that_was_already_removed_is_forgotten_by_all_stores() {
 #[test]
 fn a_store_counts_the_entries_that_it_evicts_because_of_the_limit() {
     let dir = volatile_dir();
-    let [ours, theirs] = [0, 1].map(|_| FILES.limited(dir.path(), 50));
+    let [ours, theirs] = [0, 1].map(|_| blocks().limited(dir.path(), 50));
     insert_all(&ours, 0..50);
     assert!(ours.remove(&0_u64).unwrap());
     insert_all(&ours, 1..10);
@@ -89,7 +89,54 @@ fn a_store_counts_the_entries_that_it_evicts_because_of_the_limit() {
     let evicted = 149 - ours.len().unwrap() as u64;
     assert!(evicted >= 99);
     assert_eq!([ours.evictions(), theirs.evictions()], [evicted, 0]);
-    std::fs::remove_dir_all(ours.path()).unwrap();
+    std::fs::remove_dir_all(ours.0.path()).unwrap();
     insert_all(&ours, [1]);
     assert_eq!(ours.evictions(), evicted);
+}
+
+#[test]
+fn a_store_that_crosses_the_limit_evicts_nothing_itself_up_to_a_tenth_above_it() {
+    let dir = volatile_dir();
+    let Settled(store) = blocks().limited(dir.path(), 100);
+    insert_all(&store, 0..100);
+    let limit = held(store.path());
+    let held_back = hold(store.path());
+    insert_all(&store, 100..110);
+    assert_eq!((entries_below(store.path()).0, store.evictions()), (110, 0), "the thread is held back that evicts");
+    // Whoever stores then evicts, whatever the other process does.
+    for n in 110..300 {
+        insert_all(&store, [n]);
+        assert!(held(store.path()) <= limit + limit / 10);
+    }
+    assert_eq!(hits(&store, 250..300), 50, "the oldest ones are evicted");
+    drop(held_back);
+    insert_all(&store, [300]);
+    settle(store.path());
+    let left = entries_below(store.path()).0;
+    assert!((90..=100).contains(&left), "{left} of 100");
+}
+
+#[test]
+fn the_limit_holds_within_a_tenth_while_four_threads_store_as_fast_as_they_can() {
+    let dir = volatile_dir();
+    let open = || blocks().limited(dir.path(), 1000).0;
+    let store = open();
+    insert_all(&store, [0]);
+    let done = AtomicBool::new(false);
+    let most = thread::scope(|scope| {
+        let storing =
+            [1, 2, 3, 4].map(|part| scope.spawn(move || insert_all(&open(), part * 10_000..part * 10_000 + 2000)));
+        let watching = scope.spawn(|| {
+            std::iter::repeat_with(|| held(store.path())).take_while(|_| !done.load(Ordering::Relaxed)).max()
+        });
+        for thread in storing {
+            thread.join().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        watching.join().unwrap().unwrap()
+    });
+    // And one entry that each thread is just storing.
+    assert!(most <= 1104 * blocks().entry(), "{} of 1000", most / blocks().entry());
+    settle(store.path());
+    assert_eq!(held(store.path()), entries_below(store.path()).1, "the count is wrong");
 }

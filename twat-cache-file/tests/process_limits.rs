@@ -78,7 +78,7 @@ fn a_value_that_is_longer_than_a_file_may_be_is_kept_in_memory_and_no_process_is
         assert!(first[2].contains("ulimit -f") && first[2].contains("going on without it"), "{first:#?}");
         // Longer values are not stored. Values that fit are stored, if the counters fit, too.
         let kept = on_disk(&memo(dir.path()).0, 0..20);
-        assert_eq!(kept, if blocks < 40 { 0 } else { 17 }, "{blocks}");
+        assert_eq!(kept, if blocks < 100 { 0 } else { 17 }, "{blocks}");
         // A process that finds entries there is not killed either.
         call_all(&memo(dir.path()).0, 0..20);
         let second = said();
@@ -97,7 +97,7 @@ fn child_without_handles() {
     let taken: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     // The directory cannot be opened, so all that is in it stays.
     task.say(after.forget(&1).is_err() && strict[0].remove(&1_u64).is_err());
-    task.say(after.clear().is_err() && strict[0].clear().is_err() && before.clear().is_err());
+    task.say(after.clear().is_err() && strict[0].clear().is_err());
     // For one entry no handle is needed.
     task.say(before.forget(&2).unwrap());
     drop(taken);

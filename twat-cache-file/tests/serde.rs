@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use common::entries_below;
+use common::{entries_below, settle};
 use serde::de::{DeserializeOwned, Error as _, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -270,6 +270,7 @@ fn the_limit_holds_and_a_larger_value_leaves_nothing_behind() {
     for len in (0..100_000).step_by(1000) {
         assert_eq!(memo.call(&len).len(), len);
     }
+    settle(memo.store().path());
     let (entries, bytes) = entries_below(memo.store().path());
     assert!(bytes <= 1 << 20);
     assert_eq!(memo.store().evictions(), 100 - entries as u64);

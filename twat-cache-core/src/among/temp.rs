@@ -54,6 +54,17 @@ impl Temp {
         // On Windows, nobody else can read a locked file.
         #[cfg(windows)]
         self.file.unlock()?;
+        for _ in 0..8 {
+            match self.try_replace(to) {
+                // Another process may have moved the directory away meanwhile.
+                Err(error) if system::is_absent(&error) => {}
+                replaced => return replaced,
+            }
+        }
+        self.try_replace(to)
+    }
+
+    fn try_replace(&mut self, to: &Path) -> io::Result<u64> {
         if let Some(dir) = to.parent() {
             make_dir(dir, |_| true)?;
         }

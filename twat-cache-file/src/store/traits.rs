@@ -3,11 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use twat_cache_core::among::meta::Meta;
+use twat_cache_core::among::system;
 use twat_cache_core::persist::CacheValue;
 use twat_cache_core::{Args, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
 
-use super::FileStore;
 use super::open::Digest;
+use super::{FileStore, MOVED};
 use crate::codec::FileCodec;
 use crate::entry::Header;
 use crate::table::Open;
@@ -27,7 +29,7 @@ impl<V, C: FileCodec<V>> Store for FileStore<V, C> {
     fn clear(&self) -> Result<(), Error> {
         let attempt = "remove the entries";
         self.change(attempt, |directory, _| {
-            let cleared = directory.clear();
+            let cleared = directory.clear(self.options.max_bytes);
             self.table.clear();
             cleared.map_err(|error| Error::from(error).attempting(attempt).at(self.path()))
         })
@@ -50,10 +52,12 @@ impl<V, C: FileCodec<V>> Store for FileStore<V, C> {
         true
     }
 
-    /// It does not look at the file of the counters: that would take longer than a hit in memory.
+    /// It seldom looks at the file of the counters, and at a coarse clock: all else would take longer than a hit in memory.
     #[inline]
     fn is_current(&self, stamp: Stamp) -> bool {
-        self.directory.get().is_some_and(|directory| directory.meta.is_current(stamp))
+        let now = system::coarse_clock();
+        let is_in_use = |meta: &Meta| self.near_in_use.passes(now, MOVED, || meta.is_in_use());
+        self.directory.get().is_some_and(|directory| is_in_use(&directory.meta) && directory.meta.is_current(stamp))
     }
 
     fn evictions(&self) -> u64 {

@@ -7,9 +7,14 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use twat_cache_core::testing::{Counted, Counter, counted, record_logs, text};
-use twat_cache_file::{FileBuilder, FileFallback, KeyedStore as _, Memo, fcache};
+use twat_cache_core::among::lock::FileLock;
+use twat_cache_core::among::system::block_size;
+use twat_cache_core::testing::persistent::Persistent;
+use twat_cache_core::testing::{Counted, Counter, counted, record_logs, text, volatile_dir};
+use twat_cache_file::{Error, FileBuilder, FileFallback, FileStore, KeyedStore, Memo, Store, fcache};
 
 pub type Numbers = Memo<FileFallback<Vec<u64>>, Counted<Vec<u64>>>;
 
@@ -56,20 +61,78 @@ pub fn on_disk(memo: &Numbers, keys: Range<u64>) -> u64 {
 
 /// Whether a file of this name has an entry in it.
 pub fn is_entry(path: &Path) -> bool {
-    path.file_name().unwrap().len() == 48
+    path.file_name().unwrap().len() == 32
 }
 
-/// How many entries there are below a directory, and how many bytes they take.
+/// How much space a file of this length takes in a directory.
+pub fn space(dir: &Path, len: u64) -> u64 {
+    len.next_multiple_of(block_size(dir))
+}
+
+/// How many entries there are below a directory, and how much space they take.
 pub fn entries_below(dir: &Path) -> (usize, u64) {
     let mut found = (0, 0);
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let metadata = entry.metadata().unwrap();
         let more = match metadata.is_dir() {
             true => entries_below(&entry.path()),
-            false if is_entry(&entry.path()) => (1, metadata.len()),
+            false if is_entry(&entry.path()) => (1, space(dir, metadata.len())),
             false => (0, 0),
         };
         found = (found.0 + more.0, found.1 + more.1);
     }
     found
+}
+
+/// Waits until nobody removes entries of the cache in this directory in the background.
+pub fn settle(cache: &Path) {
+    while cache.join("lock/room").exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How much space all entries of the cache in this directory take, as the processes count it.
+pub fn held(cache: &Path) -> u64 {
+    u64::from_le_bytes(fs::read(cache.join("meta")).unwrap()[32..40].try_into().unwrap())
+}
+
+/// The lock of the process that removes entries in the background, which nobody else can be until this is dropped.
+pub fn hold(cache: &Path) -> impl Drop {
+    fs::create_dir_all(cache.join("lock")).unwrap();
+    settle(cache);
+    FileLock::try_take(&cache.join("lock/room")).unwrap().unwrap()
+}
+
+/// A store that waits for the background after it has stored something, so that its limit holds.
+pub struct Settled(pub FileStore<String>);
+
+impl Store for Settled {
+    type Value = String;
+
+    twat_cache_core::__forward_0_1!(Store, |this| this.0);
+}
+
+impl KeyedStore<u64> for Settled {
+    fn get(&self, key: &u64) -> Result<Option<String>, Error> {
+        self.0.get(key)
+    }
+
+    fn insert(&self, key: &u64, value: &String) -> Result<(), Error> {
+        let inserted = self.0.insert(key, value);
+        settle(self.0.path());
+        inserted
+    }
+
+    fn remove(&self, key: &u64) -> Result<bool, Error> {
+        self.0.remove(key)
+    }
+}
+
+/// What tests of limits store. Each entry takes one block.
+pub fn blocks() -> Persistent<Settled> {
+    let dir = volatile_dir();
+    let open = |options| FileBuilder::from(options).open().map(Settled);
+    let of_text = Persistent { open, overhead: 0 };
+    // The header, and what rkyv adds to a string.
+    Persistent { overhead: space(dir.path(), of_text.entry() + 72) - of_text.entry(), ..of_text }
 }

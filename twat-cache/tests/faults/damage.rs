@@ -58,7 +58,7 @@ fn places(content: &Content, random: &mut Random) -> Vec<usize> {
 
 /// The files of `fcache` that have one entry each.
 fn is_entry(path: &Path) -> bool {
-    path.file_name().unwrap().len() == 48
+    path.file_name().unwrap().len() == 32
 }
 
 /// A cache that is damaged repeatedly.

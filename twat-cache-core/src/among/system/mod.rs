@@ -6,14 +6,17 @@ mod platform;
 pub mod private;
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::persist::trust;
 
-pub use platform::{is_local, most_handles, owner, read_at, shared_clock, stat, stat_of};
+pub use platform::{block_size, coarse_clock, is_local, most_handles, owner, read_at, shared_clock, stat, stat_of};
+
+/// The unit of space where the system says none.
+const BLOCK: u64 = 4096;
 
 /// What is known about a file.
 #[derive(Clone, Copy, Debug)]
@@ -111,12 +114,13 @@ pub fn remove(path: &Path) -> io::Result<Option<u64>> {
 
 /// The paths of what is in a directory. If it does not exist or is not a directory, for instance a link, there are none.
 pub fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let list = || {
-        let is_dir = stat_of(dir)?.is_dir;
-        let entries = if is_dir { fs::read_dir(dir)? } else { return Ok(Vec::new()) };
-        entries.map(|entry| Ok(entry?.path())).collect()
-    };
-    Ok(unless_absent(list())?.unwrap_or_default())
+    read_dir(dir)?.into_iter().flatten().map(|entry| Ok(entry?.path())).collect()
+}
+
+/// Like [`list`], one after the other; `None` if there is no such directory.
+pub fn read_dir(dir: &Path) -> io::Result<Option<ReadDir>> {
+    let read = || if stat_of(dir)?.is_dir { fs::read_dir(dir) } else { Err(io::ErrorKind::NotADirectory.into()) };
+    unless_absent(read())
 }
 
 fn unless_absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {

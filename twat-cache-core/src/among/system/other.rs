@@ -41,8 +41,16 @@ pub fn owner() -> u32 {
     0
 }
 
+pub fn block_size(_: &Path) -> u64 {
+    super::BLOCK
+}
+
 pub fn is_local(_: &Path) -> bool {
     false
+}
+
+pub fn coarse_clock() -> u64 {
+    Clock::system().since_1970()
 }
 
 pub fn shared_clock() -> u64 {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::persist::trust;
 use rustix::fs::FileType;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::Stat;
 
@@ -53,6 +53,14 @@ pub fn owner() -> u32 {
     trust::user()
 }
 
+/// The unit in which the file system of a directory gives space to files, in bytes.
+pub fn block_size(dir: &Path) -> u64 {
+    // `st_blksize` is another thing: NFS and ZFS say there what they like to read at once.
+    let size = rustix::fs::statvfs(dir).map_or(0, |system| system.f_frsize);
+    // Some file systems of user space say 0 or 1.
+    if (512..=1 << 20).contains(&size) { size } else { super::BLOCK }
+}
+
 /// Whether a directory is on a file system that is known to be used by this machine only. statfs(2) lists the numbers.
 #[cfg(target_os = "linux")]
 pub fn is_local(dir: &Path) -> bool {
@@ -78,10 +86,23 @@ pub fn is_local(_: &Path) -> bool {
     false
 }
 
+/// Nanoseconds on a clock that takes less time to read than others, and has ticks of some milliseconds.
+#[inline]
+pub fn coarse_clock() -> u64 {
+    #[cfg(target_os = "linux")]
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    #[cfg(not(target_os = "linux"))]
+    let now = clock_gettime(ClockId::Monotonic);
+    nanos(now)
+}
+
 /// Nanoseconds on a clock that all processes of this machine have in common, and that nobody sets.
 pub fn shared_clock() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+    nanos(clock_gettime(ClockId::Monotonic))
+}
+
+fn nanos(time: Timespec) -> u64 {
+    let [seconds, rest] = [time.tv_sec, time.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
     seconds * 1_000_000_000 + rest
 }
 
