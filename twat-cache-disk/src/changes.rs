@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use twat_cache_core::Ticket;
+use twat_cache_core::{Args, Namespace, Stamp, Ticket};
 
 use crate::entry::Key;
 
@@ -16,6 +16,8 @@ pub(crate) struct Changes {
     /// The last change of entries whose keys were not known, because the database was not open.
     floor: AtomicU64,
     stripes: Box<[Mutex<Change>]>,
+    /// One for each stripe of arguments. It changes when one of their entries was removed or refreshed.
+    generations: Box<[AtomicU64]>,
 }
 
 /// The last change in a stripe: a removal, or a refresh.
@@ -27,7 +29,7 @@ pub(crate) struct Change {
 
 /// Of 48 bytes each. If `n` keys are removed or refreshed while a result is computed, it is refused in `n` of this many
 /// cases.
-const STRIPES: usize = 1024;
+const STRIPES: u16 = 1024;
 
 impl Changes {
     pub(crate) fn new() -> Self {
@@ -35,6 +37,7 @@ impl Changes {
             clock: AtomicU64::new(0),
             floor: AtomicU64::new(0),
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            generations: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -53,12 +56,42 @@ impl Changes {
         number < self.floor.load(Ordering::Acquire)
     }
 
+    /// Whether a result is outdated, as far as is known without its key.
+    pub(crate) fn is_outdated(&self, key: Option<&Key>, number: u64) -> bool {
+        self.is_refused(number) || key.is_some_and(|key| number < self.lock(key).number)
+    }
+
+    /// The stamp of what is stored for these arguments. The secret of the database need not be known for it.
+    pub(crate) fn stamp<K: Args + ?Sized>(&self, key: &K) -> Stamp {
+        let [first, second, ..] = Namespace::process().digest_of(key).to_bytes();
+        let stripe = u16::from_le_bytes([first, second]) % STRIPES;
+        Stamp { stripe: stripe.into(), generation: self.generations[usize::from(stripe)].load(Ordering::Acquire) }
+    }
+
+    #[inline]
+    pub(crate) fn is_current(&self, stamp: Stamp) -> bool {
+        let generation = &self.generations[stamp.stripe as usize % usize::from(STRIPES)];
+        generation.load(Ordering::Acquire) == stamp.generation
+    }
+
+    /// Makes the stamps of these arguments invalid, after their entry was changed.
+    pub(crate) fn outdate<K: Args + ?Sized>(&self, key: &K) {
+        self.generations[self.stamp(key).stripe as usize].fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Makes all stamps invalid.
+    pub(crate) fn outdate_all(&self) {
+        for generation in &self.generations {
+            generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     /// Locks the stripe of this key.
     ///
     /// The lock is held while an entry is read and then written. Otherwise a value that is replaced or removed between the
     /// two could come back. It delays nobody: the engine writes one entry at a time, and a lookup does not need the lock.
     pub(crate) fn lock(&self, key: &Key) -> MutexGuard<'_, Change> {
         let [first, second, ..] = *key;
-        self.stripes[usize::from(u16::from_le_bytes([first, second])) % STRIPES].lock()
+        self.stripes[usize::from(u16::from_le_bytes([first, second]) % STRIPES)].lock()
     }
 }

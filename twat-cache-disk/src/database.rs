@@ -142,6 +142,8 @@ impl Database {
             *pause = Some(Pause::after(pause.as_ref(), error));
         })?;
         *self.engine.write() = Some(engine);
+        // While it was closed, another process may have changed it.
+        self.changes.outdate_all();
         self.was_open.store(true, Ordering::Release);
         drop(pause);
         drop(lock);

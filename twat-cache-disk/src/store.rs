@@ -7,8 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fjall::{Keyspace, Slice};
-#[cfg(feature = "compress")]
-use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Header, Options, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, Namespace, Ticket};
 
@@ -248,6 +246,11 @@ impl<V> DiskStore<V> {
                 Ok(self.store_entry(entries, engine, key, header, entry, ticket)? && !is_refused)
             })
         });
+        if ticket.is_none_or(|ticket| ticket.is_refresh)
+            && let Some(database) = &self.database
+        {
+            database.changes.outdate(key);
+        }
         stored.or_else(|error| self.put_off(key, value, time, ticket, error))
     }
 

@@ -218,8 +218,7 @@ impl<V> SharedStore<V> {
         let mut turn = open.meta.order.turn_within(digest)?;
         let mut space = self.space(open, connection)?;
         let is_change = ticket.is_none_or(|ticket| ticket.is_refresh);
-        let cleared = space.map_or(0, |space| space.cleared);
-        let is_cleared = ticket.is_some_and(|ticket| ticket.number <= cleared && is_of_now(cleared));
+        let is_cleared = is_cleared(space, ticket);
         let unchanged = |space| {
             // Copies of what this refresh should have replaced must not stay valid. Whoever outdated it has perhaps not told.
             let changes = if is_change { Some(count_change(connection)?) } else { None };
@@ -333,6 +332,12 @@ impl<V> SharedStore<V> {
 /// Whether a number was given since the machine was started.
 fn is_of_now(number: u64) -> bool {
     number <= shared_clock() + AHEAD
+}
+
+/// Whether a computation began before its space was cleared.
+fn is_cleared(space: Option<Space>, ticket: Option<Ticket>) -> bool {
+    let cleared = space.map_or(0, |space| space.cleared);
+    ticket.is_some_and(|ticket| ticket.number <= cleared && is_of_now(cleared))
 }
 
 /// Counts a change that must not be lost. Returns how many there were ever.

@@ -87,6 +87,11 @@ impl Order {
         Ok(self.next(self.read(offset_of(digest))?))
     }
 
+    /// Whether the result of a computation with this number is outdated.
+    pub fn is_outdated(&self, digest: KeyHash, number: u64) -> io::Result<bool> {
+        Ok(number <= self.read(offset_of(digest))?.barrier)
+    }
+
     /// Waits until nobody else stores or removes results of this digest's stripe.
     pub fn turn(&self, digest: KeyHash) -> io::Result<Turn<'_>> {
         let (at, key) = (offset_of(digest), key_of(digest));

@@ -240,6 +240,14 @@ pub trait KeyedStore<K: ?Sized>: Store {
         self.insert_with_ttl(key, value, ttl).map(|()| true)
     }
 
+    /// Returns whether the result of the computation that began with `ticket` [is outdated](Self::insert_begun), or that
+    /// cannot be told at present. A [`Fallback`](crate::Fallback) asks this about a result that the store did not take.
+    ///
+    /// The default is `false`, for stores that are not [shared](Store::is_shared).
+    fn is_outdated(&self, _key: &K, _ticket: Ticket) -> bool {
+        false
+    }
+
     /// Makes the stamp of an entry, for [`Store::is_current`]. `None` if the store cannot tell at present whether a copy
     /// is valid.
     ///
@@ -313,6 +321,7 @@ macro_rules! __forward_0_1 {
             fn begin(key: &$key) -> $crate::Ticket;
             fn insert_begun(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>,
                 ticket: $crate::Ticket) -> ::std::result::Result<bool, $crate::Error>;
+            fn is_outdated(key: &$key, ticket: $crate::Ticket) -> bool;
             fn stamp(key: &$key) -> ::std::option::Option<$crate::Stamp>;
             fn claim(key: &$key, patience: ::std::time::Duration) -> $crate::Claim;
         }

@@ -119,7 +119,7 @@ impl<P, S> Fallback<P, S> {
         };
         match found {
             _ if !has_secondary_entries => Ok(found),
-            None if !has_failed && self.is_outdated(key) => {
+            None if !has_failed && self.has_changed(key) => {
                 let _ = self.secondary.remove(key);
                 Ok(None)
             }
@@ -135,8 +135,8 @@ impl<P, S> Fallback<P, S> {
 
 impl<P: Store, S> Fallback<P, S> {
     /// Whether another process may have forgotten or refreshed this key since the secondary's entry began.
-    fn is_outdated<K: Hash + ?Sized>(&self, key: &K) -> bool {
-        let is_current = || self.stamps.of_entry(key).is_some_and(|stamp| self.primary.is_current(stamp));
+    fn has_changed<K: Hash + ?Sized>(&self, key: &K) -> bool {
+        let is_current = || self.stamps.get(key).is_some_and(|stamp| self.primary.is_current(stamp));
         self.primary.is_shared() && !is_current()
     }
 }
@@ -252,20 +252,15 @@ where
     }
 
     fn begin(&self, key: &K) -> Ticket {
-        if self.has_switched() {
-            return Ticket::default();
-        }
-        let ticket = self.primary.begin(key);
-        if self.primary.is_shared()
-            && let Some(stamp) = self.primary.stamp(key)
-        {
-            self.stamps.begin(key, ticket, stamp);
-        }
-        ticket
+        if self.has_switched() { Ticket::default() } else { self.primary.begin(key) }
     }
 
     fn insert_begun(&self, key: &K, value: &P::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.put(key, value, time, Some(ticket), |primary| primary.insert_begun(key, value, time, ticket))
+    }
+
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        self.primary.is_outdated(key, ticket)
     }
 
     fn stamp(&self, key: &K) -> Option<Stamp> {
@@ -294,11 +289,6 @@ impl<P, S> Fallback<P, S> {
     {
         let mut refused = None;
         let is_shared = self.primary.is_shared();
-        let stamp = match begun {
-            _ if !is_shared => None,
-            Some(ticket) => self.stamps.of_computation(key, ticket),
-            None => self.primary.stamp(key),
-        };
         if !self.has_switched() {
             let since = self.stale.now();
             // If all of its entries are stale, it must be empty before it takes a new one.
@@ -334,7 +324,10 @@ impl<P, S> Fallback<P, S> {
         }
         self.has_secondary_entries.store(true, Ordering::Release);
         if is_shared {
-            self.stamps.set(key, stamp);
+            // The stamp comes first: it is that of the computation if that is not outdated afterwards.
+            let stamp = self.primary.stamp(key);
+            let is_current = begun.is_none_or(|ticket| !self.primary.is_outdated(key, ticket));
+            self.stamps.set(key, stamp.filter(|_| is_current));
         }
         // The entry expires as the one that it replaces, whatever the secondary's own TTL is.
         let stored = self.secondary.insert_with_ttl(key, value, time.or(self.primary.ttl()));

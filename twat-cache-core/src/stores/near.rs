@@ -176,6 +176,10 @@ where
         self.put(key, value, ttl, ticket.is_refresh, |back| back.insert_begun(key, value, ttl, ticket))
     }
 
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        self.back.is_outdated(key, ticket)
+    }
+
     fn stamp(&self, key: &K) -> Option<Stamp> {
         self.back.stamp(key)
     }

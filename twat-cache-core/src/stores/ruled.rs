@@ -72,6 +72,10 @@ impl<K: ?Sized, S: KeyedStore<K>> KeyedStore<K> for Ruled<S> {
         self.store.insert_begun(key, value, self.ttl_of(value, ttl), ticket)
     }
 
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        self.store.is_outdated(key, ticket)
+    }
+
     fn stamp(&self, key: &K) -> Option<Stamp> {
         self.store.stamp(key)
     }

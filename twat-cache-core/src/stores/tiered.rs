@@ -147,6 +147,10 @@ where
         self.put(key, value, time, |back| back.insert_begun(key, value, time, ticket))
     }
 
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        self.back.is_outdated(key, ticket)
+    }
+
     fn stamp(&self, key: &K) -> Option<Stamp> {
         self.back.stamp(key)
     }

@@ -113,7 +113,7 @@ impl<V> DiskStore<V> {
             entry: self.encode(value).ok(),
             deadline: expiry.deadline(time),
             ticket: ticket.unwrap_or_else(|| Ticket { is_refresh: true, ..database.changes.begin() }),
-            is_new: true,
+            is_new: ticket.is_none_or(|ticket| ticket.is_refresh),
         };
         let is_current = self.backlog.put(&database.changes, &Recorded::of(key), one, *max_bytes);
         if is_current { Err(error) } else { Ok(false) }

@@ -11,9 +11,9 @@ use twat_cache_core::persist::Header;
 use super::{DiskStore, Entries};
 use crate::engine::Engine;
 #[cfg(feature = "compress")]
-use crate::packing::Packing;
-#[cfg(feature = "compress")]
 use crate::{entry, usage};
+#[cfg(feature = "compress")]
+use twat_cache_core::persist::packing::Packing;
 
 impl<V> DiskStore<V> {
     /// An entry for this value, with room for its header.

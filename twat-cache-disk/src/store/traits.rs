@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use twat_cache_core::persist::Header;
-use twat_cache_core::{Args, Error, Found, KeyedStore, Store, Ticket};
+use twat_cache_core::{Args, Error, Found, KeyedStore, Stamp, Store, Ticket};
 
 use super::{DiskStore, Entries};
 use crate::changes::Change;
@@ -31,6 +31,7 @@ impl<V: Send + Sync> Store for DiskStore<V> {
     fn clear(&self) -> Result<(), Error> {
         let cleared = self.with("clear", |Entries { database, id, .. }, engine| {
             database.usage.lock().clear(*id, database.changes.begin().number, self.options.max_bytes);
+            database.changes.outdate_all();
             database.record(engine, usage::name_of(*id), false)?;
             database.tidy(true);
             Ok(())
@@ -49,6 +50,16 @@ impl<V: Send + Sync> Store for DiskStore<V> {
 
     fn describe(&self) -> String {
         format!("the database at {}", self.path().display())
+    }
+
+    /// Other memos of this process may change the entries.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.database.as_ref().is_some_and(|database| database.changes.is_current(stamp))
     }
 
     fn evictions(&self) -> u64 {
@@ -75,6 +86,9 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
             *last = Change { key: removed.is_ok().then_some(key), number: changes.begin().number };
             removed
         });
+        if let Some(database) = &self.database {
+            database.changes.outdate(key);
+        }
         removed.inspect_err(|_| self.forget(Some(key)))
     }
 
@@ -94,6 +108,18 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
 
     fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.store(key, value, time, Some(ticket))
+    }
+
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        let entries = self.entries.get();
+        let is_cleared = entries.is_some_and(|entries| entries.bounds.is_outdated(ticket.number));
+        let key = entries.map(|entries| entries.key(key));
+        let changes = self.database.as_ref().map(|database| &database.changes);
+        is_cleared || changes.is_none_or(|changes| changes.is_outdated(key.as_ref(), ticket.number))
+    }
+
+    fn stamp(&self, key: &K) -> Option<Stamp> {
+        self.database.as_ref().map(|database| database.changes.stamp(key))
     }
 }
 

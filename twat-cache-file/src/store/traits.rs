@@ -106,6 +106,11 @@ impl<K: Args + ?Sized, V, C: FileCodec<V>> KeyedStore<K> for FileStore<V, C> {
         self.store(key, value, time, Some(ticket))
     }
 
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        let Ok(directory) = self.directory() else { return true };
+        directory.meta.order.is_outdated(directory.digest(key), ticket.number).unwrap_or(true)
+    }
+
     fn stamp(&self, key: &K) -> Option<Stamp> {
         let directory = self.directory().ok().filter(|directory| !directory.is_remote)?;
         directory.meta.stamp(directory.digest(key))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use twat_cache_core::{Args, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket};
 
-use super::SharedStore;
+use super::{SharedStore, is_cleared};
 use crate::entries::Space;
 
 impl<V: Send + Sync> Store for SharedStore<V> {
@@ -87,6 +87,17 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
 
     fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.store(key, value, time, Some(ticket))
+    }
+
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        let is_outdated = || {
+            let digest = self.digest(key)?;
+            self.with("find out whether a result is outdated", |open| {
+                let space = open.with(|connection| self.space(open, connection))?;
+                Ok(open.meta.order.is_outdated(digest, ticket.number)? || is_cleared(space, Some(ticket)))
+            })
+        };
+        is_outdated().unwrap_or(true)
     }
 
     fn stamp(&self, key: &K) -> Option<Stamp> {

@@ -192,6 +192,10 @@ impl<K: Args + ?Sized, V: Send + Sync, C: BackendCodec<V>> KeyedStore<K> for Per
         Ok(!is_outdated)
     }
 
+    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
+        self.store().is_some_and(|store| store.is_outdated(key, ticket))
+    }
+
     fn stamp(&self, key: &K) -> Option<Stamp> {
         self.store()?.stamp(key)
     }
