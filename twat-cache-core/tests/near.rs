@@ -76,7 +76,10 @@ impl KeyedStore<u64> for Shared {
         self.entries.remove(key)
     }
     fn begin(&self, _: &u64) -> Ticket {
-        Ticket { number: self.operations.get() as u64 + 1, is_refresh: false }
+        Ticket { number: self.generation.load(Ordering::SeqCst), is_refresh: false }
+    }
+    fn is_outdated(&self, _: &u64, ticket: Ticket) -> bool {
+        ticket.number != self.generation.load(Ordering::SeqCst)
     }
     fn stamp(&self, _: &u64) -> Option<Stamp> {
         let stamp = Stamp { stripe: 0, generation: self.generation.load(Ordering::SeqCst) };

@@ -157,18 +157,18 @@ fn with_any_limit_of_zero_every_call_computes() {
 fn a_value_over_the_limit_is_returned_and_not_stored() {
     for backend in [Backend::Auto, Backend::Disk, Backend::File, Backend::Memory] {
         let dir = dir();
-        let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).max_bytes(10_000).backend(backend));
+        let (memo, computed) = numbers(ucache("numbers").dir(dir.path()).max_bytes(20_000).backend(backend));
         call_all(&memo, 0..3);
         let big = Arc::new(Counter::new());
-        let sized = ucache("sized").dir(dir.path()).max_bytes(10_000).backend(backend);
+        let sized = ucache("sized").dir(dir.path()).max_bytes(20_000).backend(backend);
         let sized = sized.wrap(|len: &usize| {
             big.count();
             vec![1_u8; *len]
         });
         for _ in 0..3 {
-            assert_eq!(sized.call(&20_000).len(), 20_000);
+            assert_eq!(sized.call(&30_000).len(), 30_000);
             assert_eq!(sized.call(&10).len(), 10);
-            assert_eq!(sized.peek(&20_000).unwrap(), None);
+            assert_eq!(sized.peek(&30_000).unwrap(), None);
         }
         assert_eq!(big.get(), 4, "three times the one, once the other");
         call_all(&memo, 0..3);
