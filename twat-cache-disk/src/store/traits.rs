@@ -35,7 +35,9 @@ impl<V: Send + Sync> Store for DiskStore<V> {
             database.tidy(true);
             Ok(())
         });
-        cleared.inspect_err(|_| self.forget::<()>(None))
+        cleared.inspect_err(|_| {
+            self.forget::<()>(None);
+        })
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -75,7 +77,7 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for DiskStore<V> {
             *last = Change { key: removed.is_ok().then_some(key), number: changes.begin().number };
             removed
         });
-        removed.inspect_err(|_| self.forget(Some(key)))
+        removed.or_else(|error| if self.forget(Some(key)) { Ok(false) } else { Err(error) })
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
