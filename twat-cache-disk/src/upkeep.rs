@@ -46,9 +46,6 @@ const SLACK: u64 = 8 << 20;
 /// After a `clear`, this much is left alone.
 const LEAST: u64 = 1 << 20;
 
-/// How long to wait for the engine to write tables.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// The pause after the work, in lengths of the work.
 const REST: u32 = 8;
 
@@ -162,7 +159,7 @@ impl Database {
             _ => Ok(()),
         };
         self.on_open(again).transpose()?;
-        self.on_open(Engine::handles).map_or(Ok(false), |handles| flush(&handles, PATIENCE)).map(drop)
+        self.on_open(Engine::handles).map_or(Ok(false), |handles| flush(&handles)).map(drop)
     }
 
     /// Drops what is dead from the tables. `false` if the engine is not open.
@@ -171,7 +168,7 @@ impl Database {
         let Some(handles) = self.on_open(Engine::handles) else { return Ok(false) };
         // If nothing is written from here on, there is nothing to write when the engine is closed and calls wait.
         self.on_open(|engine| self.record_all(engine)).transpose()?;
-        flush(&handles, PATIENCE)?;
+        flush(&handles)?;
         // The next opening knows by the last write in tables that a journal is missing. A compaction may drop that write. So the
         // journals that the engine has removed are noted first.
         self.on_open(Engine::note).transpose()?;

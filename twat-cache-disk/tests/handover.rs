@@ -193,3 +193,18 @@ fn many_results_do_not_all_wait() {
     assert!((5..=20).contains(&stored(&small)), "{}", stored(&small));
     assert!(many.get(&1999_u64).unwrap().is_some(), "the last one has not given way");
 }
+
+#[test]
+fn after_any_number_of_results_those_of_earlier_processes_are_still_there() {
+    let dir = tempfile::tempdir().unwrap();
+    (0..10).for_each(|n| store(dir.path()).insert(&n, &(n * n)).unwrap());
+    let (predecessor, memo) = beside(dir.path(), "call 0..1");
+    // More than a `Fallback` remembers single keys of.
+    (5..70_000).for_each(|n| assert_eq!(memo.call(&n), n * n));
+    predecessor.0.finish();
+    until("the database is open", || memo.store().primary().open().is_ok());
+    assert_eq!(memo.call(&70_000), 4_900_000_000);
+    let stored = store(dir.path());
+    assert!((0..10).all(|n| stored.get(&n).unwrap() == Some(n * n)));
+    assert!(stored.len().unwrap() > 1_000);
+}

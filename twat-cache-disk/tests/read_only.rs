@@ -58,7 +58,7 @@ fn a_directory_that_becomes_read_only_is_used_again_when_it_is_writable() {
     until_stored(&memo, 30);
     let before = computed.get();
     call_all(&memo, 0..20);
-    assert_eq!(computed.get(), before);
+    assert!(computed.get() <= before + 1, "that by which the failure was noticed");
 }
 
 #[test]
@@ -82,6 +82,6 @@ fn an_engine_that_gives_up_is_replaced() {
     until_stored(&memo, 30);
     let before = computed.get();
     call_all(&memo, 0..30);
-    assert_eq!(computed.get(), before);
+    assert!(computed.get() <= before + 1, "that by which the failure was noticed");
     assert_eq!(warnings(dir.path()).len(), 1);
 }

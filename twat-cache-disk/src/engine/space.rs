@@ -26,7 +26,7 @@ impl Engine {
         let (attempt, place) = ("close the database", self.place.clone());
         let is_flushed = !self.has_failed.load(Ordering::Relaxed)
             && self.journals.lock().newest_len().is_ok_and(|len| len > SHORT)
-            && guard(attempt, || self.flush(PATIENCE)).unwrap_or(false);
+            && guard(attempt, || self.flush()).unwrap_or(false);
         let witness = self.journals.lock().witness();
         self.close();
         let cut = if is_flushed { witness.and_then(|witness| cut_journal(dir, &witness)) } else { Ok(()) };
@@ -36,16 +36,16 @@ impl Engine {
         drop(place);
     }
 
-    fn flush(&self, patience: Duration) -> Result<bool, Error> {
+    fn flush(&self) -> Result<bool, Error> {
         // The engine writes tables by their paths. In place of a database that was moved away there may be another one.
-        if self.is_there() { flush(&self.handles(), patience) } else { Ok(false) }
+        if self.is_there() { flush(&self.handles()) } else { Ok(false) }
     }
 }
 
 /// Writes what is in memory into tables, and waits until it is there. Says whether all is, and only the newest journal is left.
-pub(crate) fn flush((database, entries): &(Database, Keyspace), patience: Duration) -> Result<bool, Error> {
+pub(crate) fn flush((database, entries): &(Database, Keyspace)) -> Result<bool, Error> {
     let failed = |error| from_fjall(error, "write a table");
-    let end = Instant::now() + patience;
+    let end = Instant::now() + PATIENCE;
     entries.rotate_memtable().map_err(failed)?;
     let is_written = || entries.tree.sealed_memtable_count() == 0 && database.journal_count() == 1;
     while !is_written() && Instant::now() < end {

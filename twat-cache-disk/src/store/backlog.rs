@@ -24,17 +24,37 @@ const BYTES: u64 = 64 << 20;
 #[derive(Default)]
 pub(super) struct Backlog {
     has_some: AtomicBool,
-    waiting: Mutex<HashMap<Recorded, Waiting>>,
+    waiting: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    results: HashMap<Recorded, Waiting>,
+    bytes: u64,
 }
 
 /// A result that waits.
 struct Waiting {
-    /// Not compressed, with room for its header.
+    /// Not compressed, with room for its header. `None` if it cannot be stored.
     entry: Option<Vec<u8>>,
     deadline: u64,
     ticket: Ticket,
-    /// Nobody has asked for its removal yet.
-    is_new: bool,
+}
+
+impl Queue {
+    fn insert(&mut self, key: Recorded, one: Waiting) {
+        self.remove(&key);
+        self.bytes += size(&key, &one);
+        self.results.insert(key, one);
+    }
+
+    fn remove(&mut self, key: &Recorded) {
+        self.bytes -= self.results.remove(key).map_or(0, |one| size(key, &one));
+    }
+}
+
+fn size(key: &Recorded, one: &Waiting) -> u64 {
+    (key.len() + one.entry.as_ref().map_or(0, Vec::len)) as u64
 }
 
 impl Backlog {
@@ -42,42 +62,39 @@ impl Backlog {
         self.has_some.load(Ordering::Acquire)
     }
 
-    /// Takes a result, if none is there that began later. If there are too many, others give way. `None` takes the place of a
-    /// result that is not to be stored. Says whether it is current.
-    fn put(&self, changes: &Changes, key: &Recorded, one: Waiting, limit: u64) -> bool {
+    /// Takes a result, and says whether it is current. If there are too many, others give way.
+    fn put(&self, changes: &Changes, key: &Recorded, mut one: Waiting, limit: u64) -> bool {
         let limit = limit.min(BYTES);
         let mut waiting = self.waiting.lock();
+        let is_later = |there: &Waiting| there.ticket.is_refresh && there.ticket.number > one.ticket.number;
         // Under the lock, as in `remove`: what is forgotten must not come after its removal.
-        if changes.is_refused(one.ticket.number) {
+        if changes.is_refused(one.ticket.number) || waiting.results.get(key).is_some_and(is_later) {
             return false;
         }
-        if waiting.get(key).is_none_or(|there| there.ticket.number < one.ticket.number) {
-            let entry = one.entry.filter(|entry| size(key, entry) <= limit);
-            waiting.insert(key.clone(), Waiting { entry, ..one });
+        if size(key, &one) > limit {
+            one.entry = None;
         }
-        let bytes = |(key, one): (&Recorded, &Waiting)| size(key, one.entry.as_deref().unwrap_or_default());
-        let mut held: u64 = waiting.iter().map(bytes).sum();
-        while waiting.len() > RESULTS || held > limit {
-            let Some(other) = waiting.keys().find(|other| *other != key).cloned() else { break };
-            held -= waiting.remove_entry(&other).map_or(0, |(key, one)| bytes((&key, &one)));
+        waiting.insert(key.clone(), one);
+        while waiting.results.len() > RESULTS || waiting.bytes > limit {
+            let Some(other) = waiting.results.keys().find(|other| *other != key).cloned() else { break };
+            waiting.remove(&other);
         }
         self.has_some.store(true, Ordering::Release);
         true
     }
 
-    /// Removes a result, or with `None` all, and refuses those that are being computed.
-    ///
-    /// If an `insert` fails, a [`Fallback`](twat_cache_core::Fallback) asks for the removal of the entry that the result should
-    /// have replaced. So the first removal after an `insert` is not about the result.
+    /// Removes a result, or with `None` all, and refuses those that are being computed. What the database has for the key is
+    /// removed when it is open.
     fn remove(&self, changes: &Changes, key: Option<&Recorded>) {
         let mut waiting = self.waiting.lock();
-        match key.map(|key| (key, waiting.get_mut(key))) {
-            Some((_, Some(one))) if one.is_new => {
-                one.is_new = false;
-                return;
+        match key {
+            Some(key) if waiting.results.len() < RESULTS => {
+                let ticket = Ticket { is_refresh: true, ..changes.begin() };
+                waiting.insert(key.clone(), Waiting { entry: None, deadline: 0, ticket });
+                self.has_some.store(true, Ordering::Release);
             }
-            Some((key, _)) => drop(waiting.remove(key)),
-            None => waiting.clear(),
+            Some(key) => waiting.remove(key),
+            None => *waiting = Queue::default(),
         }
         changes.refuse();
     }
@@ -86,14 +103,10 @@ impl Backlog {
     fn take(&self) -> Vec<(Recorded, Waiting)> {
         let mut waiting = self.waiting.lock();
         self.has_some.store(false, Ordering::Release);
-        let mut taken: Vec<_> = waiting.drain().collect();
+        let mut taken: Vec<_> = std::mem::take(&mut *waiting).results.into_iter().collect();
         taken.sort_by_key(|(_, one)| one.ticket.number);
         taken
     }
-}
-
-fn size(key: &Recorded, entry: &[u8]) -> u64 {
-    (key.len() + entry.len()) as u64
 }
 
 impl<V> DiskStore<V> {
@@ -113,13 +126,12 @@ impl<V> DiskStore<V> {
             entry: self.encode(value).ok(),
             deadline: expiry.deadline(time),
             ticket: ticket.unwrap_or_else(|| Ticket { is_refresh: true, ..database.changes.begin() }),
-            is_new: ticket.is_none_or(|ticket| ticket.is_refresh),
         };
         let is_current = self.backlog.put(&database.changes, &Recorded::of(key), one, *max_bytes);
         if is_current { Err(error) } else { Ok(false) }
     }
 
-    /// What a removal of this key, or of all keys, means for results that were put off, if the database is not open.
+    /// Removes the result of this key, or of all keys, that was put off, if the database is not open.
     #[cold]
     pub(super) fn forget<K: Args + ?Sized>(&self, key: Option<&K>) {
         if let Some(database) = self.closed() {
@@ -132,15 +144,16 @@ impl<V> DiskStore<V> {
     #[cold]
     pub(super) fn catch_up(&self, entries: &Entries, engine: &Engine) {
         for (recorded, Waiting { entry, deadline, ticket, .. }) in self.backlog.take() {
-            let Some(entry) = entry.filter(|_| self.options.expiry.allows(deadline)) else { continue };
             let key = entry::key(entries.id, entries.namespace.digest_of_recorded(&recorded));
-            let stored = read(engine, key).and_then(|found| match found {
-                Some((header, _)) if self.is_live(entries, header) => {
+            let entry = entry.filter(|_| self.options.expiry.allows(deadline));
+            let stored = read(engine, key).and_then(|found| match (found, entry) {
+                (Some((header, _)), _) if self.is_live(entries, header) => {
                     // Nobody knows which is newer, this entry or the result of a refresh. So neither is used.
                     let _change = entries.database.changes.lock(&key);
                     if ticket.is_refresh { self.take(entries, engine, key).map(drop) } else { Ok(()) }
                 }
-                _ => {
+                (_, None) => Ok(()),
+                (_, Some(entry)) => {
                     let entry = Some(self.pack(entries, engine, entry)?).filter(|entry| self.fits(key, entry));
                     self.store_entry(entries, engine, key, self.header(deadline), entry, Some(ticket)).map(drop)
                 }

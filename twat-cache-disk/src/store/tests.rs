@@ -1,6 +1,4 @@
-use twat_cache_core::KeyedStore as _;
-
-use super::*;
+use twat_cache_core::{KeyedStore as _, Ticket};
 
 const KEY: u64 = 0;
 

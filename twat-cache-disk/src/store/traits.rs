@@ -36,7 +36,9 @@ impl<V: Send + Sync> Store for DiskStore<V> {
             database.tidy(true);
             Ok(())
         });
-        cleared.inspect_err(|_| self.forget::<()>(None))
+        cleared.inspect_err(|_| {
+            self.forget::<()>(None);
+        })
     }
 
     fn ttl(&self) -> Option<Duration> {
