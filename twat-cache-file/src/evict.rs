@@ -70,6 +70,8 @@ impl Evictor {
 
     /// Removes what was cleared, if anything was.
     pub(crate) fn tidy(self: &Arc<Self>, limit: u64) {
+        // They were listed before. Of the next list, what was cleared comes first.
+        self.candidates.try_lock().iter_mut().for_each(|candidates| candidates.clear());
         if self.files.cleared().is_ok_and(|cleared| !cleared.is_empty()) {
             self.start(limit, Path::new(""));
         }
