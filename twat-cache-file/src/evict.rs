@@ -128,7 +128,7 @@ impl Evictor {
         if meta.held()? <= limit {
             return Ok(());
         }
-        let mut may_list = true;
+        let (mut may_list, mut is_begun) = (true, false);
         loop {
             let mut candidates = self.candidates.lock();
             if meta.held()? <= until {
@@ -136,14 +136,15 @@ impl Evictor {
             }
             if candidates.is_empty() && mem::take(&mut may_list) {
                 *candidates = self.list()?;
-                // Now the count is right.
-                if meta.held()? <= limit {
+                // Now the count is right, and may have been too high.
+                if !is_begun && meta.held()? <= limit {
                     return Ok(());
                 }
             }
             let next = candidates.pop_front();
             drop(candidates);
             let Some(Candidate { dir, key, used, is_cleared }) = next else { return Ok(()) };
+            is_begun = true;
             let path = dir.join(key.to_string());
             if is_cleared {
                 let _ = self.files.remove(&path);
