@@ -70,6 +70,8 @@ impl Evictor {
 
     /// Removes what was cleared, if anything was.
     pub(crate) fn tidy(self: &Arc<Self>, limit: u64) {
+        // They were listed before. Of the next list, what was cleared comes first.
+        self.candidates.try_lock().iter_mut().for_each(|candidates| candidates.clear());
         if self.files.cleared().is_ok_and(|cleared| !cleared.is_empty()) {
             self.start(limit, Path::new(""));
         }
@@ -126,7 +128,7 @@ impl Evictor {
         if meta.held()? <= limit {
             return Ok(());
         }
-        let mut may_list = true;
+        let (mut may_list, mut is_begun) = (true, false);
         loop {
             let mut candidates = self.candidates.lock();
             if meta.held()? <= until {
@@ -134,14 +136,15 @@ impl Evictor {
             }
             if candidates.is_empty() && mem::take(&mut may_list) {
                 *candidates = self.list()?;
-                // Now the count is right.
-                if meta.held()? <= limit {
+                // Now the count is right, and may have been too high.
+                if !is_begun && meta.held()? <= limit {
                     return Ok(());
                 }
             }
             let next = candidates.pop_front();
             drop(candidates);
             let Some(Candidate { dir, key, used, is_cleared }) = next else { return Ok(()) };
+            is_begun = true;
             let path = dir.join(key.to_string());
             if is_cleared {
                 let _ = self.files.remove(&path);

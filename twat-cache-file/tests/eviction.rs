@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -21,6 +22,13 @@ fn older_entries_of_another_store_are_evicted_before_newer_ones_of_this() {
     assert_eq!(hits(&ours, 1..25), 24, "the least recently used are the other's");
     let kept = hits(&theirs, 1000..1180);
     assert!((150..180).contains(&kept), "{kept}");
+}
+
+/// A listing may find that an entry is gone before the thread that has removed it subtracts it. Then it is subtracted twice,
+/// until the next listing.
+fn assert_counted(cache: &Path) {
+    let (counted, there) = (held(cache), entries_below(cache).1);
+    assert!(counted.abs_diff(there) <= 8 * blocks().entry(), "{counted} bytes are counted where {there} are");
 }
 
 #[test]
@@ -49,7 +57,7 @@ fn no_more_than_a_tenth_is_evicted_while_several_stores_insert() {
         assert!(fewest >= 1750, "{fewest} of 2000 were left");
     });
     settle(store.0.path());
-    assert_eq!(held(store.0.path()), entries_below(store.0.path()).1, "the count is wrong");
+    assert_counted(store.0.path());
 }
 
 #[cfg(unix)]
@@ -138,5 +146,5 @@ fn the_limit_holds_within_a_tenth_while_four_threads_store_as_fast_as_they_can()
     // And one entry that each thread is just storing.
     assert!(most <= 1104 * blocks().entry(), "{} of 1000", most / blocks().entry());
     settle(store.path());
-    assert_eq!(held(store.path()), entries_below(store.path()).1, "the count is wrong");
+    assert_counted(store.path());
 }

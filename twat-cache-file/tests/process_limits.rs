@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::fs::File;
+use std::fs::{self, File};
 
 use common::{call_all, computed_anew, memo, on_disk, value};
 use twat_cache_core::testing::child::{Child, Task};
@@ -51,6 +51,26 @@ fn entries_that_are_kept_open_leave_some_handles_for_the_program() {
     let said = Child::after("ulimit -n 64", "child_with_many_maps", dir.path()).finish();
     assert_eq!(said[..2], ["100", "true"]);
     assert!(said.len() <= 3, "more than one warning: {said:#?}");
+}
+
+#[test]
+fn child_whose_directory_is_lost_over_and_over() {
+    let Some(task) = Task::given() else { return };
+    let (memo, _) = memo(&task.dir);
+    for _ in 0..200 {
+        call_all(&memo, 0..2);
+        let _ = fs::remove_dir_all(memo.store().path());
+    }
+    task.say(File::open("/dev/null").is_ok());
+    task.say_all(warnings(&task.dir));
+}
+
+#[test]
+fn a_directory_that_is_lost_over_and_over_takes_no_more_handles() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = Child::after("ulimit -n 64", "child_whose_directory_is_lost_over_and_over", dir.path()).finish();
+    assert_eq!(said[0], "true");
+    assert!(said.len() == 2 && said[1].contains("lost too often"), "{said:#?}");
 }
 
 /// Says how many results it has computed, the error of storing a large value, and what it was warned of.
