@@ -203,6 +203,10 @@ impl Open {
             let refused = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into();
             return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
+        if trust::most_file_bytes() != u64::MAX {
+            // Later there may be no room for a change, and then nothing else would make the log shorter.
+            checkpoint(self, CHECKPOINT)?;
+        }
         self.with(|connection| {
             let begun = self.begin(connection);
             self.patience.end(begun.is_err());
@@ -237,14 +241,12 @@ impl Open {
         self.files.last().is_some_and(|(_, index)| busy::is_writer_running(*index))
     }
 
-    /// An error if the process may not write files as long as these bytes more make them. The system would kill it. The
-    /// database gets its full length only when the log is written into it.
-    pub(crate) fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
+    /// An error if the process may not write files as long as these bytes more make them. The system would kill it.
+    fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
         if trust::most_file_bytes() == u64::MAX {
             return Ok(());
         }
-        let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
-        let longest = (pages.cast_unsigned() * PAGE).max(self.log_length());
+        let longest = length(connection)?.max(self.log_length());
         Ok(trust::fits(longest + 2 * bytes as u64 + MOST_WRITTEN)?)
     }
 
@@ -378,6 +380,12 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
         return Err(Failure::damaged("its last changes are missing"));
     }
     Ok((connection, Mode::Write))
+}
+
+/// How long the database is when the log is written into it, in bytes.
+pub(crate) fn length(connection: &Connection) -> Result<u64> {
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    Ok(pages.cast_unsigned() * PAGE)
 }
 
 /// Puts a new database in place of the one with this number, unless another process has.
