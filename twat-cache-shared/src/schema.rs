@@ -84,8 +84,8 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
 fn address(path: &Path) -> String {
     let log = path.with_file_name(BESIDE[0]);
     let has_log = std::fs::symlink_metadata(log).is_ok_and(|log| log.len() > 0);
-    let path: String = path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("%{byte:02X}")).collect();
-    format!("file:{path}?{}", if has_log { "mode=ro" } else { "immutable=1" })
+    let path: Vec<_> = path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("%{byte:02X}")).collect();
+    format!("file:{}?{}", path.concat(), if has_log { "mode=ro" } else { "immutable=1" })
 }
 
 /// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
