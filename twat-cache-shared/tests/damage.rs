@@ -125,7 +125,7 @@ fn in_use(dir: &Path, deed: impl FnOnce()) {
 
 /// All positions of a short file, and some of a long one.
 fn places(content: &Content, random: &mut Random) -> Vec<usize> {
-    let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 15)).unwrap();
+    let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 8)).unwrap();
     let len = content.len();
     if len <= some.max(32) { (0..len).collect() } else { (0..some).map(|_| random.index(len)).collect() }
 }

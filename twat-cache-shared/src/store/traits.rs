@@ -77,7 +77,7 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
 
     fn begin(&self, key: &K) -> Ticket {
         let number = || {
-            let database = self.database().ok().filter(|_| self.options.keeps())?;
+            let database = self.options.keeps().then(|| self.database().ok())??;
             let open = database.open(self.options.trust).ok()?;
             open.meta.order.begin(self.namespace(open).digest_of(key)).ok()
         };
