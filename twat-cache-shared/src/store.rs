@@ -1,7 +1,7 @@
 mod traits;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -35,7 +35,8 @@ pub struct SharedStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
     codec: ErasedCodec<V>,
-    namespace: OnceLock<Namespace>,
+    /// Made from this secret.
+    namespace: RwLock<Option<([u8; 16], Namespace)>>,
     space: RwLock<Option<Space>>,
     account: Account,
 }
@@ -59,7 +60,7 @@ struct Changed<T> {
 impl<V> SharedStore<V> {
     pub(crate) fn new(options: Options, codec: ErasedCodec<V>) -> Self {
         let database = options.root().map(|dir| registry::database(&dir));
-        let (namespace, space) = (OnceLock::new(), RwLock::new(None));
+        let (namespace, space) = (RwLock::new(None), RwLock::new(None));
         Self { database, options, codec, namespace, space, account: Account::default() }
     }
 
@@ -94,17 +95,17 @@ impl<V> SharedStore<V> {
         self.database()?.with(self.options.trust, attempt, work)
     }
 
-    fn digest<K: Args + ?Sized>(&self, key: &K) -> Result<KeyHash, Error> {
-        self.namespace().map(|namespace| namespace.digest_of(key))
-    }
-
+    /// The namespace of the entries of this store. If the counters are lost, other processes may make others, with another
+    /// secret.
     #[inline]
-    fn namespace(&self) -> Result<&Namespace, Error> {
-        if let Some(namespace) = self.namespace.get() {
-            return Ok(namespace);
+    fn namespace(&self, open: &Open) -> Namespace {
+        let secret = open.meta.secret;
+        if let Some((_, namespace)) = self.namespace.read().filter(|(of, _)| *of == secret) {
+            return namespace;
         }
-        let root = self.database()?.namespace(self.options.trust)?;
-        Ok(self.namespace.get_or_init(|| self.codec.within(&self.options.versioned(&root))))
+        let namespace = self.codec.within(&self.options.versioned(&Namespace::from_secret(secret)));
+        *self.namespace.write() = Some((secret, namespace));
+        namespace
     }
 
     /// Where the entries of this store are in the database; `None` if there are none.
@@ -114,7 +115,7 @@ impl<V> SharedStore<V> {
         if let Some(space) = self.space.read().filter(|space| space.read_in == read_in && read_in.1 & CLEARING == 0) {
             return Ok(Some(space));
         }
-        let space = Space::find(connection, self.namespace()?, read_in)?;
+        let space = Space::find(connection, &self.namespace(open), read_in)?;
         if space.is_some() {
             *self.space.write() = space;
         }
@@ -123,7 +124,7 @@ impl<V> SharedStore<V> {
 
     fn new_space(&self, open: &Open, connection: &Connection, cleared: u64) -> Attempt<Space> {
         let version = self.options.version.map(|version| version.to_string());
-        let id = Id { name: &self.options.name, version, namespace: self.namespace()? };
+        let id = Id { name: &self.options.name, version, namespace: &self.namespace(open) };
         Space::make(connection, &id, (open.number, open.meta.own(SPACES)?), cleared)
     }
 
@@ -132,8 +133,8 @@ impl<V> SharedStore<V> {
         if !self.options.keeps() {
             return Ok(None);
         }
-        let digest = self.digest(key)?;
         let found = self.with("read an entry", |open| {
+            let digest = self.namespace(open).digest_of(key);
             let entry = open.with(|connection| match self.space(open, connection)? {
                 Some(space) => space.entry(connection, digest),
                 None => Ok(None),
@@ -173,13 +174,13 @@ impl<V> SharedStore<V> {
             return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
         }
         let expiry = &self.options.expiry;
-        let (digest, deadline) = (self.digest(key)?, expiry.deadline(time));
+        let deadline = expiry.deadline(time);
         let mut bytes = Vec::new();
         self.codec.encode(value, &mut bytes).map_err(|error| error.at(self.path()))?;
         let fits = u64::try_from(size(bytes.len())).is_ok_and(|size| size <= self.options.max_bytes);
         let is_kept = fits && bytes.len() <= LONGEST && expiry.of_entry(time) != Some(Duration::ZERO);
         let kept = is_kept.then_some(New { deadline, began: 0, value: &bytes });
-        self.change(attempt, digest, bytes.len(), |open, connection| {
+        self.change(attempt, key, bytes.len(), |open, connection, digest| {
             self.put(open, connection, digest, kept.as_ref(), ticket)
         })
     }
@@ -254,18 +255,19 @@ impl<V> SharedStore<V> {
         Ok(Changed { outcome, space: Some(space), changes, newest: None })
     }
 
-    /// Changes the entry of a digest in a transaction, and then tells other processes.
-    fn change<T>(
+    /// Changes the entry of a key in a transaction, and then tells other processes.
+    fn change<K: Args + ?Sized, T>(
         &self,
         attempt: &'static str,
-        digest: KeyHash,
+        key: &K,
         bytes: usize,
-        mut work: impl FnMut(&Open, &Connection) -> Attempt<Changed<T>>,
+        mut work: impl FnMut(&Open, &Connection, KeyHash) -> Attempt<Changed<T>>,
     ) -> Result<T, Error> {
         let database = self.database()?;
         self.with(attempt, |open| {
             open.check_log()?;
-            let changed = open.change(bytes, |connection| work(open, connection))?;
+            let digest = self.namespace(open).digest_of(key);
+            let changed = open.change(bytes, |connection| work(open, connection, digest))?;
             if let Some(changes) = changed.changes {
                 // If this fails, copies of the old entry stay valid, and the caller must know.
                 open.meta.outdate(digest)?;

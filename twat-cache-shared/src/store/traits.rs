@@ -63,8 +63,7 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let digest = self.digest(key)?;
-        self.change("remove an entry", digest, 0, |open, connection| self.take(open, connection, digest))
+        self.change("remove an entry", key, 0, |open, connection, digest| self.take(open, connection, digest))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
@@ -78,9 +77,9 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
 
     fn begin(&self, key: &K) -> Ticket {
         let number = || {
-            let digest = self.options.keeps().then(|| self.digest(key).ok())??;
-            let open = self.database.as_ref()?.open(self.options.trust).ok()?;
-            open.meta.order.begin(digest).ok()
+            let database = self.database.as_ref().filter(|_| self.options.keeps())?;
+            let open = database.open(self.options.trust).ok()?;
+            open.meta.order.begin(self.namespace(open).digest_of(key)).ok()
         };
         Ticket { number: number().unwrap_or_default(), is_refresh: false }
     }
@@ -90,15 +89,16 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
     }
 
     fn stamp(&self, key: &K) -> Option<Stamp> {
-        let digest = self.digest(key).ok()?;
-        self.database.as_ref()?.open(self.options.trust).ok()?.meta.stamp(digest)
+        let open = self.database.as_ref()?.open(self.options.trust).ok()?;
+        open.meta.stamp(self.namespace(open).digest_of(key))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
         let claim = || {
-            let (namespace, database) = (*self.namespace().ok()?, self.database.clone()?);
-            let digest = namespace.digest_of(key);
+            let database = self.database.clone()?;
             let open = database.open(self.options.trust).ok().filter(|open| open.is_writable())?;
+            let namespace = self.namespace(open);
+            let digest = namespace.digest_of(key);
             let (claims, expiry) = (open.claims.clone(), self.options.expiry.clone());
             let is_there = move || {
                 let open = database.latest().filter(|_| !database.is_forked());
