@@ -338,17 +338,28 @@ fn check_local(dir: &Path, is_local: bool) -> std::result::Result<(), Error> {
 
 /// The first connection of this process, and how the database was opened.
 fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection, Mode)> {
-    let dir = path.parent().unwrap_or(path);
-    if !meta.is_writable {
-        let connection = schema::connect(path, Mode::Read)?;
-        return if schema::is_complete(&connection)? {
-            Ok((connection, Mode::Read))
-        } else {
-            Err(Failure::damaged("it is not complete"))
-        };
+    // It is read before the database is: another process may be changing both.
+    let changes = meta.own(CHANGES)?;
+    let (connection, mode) = if meta.is_writable {
+        (connect_to_write(path, number, meta)?, Mode::Write)
+    } else {
+        (schema::connect(path, Mode::Read)?, Mode::Read)
+    };
+    if mode == Mode::Read && !schema::is_complete(&connection)? {
+        return Err(Failure::damaged("it is not complete"));
     }
-    // These are read before the database is: another process may be making or changing it.
-    let (is_made, changes) = (meta.own(MADE)? == number, meta.own(CHANGES)?);
+    // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
+    if schema::changes(&connection)? < changes {
+        return Err(Failure::damaged("its last changes are missing"));
+    }
+    Ok((connection, mode))
+}
+
+/// The database is made if no process has made it.
+fn connect_to_write(path: &Path, number: u64, meta: &Meta) -> Result<Connection> {
+    let dir = path.parent().unwrap_or(path);
+    // It is read before the database is: another process may be making both.
+    let is_made = meta.own(MADE)? == number;
     trust::make_dir(dir, trust::is_own)?;
     for name in [NAME, BESIDE[0], BESIDE[1]] {
         let path = dir.join(name);
@@ -375,11 +386,7 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
     if connection.is_readonly(MAIN_DB)? || !schema::has_log(&connection)? {
         return Err(Failure::damaged("its head is damaged"));
     }
-    // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
-    if schema::changes(&connection)? < changes {
-        return Err(Failure::damaged("its last changes are missing"));
-    }
-    Ok((connection, Mode::Write))
+    Ok(connection)
 }
 
 /// How long the database is when the log is written into it, in bytes.

@@ -114,7 +114,8 @@ fn any_string_is_a_name() {
         })
         .unwrap();
     let mut all = all;
-    (listed.sort(), all.sort());
+    listed.sort();
+    all.sort();
     assert_eq!(listed, all);
 }
 
