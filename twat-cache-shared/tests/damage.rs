@@ -143,7 +143,7 @@ fn any_two_removed_files_do_no_harm() {
         for (n, one) in paths.iter().enumerate() {
             for other in &paths[n + 1..] {
                 damage.survives(format_args!("{} and {} removed", one.display(), other.display()), |root| {
-                    [one, other].map(|path| fs::remove_file(root.join(path)).unwrap());
+                    [one, other].iter().for_each(|path| fs::remove_file(root.join(path)).unwrap());
                 });
             }
         }
@@ -333,7 +333,7 @@ fn what_is_forgotten_does_not_come_back_without_the_log() {
     case("no log".into(), &|dir| fs::remove_file(dir.join(&log)).unwrap());
     case("no index".into(), &|dir| fs::remove_file(dir.join(&index)).unwrap());
     case("neither".into(), &|dir| [&log, &index].into_iter().for_each(|path| fs::remove_file(dir.join(path)).unwrap()));
-    case("garbage in the index".into(), &|dir| fs::write(dir.join(&index), [7; 32768]).unwrap());
+    case("garbage in the index".into(), &|dir| fs::write(dir.join(&index), vec![7; 32768]).unwrap());
     case("no log and no counters".into(), &|dir| {
         fs::remove_file(dir.join(&log)).unwrap();
         fs::remove_file(dir.join("scache/meta-1")).unwrap();
