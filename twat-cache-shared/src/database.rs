@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use twat_cache_core::among::last_check::{AT_ONCE, LastCheck, uptime};
 use twat_cache_core::among::{Backoff, Latest};
 use twat_cache_core::persist::{prepare_below, prepare_root};
-use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
+use twat_cache_core::{Error, ErrorKind, Process, Trust, WarnOnce};
 
 use crate::failure::{Failure, Result};
 use crate::open::Open;
@@ -24,8 +24,8 @@ pub(crate) struct Database {
     open: Latest<Open>,
     /// Locked while the database is opened. The pause after an attempt that has failed.
     opening: Mutex<Option<Backoff>>,
-    /// The secret of the first `meta`. One that takes its place gets the same.
-    secret: OnceLock<[u8; 16]>,
+    /// The secret of the last `meta`. If this process makes one that takes its place, it gets the same.
+    secret: Mutex<Option<[u8; 16]>>,
     /// Of the open database: whether its counters can be read,
     whole: LastCheck,
     /// and whether its files are in place.
@@ -45,7 +45,7 @@ impl Database {
             process,
             open: Latest::default(),
             opening: Mutex::new(None),
-            secret: OnceLock::new(),
+            secret: Mutex::new(None),
             whole: LastCheck::default(),
             in_place: LastCheck::default(),
             is_tidying: AtomicBool::new(false),
@@ -53,12 +53,9 @@ impl Database {
         }
     }
 
-    /// The namespace that all caches in this database are in. An error if the directory cannot be trusted, even if a store
-    /// that trusts more has it open.
-    pub(crate) fn namespace(&self, trust: Trust) -> std::result::Result<Namespace, Error> {
-        self.open(trust)?;
-        self.prepare(trust)?;
-        Ok(Namespace::from_secret(*self.secret.get_or_init(Namespace::random_secret)))
+    /// An error if the directory cannot be trusted.
+    pub(crate) fn check(&self, trust: Trust) -> std::result::Result<(), Error> {
+        if self.is_forked() { Ok(()) } else { self.prepare(trust) }
     }
 
     /// Whether this process was forked from the one that has the database.
@@ -147,12 +144,12 @@ impl Database {
             self.open.end();
             old.close();
         }
-        let opened = Open::new(&self.dir, self.secret.get().copied(), self.process);
-        let opened = opened.map_err(|error| {
+        let known = *self.secret.lock();
+        let opened = Open::new(&self.dir, known, self.process).map_err(|error| {
             if error.path().is_some() { error } else { error.attempting("open the database").at(&self.dir) }
         });
         let (open, damage) = opened.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
-        let _ = self.secret.set(open.meta.secret);
+        *self.secret.lock() = Some(open.meta.secret);
         let open = self.open.replace(open);
         drop(pause);
         if let Some(damage) = damage {

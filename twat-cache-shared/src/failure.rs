@@ -48,10 +48,13 @@ impl From<rusqlite::Error> for Failure {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
                 _ if failure.extended_code == SQLITE_IOERR_SHORT_READ => ErrorKind::Corrupt,
                 ErrorCode::DiskFull => ErrorKind::Full,
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
-                // In tables as this library makes them, its statements meet no such things. `Unknown` is a statement that
-                // cannot be prepared.
-                | ErrorCode::Unknown | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch => ErrorKind::Corrupt,
+                // `Unknown` is a statement that cannot be prepared, and the last two are never met in the tables of this
+                // library: these are not its own.
+                ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::Unknown
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch => ErrorKind::Corrupt,
                 _ => ErrorKind::Io,
             },
             // What a column has is not of its type, or a row is missing that must be there.

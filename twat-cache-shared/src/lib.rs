@@ -40,9 +40,9 @@
 //!   damaged one stays beside it. A single damaged entry is computed again.
 //! - Another process stops in the middle of a change: others wait for it 0.2 s at most, and less each time. Then memory serves
 //!   the results that could not be stored.
-//! - The directory cannot be made or written, the disk is full, or files may not be as long as the database is (`ulimit -f`):
-//!   memory serves. Opening is tried again after a pause, and the pauses get longer. On a medium that is read-only, what is
-//!   there is found.
+//! - The directory cannot be made or written, its path has more than about 500 bytes, the disk is full, or files may not be as
+//!   long as the database is (`ulimit -f`) and 4 MiB more: memory serves. Opening is tried again after a pause, and the pauses
+//!   get longer. On a medium that is read-only, what is there is found.
 //! - The directory belongs to another user, or others can write to it: memory serves. See [`Trust`].
 //! - The directory is on a file system that other machines may use: memory serves. SQLite needs memory that its users share.
 //! - The directory is removed or replaced while it is in use: that is noticed within 10 ms of use, and a new one is made.
@@ -50,8 +50,9 @@
 //!
 //! After `fork` without `exec`, memory serves in the child, and the child does not touch the database.
 //!
-//! If a program of this user cuts the file `entries-1.db-shm` short while it is in use, processes that have it open end with
-//! SIGBUS: it is memory that they share.
+//! The file `entries-1.db-shm` is memory that processes share. While it is in use, processes that have it open end with SIGBUS
+//! if a program of this user cuts it short, or if it can no longer be written: by `chattr +i`, or because the kernel makes a
+//! failing disk read-only.
 //!
 //! [`SharedBuilder::open`] gives the bare store, which reports errors instead.
 

@@ -210,6 +210,10 @@ impl Open {
             let refused = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into();
             return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
+        if trust::most_file_bytes() != u64::MAX {
+            // Later there may be no room for a change, and then nothing else would make the log shorter.
+            checkpoint(self, CHECKPOINT)?;
+        }
         self.with(|connection| {
             let begun = self.begin(connection);
             self.patience.end(begun.is_err());
@@ -244,14 +248,12 @@ impl Open {
         self.files.last().is_some_and(|(_, index)| busy::is_writer_running(*index))
     }
 
-    /// An error if the process may not write files as long as these bytes more make them. The system would kill it. The
-    /// database gets its full length only when the log is written into it.
-    pub(crate) fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
+    /// An error if the process may not write files as long as these bytes more make them. The system would kill it.
+    fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
         if trust::most_file_bytes() == u64::MAX {
             return Ok(());
         }
-        let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
-        let longest = (pages.cast_unsigned() * PAGE).max(self.log_length());
+        let longest = length(connection)?.max(self.log_length());
         Ok(trust::fits(longest + 2 * bytes as u64 + MOST_WRITTEN)?)
     }
 
@@ -343,17 +345,28 @@ fn check_local(dir: &Path, is_local: bool) -> std::result::Result<(), Error> {
 
 /// The first connection of this process, and how the database was opened.
 fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection, Mode)> {
-    let dir = path.parent().unwrap_or(path);
-    if !meta.is_writable {
-        let connection = schema::connect(path, Mode::Read)?;
-        return if schema::is_complete(&connection)? {
-            Ok((connection, Mode::Read))
-        } else {
-            Err(Failure::damaged("it is not complete"))
-        };
+    // It is read before the database is: another process may be changing both.
+    let changes = meta.own(CHANGES)?;
+    let (connection, mode) = if meta.is_writable {
+        (connect_to_write(path, number, meta)?, Mode::Write)
+    } else {
+        (schema::connect(path, Mode::Read)?, Mode::Read)
+    };
+    if mode == Mode::Read && !schema::is_complete(&connection)? {
+        return Err(Failure::damaged("it is not complete"));
     }
-    // These are read before the database is: another process may be making or changing it.
-    let (is_made, changes) = (meta.own(MADE)? == number, meta.own(CHANGES)?);
+    // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
+    if schema::changes(&connection)? < changes {
+        return Err(Failure::damaged("its last changes are missing"));
+    }
+    Ok((connection, mode))
+}
+
+/// The database is made if no process has made it.
+fn connect_to_write(path: &Path, number: u64, meta: &Meta) -> Result<Connection> {
+    let dir = path.parent().unwrap_or(path);
+    // It is read before the database is: another process may be making both.
+    let is_made = meta.own(MADE)? == number;
     trust::make_dir(dir, trust::is_own)?;
     for name in [NAME, BESIDE[0], BESIDE[1]] {
         let path = dir.join(name);
@@ -380,11 +393,13 @@ fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection
     if connection.is_readonly(MAIN_DB)? || !schema::has_log(&connection)? {
         return Err(Failure::damaged("its head is damaged"));
     }
-    // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
-    if schema::changes(&connection)? < changes {
-        return Err(Failure::damaged("its last changes are missing"));
-    }
-    Ok((connection, Mode::Write))
+    Ok(connection)
+}
+
+/// How long the database is when the log is written into it, in bytes.
+pub(crate) fn length(connection: &Connection) -> Result<u64> {
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    Ok(pages.cast_unsigned() * PAGE)
 }
 
 /// Puts a new database in place of the one with this number, unless another process has.

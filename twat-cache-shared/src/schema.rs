@@ -24,6 +24,8 @@ const VERSION: i64 = 1;
 ///
 /// The position says when an entry was stored, and entries of a name follow each other. So those that were stored first are
 /// a range of the table, and need no index. The value comes last, so that what is before it can be read without it.
+///
+/// For eviction, `hand` is the position of the entry that was last looked at, and `last` the one where its turn ends.
 const TABLES: &str = "
     CREATE TABLE state (changes INTEGER NOT NULL);
     INSERT INTO state VALUES (0);

@@ -37,7 +37,9 @@ pub struct SharedStore<V> {
     database: Option<Arc<Database>>,
     options: Options,
     codec: ErasedCodec<V>,
-    namespace: OnceLock<Namespace>,
+    is_trusted: OnceLock<()>,
+    /// Made from this secret.
+    namespace: RwLock<Option<([u8; 16], Namespace)>>,
     space: RwLock<Option<Space>>,
     account: Account,
 }
@@ -61,13 +63,13 @@ struct Changed<T> {
 impl<V> SharedStore<V> {
     pub(crate) fn new(options: Options, codec: ErasedCodec<V>) -> Self {
         let database = options.root().map(|dir| registry::database(&dir));
-        let (namespace, space) = (OnceLock::new(), RwLock::new(None));
-        Self { database, options, codec, namespace, space, account: Account::default() }
+        let (is_trusted, namespace, space) = (OnceLock::new(), RwLock::new(None), RwLock::new(None));
+        Self { database, options, codec, is_trusted, namespace, space, account: Account::default() }
     }
 
     /// Opens the database now, if it is not open. Every operation does so by itself.
     pub fn open(&self) -> Result<(), Error> {
-        self.namespace().map(drop)
+        self.database()?.open(self.options.trust).map(drop)
     }
 
     /// The directory of the database, in the cache directory. The database is the file `entries-1.db` in the directory in it
@@ -80,7 +82,6 @@ impl<V> SharedStore<V> {
     /// after `work`, which may read and change everything that SQL can. While it has a transaction open in which it has
     /// changed something, no result can be stored.
     pub fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T, Error> {
-        self.open()?;
         let open = self.database()?.open(self.options.trust)?;
         open.with_new(work).map_err(|failure| match failure {
             Failure::Error(error) | Failure::Damaged(error) => error.at(&open.path),
@@ -88,9 +89,15 @@ impl<V> SharedStore<V> {
         })
     }
 
+    /// The database, if this store trusts its directory. One that trusts more may have it open.
     fn database(&self) -> Result<&Arc<Database>, Error> {
         let nowhere = || Error::new(ErrorKind::Unavailable, "find this user's cache directory");
-        self.database.as_ref().ok_or_else(nowhere)
+        let database = self.database.as_ref().ok_or_else(nowhere)?;
+        if self.is_trusted.get().is_none() {
+            database.check(self.options.trust)?;
+            let _ = self.is_trusted.set(());
+        }
+        Ok(database)
     }
 
     /// Works with the open database, as often as another one takes its place.
@@ -98,17 +105,17 @@ impl<V> SharedStore<V> {
         self.database()?.with(self.options.trust, attempt, work)
     }
 
-    fn digest<K: Args + ?Sized>(&self, key: &K) -> Result<KeyHash, Error> {
-        self.namespace().map(|namespace| namespace.digest_of(key))
-    }
-
+    /// The namespace of the entries of this store. If the counters are lost, other processes may make others, with another
+    /// secret.
     #[inline]
-    fn namespace(&self) -> Result<&Namespace, Error> {
-        if let Some(namespace) = self.namespace.get() {
-            return Ok(namespace);
+    fn namespace(&self, open: &Open) -> Namespace {
+        let secret = open.meta.secret;
+        if let Some((_, namespace)) = self.namespace.read().filter(|(of, _)| *of == secret) {
+            return namespace;
         }
-        let root = self.database()?.namespace(self.options.trust)?;
-        Ok(self.namespace.get_or_init(|| self.codec.within(&self.options.versioned(&root))))
+        let namespace = self.codec.within(&self.options.versioned(&Namespace::from_secret(secret)));
+        *self.namespace.write() = Some((secret, namespace));
+        namespace
     }
 
     /// Where the entries of this store are in the database; `None` if there are none.
@@ -118,7 +125,7 @@ impl<V> SharedStore<V> {
         if let Some(space) = self.space.read().filter(|space| space.read_in == read_in && read_in.1 & CLEARING == 0) {
             return Ok(Some(space));
         }
-        let space = Space::find(connection, self.namespace()?, read_in)?;
+        let space = Space::find(connection, &self.namespace(open), read_in)?;
         if space.is_some() {
             *self.space.write() = space;
         }
@@ -127,7 +134,7 @@ impl<V> SharedStore<V> {
 
     fn new_space(&self, open: &Open, connection: &Connection, cleared: u64) -> Attempt<Space> {
         let version = self.options.version.map(|version| version.to_string());
-        let id = Id { name: &self.options.name, version, namespace: self.namespace()? };
+        let id = Id { name: &self.options.name, version, namespace: &self.namespace(open) };
         Space::make(connection, &id, (open.number, open.meta.own(SPACES)?), cleared)
     }
 
@@ -136,8 +143,8 @@ impl<V> SharedStore<V> {
         if !self.options.keeps() {
             return Ok(None);
         }
-        let digest = self.digest(key)?;
         let found = self.with("read an entry", |open| {
+            let digest = self.namespace(open).digest_of(key);
             let entry = open.with(|connection| match self.space(open, connection)? {
                 Some(space) => space.entry(connection, digest),
                 None => Ok(None),
@@ -192,12 +199,12 @@ impl<V> SharedStore<V> {
             return Ok(true);
         }
         let expiry = &self.options.expiry;
-        let (digest, deadline) = (self.digest(key)?, expiry.deadline(time));
+        let deadline = expiry.deadline(time);
         let bytes = self.encode(value)?;
         let fits = u64::try_from(size(bytes.len())).is_ok_and(|size| size <= self.options.max_bytes);
         let is_kept = fits && bytes.len() <= LONGEST && expiry.of_entry(time) != Some(Duration::ZERO);
         let kept = is_kept.then_some(New { deadline, began: 0, value: &bytes });
-        self.change(attempt, digest, bytes.len(), |open, connection| {
+        self.change(attempt, key, bytes.len(), |open, connection, digest| {
             self.put(open, connection, digest, kept.as_ref(), ticket)
         })
     }
@@ -275,18 +282,19 @@ impl<V> SharedStore<V> {
         Ok(Changed { outcome, space: Some(space), changes, newest: None })
     }
 
-    /// Changes the entry of a digest in a transaction, and then tells other processes.
-    fn change<T>(
+    /// Changes the entry of a key in a transaction, and then tells other processes.
+    fn change<K: Args + ?Sized, T>(
         &self,
         attempt: &'static str,
-        digest: KeyHash,
+        key: &K,
         bytes: usize,
-        mut work: impl FnMut(&Open, &Connection) -> Attempt<Changed<T>>,
+        mut work: impl FnMut(&Open, &Connection, KeyHash) -> Attempt<Changed<T>>,
     ) -> Result<T, Error> {
         let database = self.database()?;
         self.with(attempt, |open| {
             open.check_log()?;
-            let changed = self.account.change(open, bytes, |connection| work(open, connection))?;
+            let digest = self.namespace(open).digest_of(key);
+            let changed = self.account.change(open, bytes, |connection| work(open, connection, digest))?;
             if let Some(changes) = changed.changes {
                 // If this fails, copies of the old entry stay valid, and the caller must know.
                 open.meta.outdate(digest)?;

@@ -1,11 +1,12 @@
 //! What is done in the background: the log is written into the database, and the entries of cleared caches are removed.
 
 use rusqlite::{Connection, OptionalExtension as _};
+use twat_cache_core::persist::trust;
 
 use crate::database::Database;
 use crate::entries::{OVERHEAD, ids};
 use crate::failure::Result;
-use crate::open::{CHANGES, Open};
+use crate::open::{CHANGES, Open, length};
 
 /// From which length on the log is written into the database, in bytes.
 pub(crate) const CHECKPOINT: u64 = 4 << 20;
@@ -38,7 +39,7 @@ pub(crate) fn checkpoint(open: &Open, least: u64) -> Result<()> {
     }
     let Some(_only_one) = open.meta.try_lock_own(CHANGES)? else { return Ok(()) };
     open.with(|connection| {
-        open.check_length(connection, 0)?;
+        trust::fits(length(connection)?)?;
         let step = |step| connection.prepare_cached(step)?.query_row([], |row| row.get::<_, i64>(0));
         step("PRAGMA wal_checkpoint(PASSIVE)")?;
         // Others cannot write while this waits for those who read.

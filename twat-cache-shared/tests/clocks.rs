@@ -61,7 +61,7 @@ fn a_refresh_of_before_the_machine_was_started_is_not_the_later_one() {
     let dir = volatile_dir();
     let store = scache("name").dir(dir.path()).open::<u64>().unwrap();
     let stripe = |key: u64| store.stamp(&key).map(|Stamp { stripe, .. }| stripe);
-    let neighbour = (2_u64..1_000_000).find(|key| stripe(*key) == stripe(1)).unwrap();
+    let neighbour = (2..1_000_000_u64).find(|key| stripe(*key) == stripe(1)).unwrap();
     for (began, expected) in [(LATER, None), ("began", Some(7))] {
         let refresh = Ticket { is_refresh: true, ..store.begin(&1_u64) };
         store.insert(&1_u64, &7).unwrap();

@@ -125,7 +125,7 @@ fn in_use(dir: &Path, deed: impl FnOnce()) {
 
 /// All positions of a short file, and some of a long one.
 fn places(content: &Content, random: &mut Random) -> Vec<usize> {
-    let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 15)).unwrap();
+    let some = usize::try_from(soak("TWAT_CACHE_TEST_PLACES", 8)).unwrap();
     let len = content.len();
     if len <= some.max(32) { (0..len).collect() } else { (0..some).map(|_| random.index(len)).collect() }
 }
@@ -143,7 +143,9 @@ fn any_two_removed_files_do_no_harm() {
         for (n, one) in paths.iter().enumerate() {
             for other in &paths[n + 1..] {
                 damage.survives(format_args!("{} and {} removed", one.display(), other.display()), |root| {
-                    [one, other].map(|path| fs::remove_file(root.join(path)).unwrap());
+                    for path in [one, other] {
+                        fs::remove_file(root.join(path)).unwrap();
+                    }
                 });
             }
         }
@@ -161,12 +163,17 @@ fn a_flipped_byte_does_no_harm() {
     each(|_, random, _, content| flips(content, places(content, random), random));
 }
 
-/// SQLite has no checksums there.
+/// SQLite has no checksums there. A long run takes all bytes.
 #[test]
 fn a_flipped_byte_in_the_head_of_a_file_does_no_harm() {
     each(|_, random, path, content| {
-        let head = if path.starts_with("scache") { 0..content.len().min(112) } else { 0..0 };
-        head.map(|at| flipped(content, at, u8::try_from(random.below(255)).unwrap() + 1)).collect()
+        let len = if path.ends_with(FILES[0]) { 100 } else { 64 };
+        let head = if path.starts_with("scache") { 0..content.len().min(len) } else { 0..0 };
+        let step = if std::env::var_os("TWAT_CACHE_TEST_PLACES").is_some() { 1 } else { 4 };
+        head.skip(random.index(step))
+            .step_by(step)
+            .map(|at| flipped(content, at, u8::try_from(random.below(255)).unwrap() + 1))
+            .collect()
     });
 }
 
@@ -328,7 +335,7 @@ fn what_is_forgotten_does_not_come_back_without_the_log() {
     case("no log".into(), &|dir| fs::remove_file(dir.join(&log)).unwrap());
     case("no index".into(), &|dir| fs::remove_file(dir.join(&index)).unwrap());
     case("neither".into(), &|dir| [&log, &index].into_iter().for_each(|path| fs::remove_file(dir.join(path)).unwrap()));
-    case("garbage in the index".into(), &|dir| fs::write(dir.join(&index), [7; 32768]).unwrap());
+    case("garbage in the index".into(), &|dir| fs::write(dir.join(&index), vec![7; 32768]).unwrap());
     case("no log and no counters".into(), &|dir| {
         fs::remove_file(dir.join(&log)).unwrap();
         fs::remove_file(dir.join("scache/meta-1")).unwrap();

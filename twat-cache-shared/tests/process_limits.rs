@@ -8,10 +8,10 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process;
 
-use common::numbers::{call_all, computed_anew, fill, memo, numbered, until_stored, value};
+use common::numbers::{call_all, computed_anew, fill, first, memo, numbered, until_stored, value};
 use twat_cache_core::testing::child::{Child, Task, command};
 use twat_cache_core::testing::system::run;
-use twat_cache_core::testing::{assert_one_warning, record_logs, volatile_dir, warnings};
+use twat_cache_core::testing::{assert_one_warning, record_logs, until, volatile_dir, warnings};
 use twat_cache_shared::{KeyedStore as _, Store as _, scache};
 
 /// Reports the number of computations, and the warnings.
@@ -149,6 +149,58 @@ fn a_database_that_would_get_too_long_does_not_grow_and_no_process_is_killed() {
     assert_eq!(said[0], "0", "what is there is found: {said:#?}");
     assert_eq!(computed_anew(dir.path(), 0..1000), 0);
     assert!(!numbered(dir.path(), 2).exists());
+}
+
+#[test]
+fn child_that_is_killed() {
+    let Some(mut task) = Task::given() else { return };
+    let (memo, _) = memo(&task.dir);
+    call_all(&memo, 0..200);
+    task.say("stored");
+    task.order();
+}
+
+/// When the last connection is closed, SQLite writes the log into the database.
+#[test]
+fn a_log_that_would_make_the_database_too_long_is_left_to_others() {
+    let dir = volatile_dir();
+    let mut child = Child::start("child_that_is_killed", dir.path());
+    child.hear();
+    child.kill();
+    assert_eq!(with_short_files("child_that_calls", dir.path(), 1_000_000), ["0"]);
+    assert_eq!(computed_anew(dir.path(), 0..200), 0);
+}
+
+#[test]
+fn child_that_reads_while_it_stores() {
+    let Some(task) = Task::given() else { return };
+    let (memo, _) = memo(&task.dir);
+    call_all(&memo, 0..950);
+    let log = first(&task.dir).with_extension("db-wal");
+    let log_length = || fs::metadata(&log).unwrap().len();
+    until("the log is written into the database", || {
+        call_all(&memo, 0..20);
+        memo.refresh(&0);
+        log_length() < 4 << 20
+    });
+    memo.store()
+        .with_connection(|connection| {
+            connection.execute_batch("BEGIN; SELECT count(*) FROM entry").unwrap();
+            connection.query_row("SELECT count(*) FROM entry", [], |_| Ok(())).unwrap();
+            call_all(&memo, 950..3000);
+        })
+        .unwrap();
+    let before = log_length();
+    call_all(&memo, 0..1000);
+    memo.refresh(&0);
+    task.say(before > 4 << 20 && log_length() < 4 << 20);
+}
+
+#[test]
+fn a_log_that_is_long_because_it_is_read_does_not_make_the_database_too_long() {
+    let dir = volatile_dir();
+    let said = with_short_files("child_that_reads_while_it_stores", dir.path(), 20_000_000);
+    assert_eq!(said, ["true"]);
 }
 
 /// From now on, this process may write files of at most this many bytes.

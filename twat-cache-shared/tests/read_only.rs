@@ -95,6 +95,29 @@ fn in_a_read_only_directory_the_entries_serve_and_memory_for_the_rest() {
     }
 }
 
+#[test]
+fn child_that_forgets_and_is_killed() {
+    let Some(mut task) = Task::given() else { return };
+    let (memo, _) = memo(&task.dir);
+    (0..10).for_each(|key| assert!(memo.forget(&key).unwrap()));
+    task.say("forgotten");
+    task.order();
+}
+
+#[test]
+fn what_is_forgotten_does_not_come_back_without_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 0..20);
+    let mut child = Child::start("child_that_forgets_and_is_killed", dir.path());
+    child.hear();
+    child.kill();
+    fs::remove_file(common::numbers::first(dir.path()).with_extension("db-wal")).unwrap();
+    let Some(_frozen) = Frozen::freeze(dir.path()) else { return };
+    let (memo, _) = memo(dir.path());
+    assert!((0..10).all(|key| memo.peek(&key).unwrap().is_none()));
+    assert_one_warning(dir.path(), &["its last changes are missing", "going on without it"]);
+}
+
 fn remount(dir: &Path, options: &str) -> bool {
     run("mount", &[&"-o", &format!("remount,{options}"), &dir])
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rusqlite::OptionalExtension as _;
-use twat_cache_core::Error;
 use twat_cache_core::persist::packing::Packing;
+use twat_cache_core::{Error, Namespace};
 
 use super::SharedStore;
 use crate::failure::Result as Attempt;
@@ -48,7 +48,7 @@ impl<V> SharedStore<V> {
 
     /// How values are compressed.
     fn packing(&self) -> Result<Arc<Packing>, Error> {
-        let name = self.options.named(self.namespace()?).id();
+        let name = self.options.named(&Namespace::process()).id();
         self.with("read the dictionary", |open| {
             let read = || self.with("read the dictionary", |open| self.dictionary(open));
             Ok(open.packings.of(name, read)?)

@@ -63,8 +63,7 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let digest = self.digest(key)?;
-        self.change("remove an entry", digest, 0, |open, connection| self.take(open, connection, digest))
+        self.change("remove an entry", key, 0, |open, connection, digest| self.take(open, connection, digest))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
@@ -78,9 +77,9 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
 
     fn begin(&self, key: &K) -> Ticket {
         let number = || {
-            let digest = self.options.keeps().then(|| self.digest(key).ok())??;
-            let open = self.database.as_ref()?.open(self.options.trust).ok()?;
-            open.meta.order.begin(digest).ok()
+            let database = self.options.keeps().then(|| self.database().ok())??;
+            let open = database.open(self.options.trust).ok()?;
+            open.meta.order.begin(self.namespace(open).digest_of(key)).ok()
         };
         Ticket { number: number().unwrap_or_default(), is_refresh: false }
     }
@@ -90,26 +89,25 @@ impl<K: Args + ?Sized, V: Send + Sync> KeyedStore<K> for SharedStore<V> {
     }
 
     fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
-        let is_outdated = || {
-            let digest = self.digest(key)?;
-            self.with("find out whether a result is outdated", |open| {
-                let space = open.with(|connection| self.space(open, connection))?;
-                Ok(open.meta.order.is_outdated(digest, ticket.number)? || is_cleared(space, Some(ticket)))
-            })
-        };
-        is_outdated().unwrap_or(true)
+        let is_outdated = self.with("find out whether a result is outdated", |open| {
+            let space = open.with(|connection| self.space(open, connection))?;
+            let digest = self.namespace(open).digest_of(key);
+            Ok(open.meta.order.is_outdated(digest, ticket.number)? || is_cleared(space, Some(ticket)))
+        });
+        is_outdated.unwrap_or(true)
     }
 
     fn stamp(&self, key: &K) -> Option<Stamp> {
-        let digest = self.digest(key).ok()?;
-        self.database.as_ref()?.open(self.options.trust).ok()?.meta.stamp(digest)
+        let open = self.database().ok()?.open(self.options.trust).ok()?;
+        open.meta.stamp(self.namespace(open).digest_of(key))
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
         let claim = || {
-            let (namespace, database) = (*self.namespace().ok()?, self.database.clone()?);
-            let digest = namespace.digest_of(key);
+            let database = self.database().ok()?.clone();
             let open = database.open(self.options.trust).ok().filter(|open| open.is_writable())?;
+            let namespace = self.namespace(open);
+            let digest = namespace.digest_of(key);
             let (claims, expiry) = (open.claims.clone(), self.options.expiry.clone());
             let is_there = move || {
                 let open = database.latest().filter(|_| !database.is_forked());
