@@ -46,8 +46,8 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("its process is forked, and has 6 of the results", KEYS, forked, |kind| match kind {
             // The child has a copy of the memory of its parent.
             Kind::Memory => Rule::new(Exactly(12), Exactly(0)),
-            Kind::Unified | Kind::UnifiedFiles => Rule::new(Exactly(12), AtMost(1)),
-            Kind::Disk | Kind::File => Rule::new(AtMost(18), AtMost(1)),
+            Kind::Unified | Kind::UnifiedDisk | Kind::UnifiedFiles => Rule::new(Exactly(12), AtMost(1)),
+            Kind::Disk | Kind::Shared | Kind::File => Rule::new(AtMost(18), AtMost(1)),
         }),
     ]
 }
