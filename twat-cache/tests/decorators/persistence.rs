@@ -116,9 +116,9 @@ fn on_disk(text: &str, n: f64) -> Result<String, std::io::Error> {
 }
 
 #[scache(dir = of_the_task().join("shared"))]
-fn shared(numbers: (u8, &str)) -> (String, u8) {
+fn shared(number: (u8, String)) -> (String, u8) {
     COMPUTED_BY_CHILD.count();
-    (numbers.1.to_owned(), numbers.0)
+    (number.1, number.0)
 }
 
 #[fcache(dir = of_the_task().join("file"))]
@@ -160,7 +160,7 @@ fn another_process_finds_every_result() {
         let greeter = Greeter { greeting: "hello".into() };
         for _ in 0..2 {
             assert_eq!(on_disk("text", -0.0).unwrap(), "text -0");
-            assert_eq!(shared((1, "one")), ("one".to_owned(), 1));
+            assert_eq!(shared((1, "one".to_owned())), ("one".to_owned(), 1));
             assert_eq!(in_a_file(&[1, 2]), [1, 2, 1, 2]);
             assert_eq!(futures_lite::future::block_on(wherever(None)), None);
             assert_eq!(greeter.greet("you"), "hello, you");

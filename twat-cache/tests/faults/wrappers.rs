@@ -71,6 +71,12 @@ impl Kind {
         self.is_of_one_process() || self.is_in_shared_database()
     }
 
+    /// Whether it reads this file as memory, without a look at its length.
+    pub(crate) fn maps(self, path: &Path) -> bool {
+        let is_checked = !matches!(self, Self::Unified | Self::UnifiedFiles);
+        path.ends_with("entries-1.db-shm") || !is_checked && (path.ends_with("meta") || path.ends_with("meta-1"))
+    }
+
     /// Whether a database in this directory was taken for damaged, and replaced.
     pub(crate) fn has_replaced(dir: &Path) -> bool {
         ["bcache.corrupt", "scache/2"].iter().any(|place| dir.join(place).exists())

@@ -62,7 +62,10 @@ fn a_large_number_in_a_container_is_one_warning() {
     let in_shared = scache("numbers").dir(shared.path()).wrap(|_: &u8| large.clone());
     let in_files = fcache("numbers").dir(files.path()).wrap(|_: &u8| large.clone());
     for key in 0..3 {
-        assert_eq!([in_database.call(&key), in_shared.call(&key), in_files.call(&key)], [(); 3].map(|()| large.clone()));
+        assert_eq!(
+            [in_database.call(&key), in_shared.call(&key), in_files.call(&key)],
+            [(); 3].map(|()| large.clone())
+        );
     }
     for dir in [database, shared, files] {
         assert_eq!(warnings(dir.path()).len(), 1, "{:#?}", warnings(dir.path()));
