@@ -13,7 +13,8 @@ Usage: tour [--backend BACKEND] [DIR]
   DIR         looks below this directory; by default at the sources that cargo has unpacked on this
               machine, or at this workspace if there are none. Symbolic links are not followed.
   --backend BACKEND
-              what ucache keeps results in behind memory: auto (the default), memory, disk or file.
+              what ucache keeps results in behind memory: auto (the default), memory, shared, disk or
+              file.
   -h, --help  prints this";
 
 /// A parsed command line.
@@ -59,9 +60,10 @@ fn named(name: Option<OsString>) -> Result<Backend, String> {
     match name.to_str() {
         Some("auto") => Ok(Backend::Auto),
         Some("memory") => Ok(Backend::Memory),
+        Some("shared") => Ok(Backend::Shared),
         Some("disk") => Ok(Backend::Disk),
         Some("file") => Ok(Backend::File),
-        _ => Err(format!("--backend is auto, memory, disk or file, not {:?}", name.display())),
+        _ => Err(format!("--backend is auto, memory, shared, disk or file, not {:?}", name.display())),
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_is_one_of_four() {
+    fn a_backend_is_one_of_five() {
         let chosen = Command::Work { dir: Some("src".into()), backend: Backend::File };
         assert_eq!(parse(&["--backend", "file", "src"]), Ok(chosen));
         assert!(parse(&["--backend", "tape"]).is_err());

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use twat_cache::{Backend, Call, bcache, mcache, ucache};
+use twat_cache::{Backend, Call, bcache, mcache, scache, ucache};
 
 use crate::signature::{METHOD, Signature, sign};
 use crate::sources::Source;
@@ -23,7 +23,7 @@ type Sign = dyn Fn(&Source) -> io::Result<Arc<Signature>>;
 
 /// All wrappers, each with room for `files` files. Those that store on disk use `dir`, or else the default directory.
 pub(crate) fn wrappers(files: usize, backend: Backend, dir: Option<&Path>) -> Vec<Wrapper> {
-    vec![memory(files), disk(dir), anywhere(files, backend, dir)]
+    vec![memory(files), disk(dir), shared(dir), anywhere(files, backend, dir)]
 }
 
 /// The key of a signature: the file's path, size and modification time, instead of its contents. As with `make`, a
@@ -59,6 +59,19 @@ fn disk(dir: Option<&Path>) -> Wrapper {
     let described = memo.clone();
     Wrapper {
         name: "bcache",
+        sign: Box::new(move |source| Ok(Arc::new(memo.try_call(&source.key())?.into()))),
+        describe: Box::new(move || described.describe()),
+    }
+}
+
+/// Caches in a database that other runs of the program use at the same time.
+fn shared(dir: Option<&Path>) -> Wrapper {
+    let cache = scache("signatures").version(METHOD);
+    let cache = if let Some(dir) = dir { cache.dir(dir) } else { cache };
+    let memo = Arc::new(cache.try_wrap(|Call((path, ..)): &Key<'_>| sign(path).map(Vec::from)));
+    let described = memo.clone();
+    Wrapper {
+        name: "scache",
         sign: Box::new(move |source| Ok(Arc::new(memo.try_call(&source.key())?.into()))),
         describe: Box::new(move || described.describe()),
     }

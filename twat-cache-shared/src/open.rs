@@ -91,7 +91,7 @@ impl Open {
         process: Process,
     ) -> std::result::Result<(Self, Option<Error>), Error> {
         check_local(dir, system::is_local(dir) || !cfg!(target_os = "linux"))?;
-        trust::fits(LEAST_LENGTH)?;
+        trust::fits(LEAST_LENGTH).map_err(|error| Error::from(error).attempting("make the database").at(dir))?;
         let last = numbers(dir)?.into_iter().rfind(|number| u32::try_from(*number).is_ok()).unwrap_or(1);
         let (meta, mut damage) = Meta::open(dir, META, known, [last, Namespace::random().id() & !CLEARING, 0, 0])?;
         if meta.is_writable {

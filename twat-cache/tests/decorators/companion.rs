@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use futures_lite::future::block_on;
 use twat_cache::store::KeyedStore as _;
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {
@@ -58,6 +58,7 @@ macro_rules! companions {
 companions! {
     in_memory: mcache;
     on_disk: bcache(dir = dir());
+    shared: scache(dir = dir());
     in_files: fcache(dir = dir());
     wherever: ucache(dir = dir());
 }

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::{Counter, PATIENCE, until_waiting, within};
 
 fn dir() -> PathBuf {
@@ -40,6 +40,7 @@ macro_rules! coalescing {
 coalescing! {
     in_memory: mcache;
     on_disk: bcache(dir = dir());
+    shared: scache(dir = dir());
     in_a_file: fcache(dir = dir());
     wherever: ucache(dir = dir());
 }
@@ -142,6 +143,7 @@ macro_rules! panicking {
 panicking! {
     panics_in_memory: mcache;
     panics_on_disk: bcache(dir = dir());
+    panics_shared: scache(dir = dir());
     panics_in_a_file: fcache(dir = dir());
     panics_wherever: ucache(dir = dir());
 }
@@ -201,6 +203,7 @@ const fn patience() -> Duration {
 impatient! {
     impatient_in_memory: mcache(patience = patience());
     impatient_on_disk: bcache(dir = dir(), patience = patience());
+    impatient_shared: scache(dir = dir(), patience = patience());
     impatient_in_a_file: fcache(dir = dir(), patience = patience());
     impatient_wherever: ucache(dir = dir(), patience = patience());
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use futures_lite::future::block_on;
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 use twat_cache_core::testing::child::{Child, Task};
 
@@ -195,6 +195,7 @@ macro_rules! persistent {
 
 persistent! {
     on_disk: bcache;
+    shared: scache;
     in_files: fcache;
     wherever: ucache;
 }
@@ -218,13 +219,13 @@ fn another_process_finds_the_results_of_each_instance() {
     if let Some(task) = Task::given() {
         OF_THE_TASK.get_or_init(|| task.dir.clone());
         for _ in 0..2 {
-            call_all!(on_disk in_files wherever);
+            call_all!(on_disk shared in_files wherever);
         }
         task.say(COMPUTED[3].get());
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(Child::start(NAME, dir.path()).finish(), ["21"]);
+    assert_eq!(Child::start(NAME, dir.path()).finish(), ["28"]);
     assert_eq!(Child::start(NAME, dir.path()).finish(), ["0"]);
 }
 

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 
 fn dir() -> PathBuf {
     crate::dir("generics")
@@ -60,6 +60,11 @@ impl<T: Named> Wrapper<T> {
         format!("{}{n}", T::NAME)
     }
 
+    #[scache(dir = dir())]
+    fn shared(&self, n: u32) -> String {
+        format!("{}{n}", T::NAME)
+    }
+
     #[fcache(dir = dir())]
     fn in_a_file(&self, n: u32) -> String {
         format!("{}{n}", T::NAME)
@@ -78,21 +83,22 @@ impl<T: Named> Wrapper<T> {
 
 #[test]
 fn a_generic_impl_keeps_types_apart() {
-    fn all<T: Named>(wrapper: &Wrapper<T>) -> [String; 8] {
+    fn all<T: Named>(wrapper: &Wrapper<T>) -> [String; 9] {
         [
             Wrapper::<T>::associated(1),
             wrapper.method(1),
             wrapper.skipped(1),
             wrapper.keyed(1),
             wrapper.on_disk(1),
+            wrapper.shared(1),
             wrapper.in_a_file(1),
             Wrapper::<T>::wherever(1),
             futures_lite::future::block_on(Wrapper::<T>::eventually(1)),
         ]
     }
     for _ in 0..2 {
-        assert_eq!(all(&Wrapper::<One>::THIS), [const { "one1" }; 8]);
-        assert_eq!(all(&Wrapper::<Other>::THIS), [const { "other1" }; 8]);
+        assert_eq!(all(&Wrapper::<One>::THIS), [const { "one1" }; 9]);
+        assert_eq!(all(&Wrapper::<Other>::THIS), [const { "other1" }; 9]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The attributes `#[mcache]`, `#[bcache]`, `#[fcache]` and `#[ucache]`: what they do to the functions under them. `ui`
+//! The attributes `#[mcache]`, `#[bcache]`, `#[scache]`, `#[fcache]` and `#[ucache]`: what they do to the functions under them. `ui`
 //! has what they refuse.
 
 #![allow(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use twat_cache::{Access, Backend, Trust, Verify, bcache, fcache, mcache, ucache};
+use twat_cache::{Access, Backend, Trust, Verify, bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {
@@ -82,6 +82,18 @@ fn compressed(n: u32) -> Result<Vec<OnlySerde>, String> {
 fn results_of_serde_may_be_compressed() {
     assert_eq!((compressed(1), compressed(1)), (Ok(vec![OnlySerde(1); 1000]), Ok(vec![OnlySerde(1); 1000])));
     assert_eq!((COMPUTED[6].get(), compressed::len().unwrap(), compressed::store().has_switched()), (1, 1, false));
+}
+
+#[scache(dir = dir(), compress, version = 2, max_bytes = 1 << 20, ttl = Duration::MAX, patience = Duration::from_secs(1))]
+fn shared(n: u32) -> Result<Vec<OnlySerde>, String> {
+    COMPUTED[7].count();
+    Ok(vec![OnlySerde(n); 1000])
+}
+
+#[test]
+fn a_shared_database_has_the_same_options() {
+    assert_eq!((shared(1), shared(1)), (Ok(vec![OnlySerde(1); 1000]), Ok(vec![OnlySerde(1); 1000])));
+    assert_eq!((COMPUTED[7].get(), shared::len().unwrap(), shared::store().has_switched()), (1, 1, false));
 }
 
 #[fcache(dir = dir(), access = Access::Copy, verify = Verify::Structure, max_bytes = 1 << 30, ttl = Duration::MAX)]
@@ -180,6 +192,12 @@ fn trusting_on_disk(n: u32) -> u32 {
 }
 
 #[cfg(unix)]
+#[scache(dir = of_a_group(), trust = Trust::Group)]
+fn trusting_shared(n: u32) -> u32 {
+    n
+}
+
+#[cfg(unix)]
 #[fcache(dir = of_a_group(), trust = Trust::Group)]
 fn trusting_in_a_file(n: u32) -> u32 {
     n
@@ -194,9 +212,14 @@ fn trusting(n: u32) -> u32 {
 #[cfg(unix)]
 #[test]
 fn a_group_may_be_trusted() {
-    assert_eq!((trusting_on_disk(1), trusting_in_a_file(1), trusting(1)), (1, 1, 1));
-    assert!(!trusting_on_disk::store().has_switched() && !trusting_in_a_file::store().has_switched());
-    assert_eq!((trusting::store().backend(), trusting::len().unwrap()), (Backend::Disk, 1));
+    assert_eq!([trusting_on_disk(1), trusting_shared(1), trusting_in_a_file(1), trusting(1)], [1; 4]);
+    let switched = [
+        trusting_on_disk::store().has_switched(),
+        trusting_shared::store().has_switched(),
+        trusting_in_a_file::store().has_switched(),
+    ];
+    assert_eq!(switched, [false; 3]);
+    assert_eq!((trusting::store().backend(), trusting::len().unwrap()), (Backend::Shared, 1));
 }
 
 #[test]

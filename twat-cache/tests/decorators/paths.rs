@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use twat_cache::{Call, bcache, fcache, mcache, ucache};
+use twat_cache::{Call, bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {
@@ -65,6 +65,7 @@ functions! {
     borrowed_on_disk: bcache(dir = dir()), &Path, |path| path;
     owned_on_disk: bcache(dir = dir()), PathBuf, |path| path.into();
     vector_on_disk: bcache(dir = dir()), &[(PathBuf, u32)], |path| &[(path.into(), 1)];
+    borrowed_shared: scache(dir = dir()), &Path, |path| path;
     borrowed_in_a_file: fcache(dir = dir()), &Path, |path| path;
     tuple_in_a_file: fcache(dir = dir()), (Own, PathBuf), |path| (Own(1), path.into());
     borrowed_wherever: ucache(dir = dir()), &Path, |path| path;

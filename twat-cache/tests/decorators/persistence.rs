@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use twat_cache::{bcache, fcache, ucache};
+use twat_cache::{bcache, fcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 use twat_cache_core::testing::child::{Child, Task};
 
@@ -38,6 +38,12 @@ history! { body: bcache;
         // Comments and spaces do not change the function.
         n*100 + super :: super::COMPUTED.count()
     };
+}
+
+history! { body_shared: scache;
+    first: [], |n| { n * 100 + super::super::COMPUTED.count() };
+    edited: [], |n| { n * 1000 + super::super::COMPUTED.count() };
+    back: [], |n| { n * 100 + super::super::COMPUTED.count() };
 }
 
 history! { body_in_files: fcache;
@@ -78,7 +84,7 @@ macro_rules! assert_edited_and_back {
 
 #[test]
 fn an_edited_function_gets_no_old_results_and_changed_back_it_finds_them_again() {
-    assert_edited_and_back!(body body_in_files body_wherever);
+    assert_edited_and_back!(body body_shared body_in_files body_wherever);
 }
 
 #[test]
@@ -107,6 +113,12 @@ static COMPUTED_BY_CHILD: Counter = Counter::new();
 fn on_disk(text: &str, n: f64) -> Result<String, std::io::Error> {
     COMPUTED_BY_CHILD.count();
     Ok(format!("{text} {n}"))
+}
+
+#[scache(dir = of_the_task().join("shared"))]
+fn shared(number: (u8, String)) -> (String, u8) {
+    COMPUTED_BY_CHILD.count();
+    (number.1, number.0)
 }
 
 #[fcache(dir = of_the_task().join("file"))]
@@ -148,6 +160,7 @@ fn another_process_finds_every_result() {
         let greeter = Greeter { greeting: "hello".into() };
         for _ in 0..2 {
             assert_eq!(on_disk("text", -0.0).unwrap(), "text -0");
+            assert_eq!(shared((1, "one".to_owned())), ("one".to_owned(), 1));
             assert_eq!(in_a_file(&[1, 2]), [1, 2, 1, 2]);
             assert_eq!(futures_lite::future::block_on(wherever(None)), None);
             assert_eq!(greeter.greet("you"), "hello, you");
@@ -157,6 +170,6 @@ fn another_process_finds_every_result() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(Child::start(NAME, dir.path()).finish(), ["5"]);
+    assert_eq!(Child::start(NAME, dir.path()).finish(), ["6"]);
     assert_eq!(Child::start(NAME, dir.path()).finish(), ["0"]);
 }

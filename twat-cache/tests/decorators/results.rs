@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::{Counter, until_waiting};
 
 fn dir() -> PathBuf {
@@ -172,6 +172,7 @@ macro_rules! failing {
 failing! {
     fails_in_memory: mcache;
     fails_on_disk: bcache(dir = dir());
+    fails_shared: scache(dir = dir());
     fails_in_a_file: fcache(dir = dir());
     fails_wherever: ucache(dir = dir());
 }

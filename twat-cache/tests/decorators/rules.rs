@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 
 fn dir() -> PathBuf {
@@ -100,6 +100,7 @@ macro_rules! rules {
 rules! {
     in_memory: mcache();
     on_disk: bcache(dir = dir());
+    shared: scache(dir = dir());
     in_files: fcache(dir = dir());
     wherever: ucache(dir = dir());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use twat_cache::{bcache, fcache, ucache};
+use twat_cache::{bcache, fcache, scache, ucache};
 use twat_cache_core::testing::Counter;
 use twat_cache_core::testing::child::{Child, Task};
 
@@ -137,6 +137,7 @@ impl MapToBits for Vec<f64> {
 
 values! {
     on_disk: bcache;
+    shared: scache;
     in_files: fcache;
     wherever: ucache;
 }
@@ -146,7 +147,7 @@ fn another_process_finds_values_of_all_codecs() {
     const NAME: &str = "values::another_process_finds_values_of_all_codecs";
     if let Some(task) = Task::given() {
         DIR.get_or_init(|| task.dir.clone());
-        let computed = [on_disk::check, in_files::check, wherever::check].map(|check| {
+        let computed = [on_disk::check, shared::check, in_files::check, wherever::check].map(|check| {
             let before = COMPUTED.get();
             check();
             COMPUTED.get() - before
@@ -155,9 +156,9 @@ fn another_process_finds_values_of_all_codecs() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let counts = [on_disk::COUNT, in_files::COUNT, wherever::COUNT];
+    let counts = [on_disk::COUNT, shared::COUNT, in_files::COUNT, wherever::COUNT];
     assert_eq!(Child::start(NAME, dir.path()).finish(), [format!("{counts:?}")]);
-    assert_eq!(Child::start(NAME, dir.path()).finish(), ["[0, 0, 0]"]);
+    assert_eq!(Child::start(NAME, dir.path()).finish(), ["[0, 0, 0, 0]"]);
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

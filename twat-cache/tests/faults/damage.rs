@@ -1,16 +1,20 @@
 //! Scenario 19: damaged files.
 
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
+use tempfile::TempDir;
 use twat_cache_core::testing::damage::{Deed, cut, cuts, exchanged, flipped, flips, garbage, inflict, removed};
 use twat_cache_core::testing::files::{Content, Files};
 use twat_cache_core::testing::{PATIENCE, Random, soak, within};
 
 use super::cell::{Amount, Cell, Fault, Rule};
-use super::session::{Session, round};
+use super::session::{Round, Session, round, twice};
 use super::wrappers::Kind;
 
 const KEYS: u64 = 12;
@@ -35,6 +39,13 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("a file is replaced by garbage", |test| {
             test.each(|random, _, content| [0, 5000].map(|more| garbage(random, content.len() + more)).into());
         }),
+        fault("a file is deleted while it is open", |test| test.each_while_open(|_, _| vec![removed()])),
+        fault("a file is emptied while it is open", |test| test.each_while_open(|_, content| vec![cut(content, 0)])),
+        fault("a file is overwritten with garbage while it is open", |test| {
+            test.each_while_open(|random, content| {
+                vec![garbage(random, content.len()), garbage(random, content.len())]
+            });
+        }),
     ]
 }
 
@@ -56,6 +67,28 @@ fn places(content: &Content, random: &mut Random) -> Vec<usize> {
     (0..=some).map(|nth| random.index(if nth == 0 { len.min(64) } else { len })).collect()
 }
 
+/// A cache with something of everything: a table, and a journal.
+fn filled(kind: Kind, dir: &Path) -> Session {
+    let session = Session::open(kind, dir);
+    session.call_all(0..KEYS / 2);
+    session.wrapper.change_entries(|_| ());
+    session.call_all(KEYS / 2..KEYS);
+    session
+}
+
+/// Whether this makes the file shorter.
+fn is_cut((_, after): &Deed, before: &Content) -> bool {
+    after.as_ref().is_some_and(|after| after.file_len() < before.file_len())
+}
+
+/// Does it to a file that is open: what is written is seen by those who have it open.
+fn overwrite((_, content): &Deed, path: &Path) {
+    let Some(content) = content else { return fs::remove_file(path).unwrap() };
+    let file = File::options().write(true).open(path).unwrap();
+    file.write_all_at(&content.bytes, 0).unwrap();
+    file.set_len(content.file_len()).unwrap();
+}
+
 /// The files of `fcache` that have one entry each.
 fn is_entry(path: &Path) -> bool {
     path.file_name().unwrap().len() == 32
@@ -71,14 +104,42 @@ struct Damage<'a> {
 impl<'a> Damage<'a> {
     fn begin(cell: &'a mut Cell) -> Self {
         let dir = cell.dir.join("whole");
-        let session = Session::open(cell.kind, &dir);
-        // With something of everything: a table, and a journal.
-        session.call_all(0..KEYS / 2);
-        session.wrapper.change_entries(|_| ());
-        session.call_all(KEYS / 2..KEYS);
+        let session = filled(cell.kind, &dir);
+        // The last process that ends removes the log of a shared database. One that is killed does not.
+        let killed = cell.kind.is_in_shared_database().then(|| Files::read(&dir));
         session.end();
-        let files = if cell.kind == Kind::Memory { Files::default() } else { Files::read(&dir) };
-        Self { cell, files, random: Random(1) }
+        let ended = || if cell.kind == Kind::Memory { Files::default() } else { Files::read(&dir) };
+        Self { files: killed.unwrap_or_else(ended), cell, random: Random(1) }
+    }
+
+    /// Damages each file of a cache that is open, uses it, and uses it again after it was closed.
+    fn each_while_open(&mut self, deeds: impl Fn(&mut Random, &Content) -> Vec<Deed>) {
+        for (path, content) in self.files.0.clone() {
+            let mut deeds = deeds(&mut self.random, &content);
+            let is_mapped = self.cell.kind.maps(&path);
+            // The system ends a process that reads mapped memory whose file was cut short.
+            deeds.retain(|deed| !is_mapped || !is_cut(deed, &content));
+            for deed in deeds {
+                let (kind, place) = (self.cell.kind, path.clone());
+                let case = format!("{} {} while open", path.display(), deed.0);
+                let dir = tempfile::tempdir_in(&self.cell.dir).unwrap();
+                self.judge(&case, dir, move |root| {
+                    let session = filled(kind, root);
+                    if root.join(&place).exists() {
+                        overwrite(&deed, &root.join(&place));
+                    }
+                    // It need not be noticed at once. An engine that keeps files open notices it when it is opened again.
+                    sleep(Duration::from_millis(20));
+                    let before = session.computed.get();
+                    let mut seen = twice(session, 0..KEYS);
+                    seen.computed -= before;
+                    vec![seen, round(kind, root, 0..KEYS), round(kind, root, 0..KEYS)]
+                });
+            }
+        }
+        if self.cell.kind == Kind::Memory {
+            self.survives(&"no files", |_| ());
+        }
     }
 
     fn each(&mut self, deeds: impl Fn(&mut Random, &Path, &Content) -> Vec<Deed>) {
@@ -97,15 +158,19 @@ impl<'a> Damage<'a> {
         let dir = tempfile::tempdir_in(&self.cell.dir).unwrap();
         self.files.write(dir.path());
         damage(dir.path());
-        let (kind, root) = (self.cell.kind, dir.path().to_owned());
-        let tried = move || [0, 1].map(|_| round(kind, &root, 0..KEYS));
+        let kind = self.cell.kind;
+        self.judge(case, dir, move |root| [0, 1].map(|_| round(kind, root, 0..KEYS)).into());
+    }
+
+    /// Judges what was seen with the fault, and last after it.
+    fn judge(&mut self, case: &impl Display, dir: TempDir, tried: impl FnOnce(&Path) -> Vec<Round> + Send + 'static) {
+        let root = dir.path().to_owned();
         // A case that panics or hangs must not hide the others.
-        match catch_unwind(AssertUnwindSafe(|| within(PATIENCE, tried))) {
-            Ok([first, second]) => {
-                self.cell.check(case, &first);
-                if kind != Kind::Memory {
-                    self.cell.healed(case, &second);
-                }
+        match catch_unwind(AssertUnwindSafe(|| within(PATIENCE, move || tried(&root)))) {
+            Ok(mut rounds) => {
+                let last = rounds.pop().filter(|_| self.cell.kind != Kind::Memory);
+                rounds.iter().for_each(|seen| self.cell.check(case, seen));
+                last.iter().for_each(|seen| self.cell.healed(case, seen));
             }
             Err(panic) => {
                 let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
@@ -144,7 +209,9 @@ fn exchange(test: &mut Damage<'_>) {
 fn change_version(test: &mut Damage<'_>) {
     test.each(|_, path, content| match () {
         // After six letters of magic.
-        () if is_entry(path) || path.ends_with("meta") => vec![flipped(content, 6, 3)],
+        () if is_entry(path) || path.ends_with("meta") || path.ends_with("meta-1") => vec![flipped(content, 6, 3)],
+        // SQLite's `user_version`.
+        () if path.ends_with("entries-1.db") => vec![flipped(content, 63, 2)],
         // Behind three letters.
         () if path.ends_with("bcache/version") => vec![flipped(content, 3, 4)],
         () => Vec::new(),

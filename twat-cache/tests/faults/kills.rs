@@ -11,7 +11,7 @@ use twat_cache_core::testing::{Random, soak};
 use super::cell::{Amount, Cell, Fault, Rule};
 use super::kind_of_child;
 use super::session::Session;
-use super::wrappers::{Kind, ROOM};
+use super::wrappers::{Kind, Limits, ROOM};
 
 const KEYS: u64 = 10;
 
@@ -20,7 +20,7 @@ pub(crate) fn faults() -> Vec<Fault> {
     vec![
         fault("killed while it is made", creating, |kind| match kind {
             // An incomplete file cannot be distinguished from a damaged one.
-            Kind::Disk | Kind::Unified => {
+            Kind::Disk | Kind::UnifiedDisk => {
                 Rule { instead: "a new one is made", ..Rule::new(Amount::AtMost(10), Amount::AtMost(1)) }
             }
             _ => rule(kind),
@@ -46,7 +46,7 @@ fn child_that_is_killed() {
     let order = task.order().unwrap();
     let (start, max_bytes) = order.split_once(' ').unwrap();
     let (start, max_bytes): (u64, u64) = (start.parse().unwrap(), max_bytes.parse().unwrap());
-    let session = Session::limited(kind_of_child(), &task.dir, max_bytes);
+    let session = Session::limited(kind_of_child(), &task.dir, Limits { max_bytes, ..Limits::default() });
     until_killed(&mut task, start, |key, random| {
         session.call_all(key..key + 1);
         match random.below(32) {
@@ -91,7 +91,7 @@ fn in_one_directory(cell: &mut Cell, max_bytes: u64) {
 /// Opens the cache that was left, reads all entries, and uses the last ones.
 fn inspect(cell: &mut Cell, round: u64, dir: &Path, max_bytes: u64, last: u64) {
     let case = format!("round {round}");
-    let session = Session::limited(cell.kind, dir, max_bytes);
+    let session = Session::limited(cell.kind, dir, Limits { max_bytes, ..Limits::default() });
     let keys = last + 1 - KEYS..last + 1;
     (0..2).for_each(|_| session.call_all(keys.clone()));
     // Only now: what has been looked at is not the first to be evicted.
@@ -102,7 +102,8 @@ fn inspect(cell: &mut Cell, round: u64, dir: &Path, max_bytes: u64, last: u64) {
     cell.is_healed(&case, dir, keys);
     // A cache in memory has not even made the directory.
     let left = if dir.exists() { Files::read(dir).paths() } else { Vec::new() };
-    let is_left_over = |path: &Path| path.iter().any(|part| part == "tmp" || part == "bcache.corrupt" && !was_replaced);
+    let is_left_over = |path: &Path| path.iter().any(|part| part == "tmp");
     let left: Vec<_> = left.into_iter().filter(|path| is_left_over(path)).collect();
     cell.expect(left.is_empty(), &case, format_args!("left over: {left:?}"));
+    cell.expect(was_replaced || !Kind::has_replaced(dir), &case, "replaced without a word");
 }

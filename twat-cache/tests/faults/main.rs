@@ -1,4 +1,4 @@
-//! Every fault, with every wrapper: scenarios 18 to 21. The required outcomes are a table, which is also in the docs.
+//! Every fault, with every wrapper: scenarios 18 to 21 and 31. The required outcomes are a table, which is also in the docs.
 //!
 //! Each cell is a separate process. So a crash or a hang fails only its own cell, and other side effects, such as child
 //! processes, do not disturb other cells.
@@ -7,8 +7,10 @@
 mod cell;
 mod damage;
 mod kills;
+mod moved;
 mod processes;
 mod session;
+mod stopped;
 mod strangers;
 mod system;
 mod table;
@@ -29,10 +31,16 @@ use twat_cache_core::testing::{record_logs, soak, volatile_dir, within};
 use wrappers::Kind;
 
 fn faults() -> Vec<Fault> {
-    [kills::faults(), damage::faults(), system::faults(), processes::faults(), strangers::faults()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let faults = [
+        kills::faults(),
+        damage::faults(),
+        system::faults(),
+        processes::faults(),
+        stopped::faults(),
+        strangers::faults(),
+        moved::faults(),
+    ];
+    faults.into_iter().flatten().collect()
 }
 
 /// Which wrapper and which fault a child is for: their places in the lists.

@@ -10,14 +10,14 @@ use twat_cache_core::{Error, ErrorKind};
 use super::cell::{Amount, Cell, Fault, Rule};
 use super::kind_of_child;
 use super::session::{Round, Session};
-use super::wrappers::{Kind, Wrapper};
+use super::wrappers::{Kind, Limits, Wrapper};
 
 const KEYS: u64 = 20;
 
 pub(crate) fn faults() -> Vec<Fault> {
     let rule = |kind: Kind| match kind {
         // The second process finds the database locked.
-        Kind::Disk | Kind::Unified => Rule::new(Amount::Any, Amount::AtMost(1)),
+        Kind::Disk | Kind::UnifiedDisk => Rule::new(Amount::Any, Amount::AtMost(1)),
         _ => Rule::new(Amount::Any, Amount::Exactly(0)),
     };
     let name = "two processes of four threads each";
@@ -59,7 +59,8 @@ fn child_at_work() {
         vec![key << 32 | count; length]
     };
     // Not all possible entries are stored.
-    let wrapper = kind_of_child().open(&task.dir, 400 << 10, Box::new(function));
+    let wrapper =
+        kind_of_child().open(&task.dir, Limits { max_bytes: 400 << 10, ..Limits::default() }, Box::new(function));
     let wrong = AtomicUsize::new(0);
     in_four_threads(seed, 20, |random| {
         wrong.fetch_add(usize::from(!act(&*wrapper, random)), Ordering::Relaxed);
@@ -75,8 +76,7 @@ fn two_processes(cell: &mut Cell) {
         let seen = Round::told(child.finish()).expect("it tells of what it did");
         cell.check(&format_args!("process {nth}"), &seen);
     }
-    let damaged = dir.join("bcache.corrupt").exists();
-    cell.expect(!damaged, &"afterwards", "another process is no damage");
+    cell.expect(!Kind::has_replaced(&dir), &"afterwards", "another process is no damage");
     // Its values are not those of other cells.
     cell.until_it_opens(&dir);
     let session = Session::open(cell.kind, &dir);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use twat_cache_core::testing::child::Task;
 use twat_cache_core::testing::{Counter, counted, until, warnings_from_now};
 
-use super::wrappers::{Kind, ROOM, Wrapper};
+use super::wrappers::{Kind, Limits, Wrapper};
 
 /// A wrapper in use.
 pub(crate) struct Session {
@@ -31,13 +31,13 @@ pub(crate) fn value(key: u64) -> Vec<u64> {
 
 impl Session {
     pub(crate) fn open(kind: Kind, dir: &Path) -> Self {
-        Self::limited(kind, dir, ROOM)
+        Self::limited(kind, dir, Limits::default())
     }
 
-    pub(crate) fn limited(kind: Kind, dir: &Path, max_bytes: u64) -> Self {
+    pub(crate) fn limited(kind: Kind, dir: &Path, limits: Limits) -> Self {
         let warnings = Box::new(warnings_from_now(dir));
         let (function, computed) = counted(value);
-        let wrapper = kind.open(dir, max_bytes, function);
+        let wrapper = kind.open(dir, limits, function);
         Self { wrapper, computed, wrong: AtomicUsize::new(0), dir: dir.to_owned(), warnings }
     }
 
@@ -78,7 +78,7 @@ impl Session {
     /// The behaviour, including the end of the wrapper.
     pub(crate) fn end(mut self) -> Round {
         // Replaces it with a wrapper that logs nothing when it is dropped.
-        self.wrapper = Kind::Memory.open(&self.dir, 0, Box::new(|_| Vec::new()));
+        self.wrapper = Kind::Memory.open(&self.dir, Limits::default(), Box::new(|_| Vec::new()));
         self.seen()
     }
 }
@@ -109,7 +109,11 @@ impl Round {
 
 /// Calls every key twice, with a new wrapper.
 pub(crate) fn round(kind: Kind, dir: &Path, keys: Range<u64>) -> Round {
-    let session = Session::open(kind, dir);
+    twice(Session::open(kind, dir), keys)
+}
+
+/// Calls every key twice, and ends the wrapper.
+pub(crate) fn twice(session: Session, keys: Range<u64>) -> Round {
     (0..2).for_each(|_| session.call_all(keys.clone()));
     session.end()
 }

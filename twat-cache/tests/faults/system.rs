@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use twat_cache_core::ManualClock;
 use twat_cache_core::testing::child::{Child, Task};
 use twat_cache_core::testing::obstacles::THEIRS;
-use twat_cache_core::testing::system::{Disk, Frozen};
+use twat_cache_core::testing::system::{Disk, Frozen, run};
 
 use super::cell::{Amount, Cell, Fault, Rule};
 use super::kind_of_child;
-use super::session::{Round, Session, round};
-use super::wrappers::Kind;
+use super::session::{Round, Session, round, twice};
+use super::wrappers::{Kind, Limits};
 use Amount::{AtMost, Exactly};
 
 pub(crate) fn faults() -> Vec<Fault> {
@@ -28,9 +30,10 @@ pub(crate) fn faults() -> Vec<Fault> {
         }),
         fault("its directory is read-only, and has 20 of the results", 30, read_only, |kind| match kind {
             Kind::Memory => untouched(30),
-            // A database cannot be opened then, and files can be read.
-            Kind::Disk | Kind::Unified => Rule::instead(Exactly(30), "memory"),
-            Kind::File | Kind::UnifiedFiles => Rule::instead(Exactly(10), "memory"),
+            // Its engine cannot open a database then.
+            Kind::Disk | Kind::UnifiedDisk => Rule::instead(Exactly(30), "memory"),
+            // What is there can be read.
+            _ => Rule::instead(Exactly(10), "memory"),
         }),
         fault("its directory becomes read-only after 10", 20, becomes_read_only, |kind| match kind {
             Kind::Memory => untouched(20),
@@ -44,21 +47,21 @@ pub(crate) fn faults() -> Vec<Fault> {
         }),
         fault("the disk fills up", 400, fills_up, |kind| match kind {
             Kind::Memory => untouched(400),
-            // The unreachable results are computed once more.
-            Kind::Disk => Rule::instead(AtMost(800), "memory"),
-            _ => Rule::instead(Exactly(400), "memory"),
+            Kind::UnifiedDisk => Rule::instead(Exactly(400), "memory"),
+            // Those that are unreachable, or of which other processes may have been told otherwise, are computed once more.
+            _ => Rule::instead(AtMost(800), "memory"),
         }),
         fault("another process has it open, and made 10 of the results", 20, taken, |kind| match kind {
             Kind::Memory => untouched(20),
-            Kind::Disk => Rule::instead(Exactly(20), "memory"),
-            Kind::Unified => Rule::instead(Exactly(20), "files"),
-            // Files are for any number of processes.
-            Kind::File | Kind::UnifiedFiles => Rule::new(Exactly(10), Exactly(0)),
+            Kind::Disk | Kind::UnifiedDisk => Rule::instead(Exactly(20), "memory"),
+            // Any number of processes share them.
+            _ => Rule::new(Exactly(10), Exactly(0)),
         }),
         fault("too many files are open, and there are all results", 20, too_many_files, |kind| match kind {
             Kind::Memory => untouched(20),
             _ => Rule::new(AtMost(20), AtMost(1)),
         }),
+        fault("the clock jumps by a day, forth and back", 20, clock_jumps, |_| untouched(20)),
     ]
 }
 
@@ -93,6 +96,8 @@ fn becomes_read_only(cell: &mut Cell) {
     session.call_all(0..10);
     {
         let Some(_frozen) = Frozen::freeze(&dir) else { return };
+        // The system ends a process that writes to mapped memory whose file has become read-only.
+        run("chattr", &[&"-i", &dir.join("scache/1/entries-1.db-shm")]);
         (0..3).for_each(|_| session.call_all(0..20));
         cell.check(&"read-only", &session.seen());
     }
@@ -127,8 +132,7 @@ fn fills_up(cell: &mut Cell) {
 }
 
 fn is_not_damaged(cell: &mut Cell, dir: &Path) {
-    let aside = dir.join("bcache.corrupt");
-    cell.expect(!aside.exists(), &"afterwards", format_args!("there is {}", aside.display()));
+    cell.expect(!Kind::has_replaced(dir), &"afterwards", "it was taken for damaged");
 }
 
 /// When the fault is over, the same wrapper stores results in its backend again, and logs nothing more.
@@ -179,4 +183,22 @@ fn too_many_files(cell: &mut Cell) {
         }
     }
     cell.is_healed(&"handles enough", &dir, 0..20);
+}
+
+/// What is of another day has expired, or is not from before now. Both are misses.
+fn clock_jumps(cell: &mut Cell) {
+    let dir = cell.dir.clone();
+    let clocks = [(); 2].map(|()| ManualClock::new());
+    let [today, tomorrow] = &clocks;
+    tomorrow.advance(Duration::from_secs(24 * 60 * 60));
+    let session = |clock: &ManualClock| {
+        let limits = Limits { ttl: Duration::from_secs(60 * 60), clock: clock.clock(), ..Limits::default() };
+        Session::limited(cell.kind, &dir, limits)
+    };
+    session(today).call_all(0..20);
+    let rounds = [tomorrow, today].map(|clock| twice(session(clock), 0..20));
+    for (case, seen) in ["forth", "back"].iter().zip(&rounds) {
+        cell.check(case, seen);
+    }
+    cell.is_healed(&"afterwards", &dir, 0..20);
 }

@@ -10,7 +10,7 @@ use super::wrappers::Kind;
 const SCENARIOS: [(u8, &str); 5] = [
     (18, "Its process is killed"),
     (19, "Its files are damaged"),
-    (20, "The system refuses something"),
+    (20, "The system is not as it should be"),
     (21, "Several processes use it"),
     (31, "Somebody else is there"),
 ];
@@ -24,8 +24,8 @@ pub(crate) fn rendered(faults: &[Fault], holds: impl Fn(usize, usize) -> bool) -
                 .split_once(", ")
                 .map_or(format!("`{}`", kind.name()), |(name, backend)| format!("`{name}`, {backend}"))
         });
-        write!(table, "\n## {title}\n\n| fault | keys | {} |\n|---|---|---|---|---|---|---|\n", names.join(" | "))
-            .unwrap();
+        let rule = "---|".repeat(names.len() + 2);
+        write!(table, "\n## {title}\n\n| fault | keys | {} |\n|{rule}\n", names.join(" | ")).unwrap();
         for (nth, fault) in faults.iter().enumerate().filter(|(_, fault)| fault.scenario == scenario) {
             let cells = Kind::ALL.map(|kind| {
                 let holds = holds(nth, kind as usize);

@@ -1,6 +1,6 @@
 //! Results that neither codec can store: one error for each function.
 
-use twat_cache::{bcache, fcache, ucache};
+use twat_cache::{bcache, fcache, scache, ucache};
 
 #[derive(Clone)]
 struct OnlyClone;
@@ -14,6 +14,11 @@ fn on_disk(n: u32) -> Result<OnlyClone, std::io::Error> {
 #[fcache]
 async fn in_a_file(n: u32) -> Option<OnlyClone> {
     (n > 0).then_some(OnlyClone)
+}
+
+#[scache]
+fn shared(n: u32) -> Vec<OnlyClone> {
+    vec![OnlyClone; n as usize]
 }
 
 #[ucache]

@@ -1,6 +1,6 @@
 //! Results that cannot be kept where they should be. In an `impl`, where the compiler says so only a few times.
 
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 
 struct NoTraits;
 
@@ -20,6 +20,11 @@ impl OnlyClone {
 
     #[fcache(skip(self))]
     fn in_a_file(&self) -> OnlyClone {
+        OnlyClone
+    }
+
+    #[scache(skip(self))]
+    fn shared(&self) -> OnlyClone {
         OnlyClone
     }
 

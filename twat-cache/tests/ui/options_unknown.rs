@@ -1,6 +1,6 @@
 //! Options that there are not, or not for this attribute.
 
-use twat_cache::{bcache, fcache, mcache, ucache};
+use twat_cache::{bcache, fcache, mcache, scache, ucache};
 
 #[mcache(max_entrys = 3)]
 fn unknown(n: u32) -> u32 {
@@ -14,6 +14,11 @@ fn memory_has_no_directory(n: u32) -> u32 {
 
 #[bcache(max_entries = 3)]
 fn disk_has_no_entries(n: u32) -> u32 {
+    n
+}
+
+#[scache(max_entries = 3)]
+fn shared_has_no_entries(n: u32) -> u32 {
     n
 }
 

@@ -7,17 +7,18 @@ mod recursion;
 
 use std::path::Path;
 
-use twat_cache::{CacheValue, bcache, fcache, ucache};
+use twat_cache::{CacheValue, bcache, fcache, scache, ucache};
 use twat_cache_core::testing::{Counter, volatile_dir};
 
 #[derive(Clone, Copy, Debug)]
 enum Wrapper {
     Database,
+    Shared,
     Files,
     Unified,
 }
 
-const ALL: [Wrapper; 3] = [Wrapper::Database, Wrapper::Files, Wrapper::Unified];
+const ALL: [Wrapper; 4] = [Wrapper::Database, Wrapper::Shared, Wrapper::Files, Wrapper::Unified];
 
 /// Opens a memo of a function that returns this value, and calls it. Returns the result, and whether the function ran.
 fn call<V: CacheValue + Clone + Send + Sync>(wrapper: Wrapper, dir: &Path, value: &V) -> (V, bool) {
@@ -28,6 +29,7 @@ fn call<V: CacheValue + Clone + Send + Sync>(wrapper: Wrapper, dir: &Path, value
     };
     let result = match wrapper {
         Wrapper::Database => bcache("values").dir(dir).wrap(function).call(&1),
+        Wrapper::Shared => scache("values").dir(dir).wrap(function).call(&1),
         Wrapper::Files => fcache("values").dir(dir).wrap(function).call(&1),
         Wrapper::Unified => ucache("values").dir(dir).wrap(function).call(&1),
     };

@@ -1,6 +1,6 @@
 //! `usize` and `isize`, of which rkyv stores 32 bits by default.
 
-use twat_cache::{CacheValue, bcache, fcache};
+use twat_cache::{CacheValue, bcache, fcache, scache};
 use twat_cache_core::testing::{record_logs, volatile_dir, warnings};
 
 use crate::{ALL, call, comes_back};
@@ -57,13 +57,17 @@ fn a_large_number_in_a_container_is_returned_and_not_stored() {
 fn a_large_number_in_a_container_is_one_warning() {
     record_logs();
     let large = Nested(vec![Some(1 << 40)]);
-    let (database, files) = (volatile_dir(), volatile_dir());
+    let [database, shared, files] = [(); 3].map(|()| volatile_dir());
     let in_database = bcache("numbers").dir(database.path()).wrap(|_: &u8| large.clone());
+    let in_shared = scache("numbers").dir(shared.path()).wrap(|_: &u8| large.clone());
     let in_files = fcache("numbers").dir(files.path()).wrap(|_: &u8| large.clone());
     for key in 0..3 {
-        assert_eq!((in_database.call(&key), in_files.call(&key)), (large.clone(), large.clone()));
+        assert_eq!(
+            [in_database.call(&key), in_shared.call(&key), in_files.call(&key)],
+            [(); 3].map(|()| large.clone())
+        );
     }
-    for dir in [database, files] {
+    for dir in [database, shared, files] {
         assert_eq!(warnings(dir.path()).len(), 1, "{:#?}", warnings(dir.path()));
     }
 }

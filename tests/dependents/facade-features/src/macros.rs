@@ -21,13 +21,18 @@ pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
     fn in_database(text: &str) -> usize {
         compute(text)
     }
+    #[cfg(feature = "shared")]
+    #[twat_cache::scache]
+    fn in_shared(text: &str) -> usize {
+        compute(text)
+    }
     #[cfg(feature = "file")]
     #[twat_cache::fcache]
     fn in_files(text: &str) -> usize {
         compute(text)
     }
 
-    #[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
     values::check(lasting);
 
     compute("by none of them");
@@ -37,17 +42,20 @@ pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
         assert_eq!((in_memory("text"), in_memory::len()?), (4, 1));
         #[cfg(feature = "disk")]
         assert_eq!((in_database("text"), in_database::len()?), (4, 1));
+        #[cfg(feature = "shared")]
+        assert_eq!((in_shared("text"), in_shared::len()?), (4, 1));
         #[cfg(feature = "file")]
         assert_eq!((in_files("text"), in_files::len()?), (4, 1));
     }
     expected += usize::from(cfg!(feature = "mem"));
-    expected += lasting * (usize::from(cfg!(feature = "disk")) + usize::from(cfg!(feature = "file")));
+    let persistent = [cfg!(feature = "disk"), cfg!(feature = "shared"), cfg!(feature = "file")];
+    expected += lasting * persistent.map(usize::from).iter().sum::<usize>();
     assert_eq!(COMPUTED.load(Ordering::Relaxed), expected);
     Ok(())
 }
 
 /// Values of types that this program defines.
-#[cfg(any(feature = "disk", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
 mod values {
     use std::collections::HashMap;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,6 +90,11 @@ mod values {
     fn in_database(name: &str) -> Place {
         place(name)
     }
+    #[cfg(feature = "shared")]
+    #[twat_cache::scache]
+    fn in_shared(name: &str) -> Place {
+        place(name)
+    }
     #[cfg(feature = "file")]
     #[twat_cache::fcache]
     fn in_files(name: &str) -> Place {
@@ -98,14 +111,16 @@ mod values {
         for _ in 0..2 {
             #[cfg(feature = "disk")]
             assert_eq!(in_database("Ulm"), expected);
+            #[cfg(feature = "shared")]
+            assert_eq!(in_shared("Ulm"), expected);
             #[cfg(feature = "file")]
             assert_eq!(in_files("Ulm"), expected);
             #[cfg(feature = "ucache")]
             assert_eq!(wherever("Ulm"), expected);
         }
-        let (disk, file) = (cfg!(feature = "disk"), cfg!(feature = "file"));
-        let wherever = if disk || file { lasting } else { 1 };
-        let computed = 1 + lasting * (usize::from(disk) + usize::from(file));
+        let persistent = [cfg!(feature = "disk"), cfg!(feature = "shared"), cfg!(feature = "file")];
+        let wherever = if persistent.contains(&true) { lasting } else { 1 };
+        let computed = 1 + lasting * persistent.map(usize::from).iter().sum::<usize>();
         let computed = computed + wherever * usize::from(cfg!(feature = "ucache"));
         assert_eq!(COMPUTED.load(Ordering::Relaxed), computed);
     }

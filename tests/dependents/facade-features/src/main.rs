@@ -14,6 +14,8 @@ mod macros;
 mod mem;
 #[cfg(all(feature = "disk", feature = "serde"))]
 mod serde;
+#[cfg(feature = "shared")]
+mod shared;
 #[cfg(feature = "stats")]
 mod stats;
 #[cfg(feature = "ucache")]
@@ -29,6 +31,8 @@ fn main() -> Result<(), twat_cache::Error> {
     mem::check()?;
     #[cfg(feature = "disk")]
     disk::check(lasting)?;
+    #[cfg(feature = "shared")]
+    shared::check(lasting)?;
     #[cfg(feature = "file")]
     file::check(lasting)?;
     #[cfg(all(feature = "disk", feature = "serde"))]

@@ -10,7 +10,9 @@ use twat_cache::{Backend, CacheValue, Call, Error, Memo, ucache};
 use self::warnings::warnings;
 
 /// The backend that serves with these features.
-const BEST: Backend = if cfg!(feature = "disk") {
+const BEST: Backend = if cfg!(feature = "shared") {
+    Backend::Shared
+} else if cfg!(feature = "disk") {
     Backend::Disk
 } else if cfg!(feature = "file") {
     Backend::File
@@ -29,8 +31,14 @@ pub(crate) fn check(lasting: usize) -> Result<(), Error> {
 
     asked_for(Backend::Auto, BEST);
     asked_for(Backend::Memory, Backend::Memory);
-    asked_for(Backend::Disk, if cfg!(feature = "disk") { Backend::Disk } else { BEST });
-    asked_for(Backend::File, if cfg!(feature = "file") { Backend::File } else { BEST });
+    // No other backend takes the place of one that is not compiled in.
+    for (backend, is_there) in [
+        (Backend::Shared, cfg!(feature = "shared")),
+        (Backend::Disk, cfg!(feature = "disk")),
+        (Backend::File, cfg!(feature = "file")),
+    ] {
+        asked_for(backend, if is_there { backend } else { Backend::Memory });
+    }
     Ok(())
 }
 
@@ -75,7 +83,7 @@ fn functions_that_fail(lasting: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// It works with any requested backend. If another backend serves, the log has one warning.
+/// It works with any requested backend. If memory serves instead, the log has one warning.
 fn asked_for(backend: Backend, serving: Backend) {
     let before = warnings();
     let computed = AtomicUsize::new(0);
