@@ -125,7 +125,9 @@ impl Database {
     fn reopen(&self, trust: Trust) -> std::result::Result<&Open, Error> {
         // During a pause, a call must not cost more than this.
         let is_paused = |pause: &Option<Backoff>| pause.as_ref().and_then(|pause| pause.error("open the database"));
-        if let Some(error) = is_paused(&self.opening.lock()) {
+        if self.open.get().is_none()
+            && let Some(error) = is_paused(&self.opening.lock())
+        {
             return Err(error.at(&self.dir));
         }
         // Without the lock, because this may log, and the logger is the program's own.

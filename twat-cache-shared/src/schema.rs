@@ -109,6 +109,8 @@ pub(crate) fn has_log(connection: &Connection) -> Result<bool> {
 
 /// Makes the tables, unless another process has. So many `changes` were made in databases before this one.
 pub(crate) fn complete(connection: &mut Connection, changes: u64) -> Result<()> {
+    // Others wait meanwhile, and a disk may be slow. If it loses what was written here, the database is made once more.
+    connection.pragma_update(None, "synchronous", "off")?;
     // These two can only be set in an empty database.
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -119,7 +121,8 @@ pub(crate) fn complete(connection: &mut Connection, changes: u64) -> Result<()> 
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(connection.pragma_update(None, "synchronous", "normal")?)
 }
 
 /// How many entries were removed or refreshed, ever.
