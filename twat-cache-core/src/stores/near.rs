@@ -58,7 +58,7 @@ impl<F, B> Near<F, B> {
 impl<F, B: Store> Near<F, B> {
     #[inline]
     fn is_valid(&self, stamp: Stamp) -> bool {
-        if self.back.is_shared() { self.back.is_current(stamp) } else { self.own.is_current(stamp) }
+        if stamp.stripe & OWN == 0 { self.back.is_current(stamp) } else { self.own.is_current(stamp) }
     }
 
     fn stamp_now<K: Hash + ?Sized>(&self, key: &K) -> Option<Stamp>
@@ -260,6 +260,9 @@ struct Generations {
     stripes: Box<[AtomicU64]>,
 }
 
+/// Tells a stamp of these from one of the back.
+const OWN: u32 = 1 << 31;
+
 /// The model checker needs no more than two.
 const STRIPES: u8 = if cfg!(shuttle) { 2 } else { 128 };
 
@@ -271,7 +274,8 @@ impl Generations {
     fn stamp<K: Hash + ?Sized>(&self, key: &K) -> Stamp {
         let [first, ..] = self.namespace.digest(key).to_bytes();
         let stripe = first % STRIPES;
-        Stamp { stripe: stripe.into(), generation: self.stripes[usize::from(stripe)].load(Ordering::SeqCst) }
+        let generation = self.stripes[usize::from(stripe)].load(Ordering::SeqCst);
+        Stamp { stripe: OWN | u32::from(stripe), generation }
     }
 
     #[inline]

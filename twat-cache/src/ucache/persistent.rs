@@ -143,7 +143,7 @@ impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
 
     #[inline]
     fn is_shared(&self) -> bool {
-        self.ask(|store| store.is_shared())
+        !matches!(self, Self::None { .. })
     }
 
     #[inline]
