@@ -16,7 +16,7 @@ use twat_cache_core::testing::damage::{Act, Failures};
 use twat_cache_core::testing::{Random, record_logs, text, until, volatile_dir, warnings, within};
 use twat_cache_shared::{KeyedStore as _, scache};
 
-const GARBAGE: [u8; 20_000] = [0x5a; 20_000];
+static GARBAGE: [u8; 20_000] = [0x5a; 20_000];
 
 fn replace(path: &Path, bytes: &[u8]) {
     let with = path.with_extension("new");
