@@ -321,15 +321,21 @@ impl<V> SharedStore<V> {
     fn clear_all(&self) -> Result<(), Error> {
         let database = self.database()?;
         self.with("remove the entries", |open| {
-            let another = Namespace::random().id() & !CLEARING;
+            let clearing = Namespace::random().id() | CLEARING;
             let changes = open.change(0, |connection| {
-                open.meta.set_own(SPACES, another | CLEARING)?;
+                open.meta.set_own(SPACES, clearing)?;
                 self.new_space(open, connection, shared_clock())?;
                 count_change(connection)
             })?;
-            open.meta.set_own(SPACES, another)?;
             open.meta.outdate_all()?;
             open.meta.set_own(CHANGES, changes)?;
+            // In a transaction, because another `clear` may have begun. If this fails, spaces are looked up until the next one.
+            let _ = open.change(0, |_| {
+                if open.meta.own(SPACES)? == clearing {
+                    open.meta.set_own(SPACES, clearing & !CLEARING)?;
+                }
+                Ok(())
+            });
             open.check_in_place()?;
             database.tidy(Database::tidy_up);
             Ok(())
