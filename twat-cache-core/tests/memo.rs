@@ -86,6 +86,29 @@ fn a_refresh_that_cannot_be_stored_removes_the_stale_entry() {
 }
 
 #[test]
+fn a_refresh_leaves_nothing_older_although_a_later_result_could_not_be_stored() {
+    within(PATIENCE, || {
+        let (begun, may_end) = (OnceLock::new(), OnceLock::new());
+        let memo = Memo::new(faulty(), |_: &u64| {
+            begun.set(()).unwrap();
+            may_end.wait();
+            1
+        });
+        memo.insert(&1, &0).unwrap();
+        std::thread::scope(|scope| {
+            let refresh = scope.spawn(|| memo.refresh(&1));
+            begun.wait();
+            memo.store().fail_all(ErrorKind::Io);
+            assert!(memo.insert(&1, &2).is_err());
+            memo.store().fail_all(None);
+            may_end.set(()).unwrap();
+            assert_eq!(refresh.join().unwrap(), 1);
+        });
+        assert_ne!(memo.peek(&1_u64).unwrap(), Some(0));
+    });
+}
+
+#[test]
 fn a_refresh_that_fails_keeps_the_result_of_another_refresh() {
     within(PATIENCE, || {
         let (turn, second_begun, second_fails) = (Counter::new(), OnceLock::new(), OnceLock::new());

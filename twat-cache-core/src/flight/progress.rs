@@ -26,8 +26,8 @@ struct Progress {
     invalidated: AtomicU64,
     /// The latest refresh that was stored, or is being stored.
     refreshed: AtomicU64,
-    /// The latest computation that was stored, or is being stored. A call inside another call for the same key begins
-    /// later and is stored earlier. The outer call's result stays.
+    /// The latest computation that was stored. A call inside another call for the same key begins later and is stored
+    /// earlier. The outer call's result stays.
     stored: AtomicU64,
     /// Held from the check until the result is stored. Otherwise a thread that pauses between the two would store a
     /// result that was invalidated meanwhile. Reentrant, because a store may run the user's code, and that code may use
@@ -123,12 +123,12 @@ impl Computation<'_> {
     ///
     /// Returns `None` if it calls neither. Returns an error if a refresh waits too long for another result that is
     /// being stored.
-    pub(crate) fn store_if_current<T>(
+    pub(crate) fn store_if_current<T, E>(
         &self,
         is_refresh: bool,
-        store: impl FnOnce() -> T,
-        remove: impl FnOnce() -> T,
-    ) -> Result<Option<T>, Error> {
+        store: impl FnOnce() -> Result<T, E>,
+        remove: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Option<Result<T, E>>, Error> {
         let Progress { invalidated, refreshed, stored, store_lock, is_stuck, .. } = &*self.progress;
         let _locked = match store_lock.try_lock() {
             Some(locked) => locked,
@@ -152,11 +152,14 @@ impl Computation<'_> {
             let removes = is_refresh && !is_mutant("lets an outdated refresh keep an older value");
             return Ok(removes.then(remove));
         }
-        stored.fetch_max(self.number, Ordering::SeqCst);
         if is_refresh {
             refreshed.store(self.number, Ordering::SeqCst);
         }
         let result = store();
+        // If it is not stored, an earlier refresh must still replace what is there.
+        if result.is_ok() {
+            stored.fetch_max(self.number, Ordering::SeqCst);
+        }
         is_stuck.store(false, Ordering::SeqCst);
         // The user's code in the store may have changed the key, and so may a caller whose wait for the lock timed out.
         Ok(Some(if is_invalidated() || is_refreshed() { remove() } else { result }))

@@ -113,7 +113,7 @@ pub fn step(memo: &Hot, board: &Board, place: u64, random: &mut Random) -> Resul
             let value = value(key);
             return done(key, store.insert_begun(&key, &value, None, ticket).map(drop));
         }
-        165..180 => return done(key, memo.store().insert(&key, &value_since(INSERTED, key))),
+        165..180 => return done(key, memo.insert(&key, &value_since(INSERTED, key))),
         180..198 => return done(key, memo.forget(&key).map(drop)),
         _ => return done(ALL, memo.clear()),
     }
