@@ -123,7 +123,7 @@ impl<'a> Damage<'a> {
                 let (kind, place) = (self.cell.kind, path.clone());
                 let case = format!("{} {} while open", path.display(), deed.0);
                 let dir = tempfile::tempdir_in(&self.cell.dir).unwrap();
-                self.judge(&case, dir, move |root| {
+                self.judge(&case, &dir, move |root| {
                     let session = filled(kind, root);
                     if root.join(&place).exists() {
                         overwrite(&deed, &root.join(&place));
@@ -159,18 +159,22 @@ impl<'a> Damage<'a> {
         self.files.write(dir.path());
         damage(dir.path());
         let kind = self.cell.kind;
-        self.judge(case, dir, move |root| [0, 1].map(|_| round(kind, root, 0..KEYS)).into());
+        self.judge(case, &dir, move |root| [0, 1].map(|_| round(kind, root, 0..KEYS)).into());
     }
 
     /// Judges what was seen with the fault, and last after it.
-    fn judge(&mut self, case: &impl Display, dir: TempDir, tried: impl FnOnce(&Path) -> Vec<Round> + Send + 'static) {
+    fn judge(&mut self, case: &impl Display, dir: &TempDir, tried: impl FnOnce(&Path) -> Vec<Round> + Send + 'static) {
         let root = dir.path().to_owned();
         // A case that panics or hangs must not hide the others.
         match catch_unwind(AssertUnwindSafe(|| within(PATIENCE, move || tried(&root)))) {
             Ok(mut rounds) => {
                 let last = rounds.pop().filter(|_| self.cell.kind != Kind::Memory);
-                rounds.iter().for_each(|seen| self.cell.check(case, seen));
-                last.iter().for_each(|seen| self.cell.healed(case, seen));
+                for seen in &rounds {
+                    self.cell.check(case, seen);
+                }
+                if let Some(seen) = &last {
+                    self.cell.healed(case, seen);
+                }
             }
             Err(panic) => {
                 let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();

@@ -17,9 +17,8 @@ const KEYS: u64 = 20;
 pub(crate) fn faults() -> Vec<Fault> {
     let rule = |kind: Kind| match kind {
         // The second process finds the database locked.
-        Kind::Disk | Kind::UnifiedDisk => Rule::new(Amount::Any, Amount::AtMost(1)),
-        // On a busy machine, one may wait for the other for too long.
-        Kind::Shared | Kind::Unified => Rule::new(Amount::Any, Amount::AtMost(1)),
+        // On a busy machine, a process that shares a database may wait for the other one for too long.
+        Kind::Disk | Kind::UnifiedDisk | Kind::Shared | Kind::Unified => Rule::new(Amount::Any, Amount::AtMost(1)),
         _ => Rule::new(Amount::Any, Amount::Exactly(0)),
     };
     let name = "two processes of four threads each";

@@ -56,7 +56,9 @@ fn child_that_is_stopped_while_it_computes() {
     let inside = meeting.clone();
     let function = move |key: &u64| {
         // It has begun, and may end.
-        (0..2).for_each(|_| drop(inside.wait()));
+        for _ in 0..2 {
+            inside.wait();
+        }
         value(*key)
     };
     let wrapper = kind_of_child().open(&task.dir, Limits::default(), Box::new(function));

@@ -41,8 +41,6 @@ pub(crate) fn faults() -> Vec<Fault> {
         fault("a link is where a file or directory should be", KEYS, |cell| replaced(cell, link), in_the_way),
         fault("no file may be larger than 64 KiB", KEYS, short_files, |kind| match kind {
             Kind::Memory => Rule::new(Exactly(12), Exactly(0)),
-            // Other processes may have refreshed what memory has, as far as this one can tell.
-            Kind::File | Kind::UnifiedFiles => Rule::instead(AtMost(24), "memory"),
             _ => Rule::instead(Exactly(12), "memory"),
         }),
         fault("its process is forked, and has 6 of the results", KEYS, forked, |kind| match kind {

@@ -47,9 +47,9 @@ pub(crate) fn faults() -> Vec<Fault> {
         }),
         fault("the disk fills up", 400, fills_up, |kind| match kind {
             Kind::Memory => untouched(400),
-            Kind::UnifiedDisk => Rule::instead(Exactly(400), "memory"),
-            // Those that are unreachable, or of which other processes may have been told otherwise, are computed once more.
-            _ => Rule::instead(AtMost(800), "memory"),
+            // The unreachable results are computed once more.
+            Kind::Disk => Rule::instead(AtMost(800), "memory"),
+            _ => Rule::instead(Exactly(400), "memory"),
         }),
         fault("another process has it open, and made 10 of the results", 20, taken, |kind| match kind {
             Kind::Memory => untouched(20),

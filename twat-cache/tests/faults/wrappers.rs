@@ -97,17 +97,17 @@ impl Kind {
             }),
             Self::Disk => Box::new(Cached {
                 memo: bcache(NAME).dir(dir).max_bytes(max_bytes).ttl(ttl).clock(clock).wrap(function),
-                is_kept: |store, key| is_in(store.primary(), key),
+                is_kept: |store, key| is_in(store.primary(), *key),
                 each_entry: |store, change| change_on_disk(store.primary(), change),
             }),
             Self::Shared => Box::new(Cached {
                 memo: scache(NAME).dir(dir).max_bytes(max_bytes).ttl(ttl).clock(clock).wrap(function),
-                is_kept: |store, key| is_in(store.primary(), key),
+                is_kept: |store, key| is_in(store.primary(), *key),
                 each_entry: |store, change| change_in_shared(store.primary(), change),
             }),
             Self::File => Box::new(Cached {
                 memo: fcache(NAME).dir(dir).max_bytes(max_bytes).ttl(ttl).clock(clock).wrap(function),
-                is_kept: |store, key| is_in(store.primary(), key),
+                is_kept: |store, key| is_in(store.primary(), *key),
                 each_entry: |_, _| (),
             }),
             Self::Unified | Self::UnifiedDisk | Self::UnifiedFiles => Box::new(Cached {
@@ -119,9 +119,9 @@ impl Kind {
                     .backend(self.backend())
                     .wrap(function),
                 is_kept: |store, key| {
-                    store.shared().is_some_and(|shared| is_in(shared, key))
-                        || store.disk().is_some_and(|disk| is_in(disk, key))
-                        || store.file().is_some_and(|file| is_in(file, key))
+                    store.shared().is_some_and(|shared| is_in(shared, *key))
+                        || store.disk().is_some_and(|disk| is_in(disk, *key))
+                        || store.file().is_some_and(|file| is_in(file, *key))
                 },
                 each_entry: |store, change| {
                     store.disk().into_iter().for_each(|disk| change_on_disk(disk, change));
@@ -153,8 +153,8 @@ impl Kind {
     }
 }
 
-fn is_in(store: &impl KeyedStore<u64, Value = Vec<u64>>, key: &u64) -> bool {
-    store.get(key).is_ok_and(|found| found.is_some())
+fn is_in(store: &impl KeyedStore<u64, Value = Vec<u64>>, key: u64) -> bool {
+    store.get(&key).is_ok_and(|found| found.is_some())
 }
 
 /// Changes the bytes of an entry in the database.
