@@ -66,6 +66,7 @@ mod entries;
 mod failure;
 mod fallback;
 mod limit;
+mod make;
 mod open;
 mod registry;
 mod schema;

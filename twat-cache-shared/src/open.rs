@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, MAIN_DB};
 use twat_cache_core::among::claims::Claims;
 use twat_cache_core::among::meta::Meta;
-use twat_cache_core::among::system::{self, name_of};
+use twat_cache_core::among::system;
 use twat_cache_core::among::temp;
 #[cfg(feature = "compress")]
 use twat_cache_core::persist::packing::Packings;
@@ -21,17 +21,18 @@ use twat_cache_core::{Error, ErrorKind, Namespace, Process};
 
 use crate::busy::{self, Patience};
 use crate::failure::{Failure, Result};
+use crate::make::{check_local, first_connection, identities, numbers, replace};
 use crate::schema::{self, BESIDE, Mode, NAME};
 use crate::tidy::{CHECKPOINT, LONGEST_LOG, checkpoint};
 
 /// The words of `meta`. The number of the database that is in use, and
-const NUMBER: usize = 0;
+pub(crate) const NUMBER: usize = 0;
 /// a random number, which is another one during and after each `clear`;
 pub(crate) const SPACES: usize = 1;
 /// how many entries were removed or refreshed at least, ever; and
 pub(crate) const CHANGES: usize = 2;
 /// the number of the last database that was made.
-const MADE: usize = 3;
+pub(crate) const MADE: usize = 3;
 
 /// The bit of [`SPACES`] that is set from before the transaction of a `clear` until after it.
 pub(crate) const CLEARING: u64 = 1;
@@ -334,134 +335,8 @@ impl Drop for Open {
     }
 }
 
-/// SQLite's index of the log is shared memory, which only one machine has.
-fn check_local(dir: &Path, is_local: bool) -> std::result::Result<(), Error> {
-    if is_local {
-        return Ok(());
-    }
-    let why = "it is not on a file system of this machine alone; choose another directory with `.dir`";
-    Err(Error::new(ErrorKind::Unavailable, "share the database").at(dir).because(why))
-}
-
-/// The first connection of this process, and how the database was opened.
-fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection, Mode)> {
-    // It is read before the database is: another process may be changing both.
-    let changes = meta.own(CHANGES)?;
-    let (connection, mode) = if meta.is_writable {
-        (connect_to_write(path, number, meta)?, Mode::Write)
-    } else {
-        (schema::connect(path, Mode::Read)?, Mode::Read)
-    };
-    if mode == Mode::Read && !schema::is_complete(&connection)? {
-        return Err(Failure::damaged("it is not complete"));
-    }
-    // A log that is lost, or a copy of the database from earlier. What was removed since would come back.
-    if schema::changes(&connection)? < changes {
-        return Err(Failure::damaged("its last changes are missing"));
-    }
-    Ok((connection, mode))
-}
-
-/// The database is made if no process has made it.
-fn connect_to_write(path: &Path, number: u64, meta: &Meta) -> Result<Connection> {
-    let dir = path.parent().unwrap_or(path);
-    // It is read before the database is: another process may be making both.
-    let is_made = meta.own(MADE)? == number;
-    trust::make_dir(dir, trust::is_own)?;
-    for name in [NAME, BESIDE[0], BESIDE[1]] {
-        let path = dir.join(name);
-        if let Ok(found) = fs::symlink_metadata(&path)
-            && !(found.is_file() && trust::is_own(&found))
-        {
-            trust::move_aside(&path, &found)?;
-        }
-    }
-    let mut connection = schema::connect(path, Mode::Make)?;
-    if !schema::is_complete(&connection)? {
-        if is_made {
-            return Err(Failure::damaged("its file is missing or empty"));
-        }
-        let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
-        if meta.own(NUMBER)? != number {
-            return Err(Failure::Moved);
-        }
-        // More than in any database before: a process that has changed the last one may have yet to write that down.
-        schema::complete(&mut connection, meta.own(CHANGES)?.max(number << 32))?;
-        meta.set_own(MADE, number)?;
-    }
-    // SQLite has no checksum for the bytes in which a database says how it is to be used.
-    if connection.is_readonly(MAIN_DB)? || !schema::has_log(&connection)? {
-        return Err(Failure::damaged("its head is damaged"));
-    }
-    Ok(connection)
-}
-
 /// How long the database is when the log is written into it, in bytes.
 pub(crate) fn length(connection: &Connection) -> Result<u64> {
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     Ok(pages.cast_unsigned() * PAGE)
-}
-
-/// Puts a new database in place of the one with this number, unless another process has.
-///
-/// Files are never exchanged under those who have them open: they notice the new number. The damaged database stays until
-/// the next one is.
-fn replace(dir: &Path, number: u64, meta: &Meta) -> std::result::Result<(), Error> {
-    let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
-    if meta.own(NUMBER)? == number {
-        let numbers = numbers(dir)?;
-        // A damaged `meta`, or a directory of somebody else, may have any number.
-        let known = numbers.iter().copied().chain([number]).filter(|number| u32::try_from(*number).is_ok());
-        let next = known.max().unwrap_or_default() + 1;
-        meta.set_own(NUMBER, next)?;
-        // All copies are of the old database.
-        meta.outdate_all()?;
-        for old in numbers.iter().filter(|old| **old < number) {
-            remove(&dir.join(old.to_string()));
-        }
-    }
-    Ok(())
-}
-
-fn stopped() -> Error {
-    Error::new(ErrorKind::Io, "make the database").because("another process that makes it has stopped")
-}
-
-/// The numbers of all databases, in order.
-fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers: Vec<u64> = system::list(dir)?.iter().filter_map(|path| name_of(path).parse().ok()).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// Removes an old database. If its directory has anything else, or other processes have it open on a system where that
-/// matters, it stays.
-fn remove(dir: &Path) {
-    for name in [NAME, BESIDE[0], BESIDE[1]] {
-        let path = dir.join(name);
-        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && trust::is_own(&found)) {
-            let _ = fs::remove_file(path);
-        }
-    }
-    let _ = fs::remove_dir(dir);
-}
-
-fn identities(path: &Path) -> io::Result<Vec<(u64, u64)>> {
-    [NAME, BESIDE[0], BESIDE[1]]
-        .iter()
-        .map(|name| system::stat_of(&path.with_file_name(name)).map(|stat| stat.identity))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_directory_that_other_machines_may_use_is_refused() {
-        let error = check_local(Path::new("/net/cache"), false).unwrap_err();
-        assert!(error.kind().is_lasting());
-        assert!(error.to_string().contains("/net/cache"), "{error}");
-        check_local(Path::new("/home/cache"), true).unwrap();
-    }
 }
