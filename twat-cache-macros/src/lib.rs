@@ -83,7 +83,7 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::File, attribute, item)
 }
 
-/// Remembers the results of a function in memory, and in the best backend on disk that can be opened.
+/// Remembers the results of a function in memory, in front of the best backend on disk.
 #[proc_macro_attribute]
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::Unified, attribute, item)

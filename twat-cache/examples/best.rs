@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use twat_cache::ucache;
 
 fn main() {
-    // Memory in front, and behind it the database, or files while another process has the database open.
+    // Memory in front of a database that all processes of this machine share.
     let price = ucache("prices").try_wrap(|item: &str| match item {
         "tea" | "coffee" => {
             thread::sleep(Duration::from_millis(300)); // the slow part
