@@ -1,7 +1,5 @@
 //! The database of a directory: opened when it is first used, closed when it fails, and opened again later.
 
-mod pause;
-
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -10,10 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{MappedRwLockReadGuard, Mutex, ReentrantMutex, RwLock, RwLockReadGuard};
-use twat_cache_core::persist::{prepare_below, prepare_root, trust};
+use twat_cache_core::persist::{Pause, prepare_below, prepare_root, trust};
 use twat_cache_core::{Error, ErrorKind, Namespace, Process, Trust, WarnOnce};
 
-use self::pause::Pause;
 use crate::changes::Changes;
 use crate::engine::place::{Place, Turn};
 use crate::engine::recovery::{SUSPECT, quarantine, suspect};

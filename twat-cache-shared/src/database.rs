@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use twat_cache_core::among::Latest;
 use twat_cache_core::among::last_check::{AT_ONCE, LastCheck, uptime};
-use twat_cache_core::among::{Backoff, Latest};
-use twat_cache_core::persist::{prepare_below, prepare_root};
+use twat_cache_core::persist::{Pause, prepare_below, prepare_root};
 use twat_cache_core::{Error, ErrorKind, Process, Trust, WarnOnce};
 
 use crate::failure::{Failure, Result};
@@ -23,7 +23,7 @@ pub(crate) struct Database {
     process: Process,
     open: Latest<Open>,
     /// Locked while the database is opened. The pause after an attempt that has failed.
-    opening: Mutex<Option<Backoff>>,
+    opening: Mutex<Option<Pause>>,
     /// The secret of the last `meta`. If this process makes one that takes its place, it gets the same.
     secret: Mutex<Option<[u8; 16]>>,
     /// Of the open database: whether its counters can be read,
@@ -124,11 +124,9 @@ impl Database {
     #[cold]
     fn reopen(&self, trust: Trust) -> std::result::Result<&Open, Error> {
         // During a pause, a call must not cost more than this.
-        let is_paused = |pause: &Option<Backoff>| pause.as_ref().and_then(|pause| pause.error("open the database"));
-        if self.open.get().is_none()
-            && let Some(error) = is_paused(&self.opening.lock())
-        {
-            return Err(error.at(&self.dir));
+        let check = |pause: &Option<Pause>| pause.as_ref().map_or(Ok(()), |pause| pause.check(&self.dir));
+        if self.open.get().is_none() {
+            check(&self.opening.lock())?;
         }
         // Without the lock, because this may log, and the logger is the program's own.
         self.prepare(trust)?;
@@ -139,9 +137,7 @@ impl Database {
         if let Some(open) = self.open.get().filter(is_usable) {
             return Ok(open);
         }
-        if let Some(error) = is_paused(&pause) {
-            return Err(error.at(&self.dir));
-        }
+        check(&pause)?;
         if let Some(old) = self.open.get() {
             self.open.end();
             old.close();
@@ -150,7 +146,7 @@ impl Database {
         let opened = Open::new(&self.dir, known, self.process).map_err(|error| {
             if error.path().is_some() { error } else { error.attempting("open the database").at(&self.dir) }
         });
-        let (open, damage) = opened.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
+        let (open, damage) = opened.inspect_err(|error| *pause = Some(Pause::after(pause.as_ref(), error)))?;
         *self.secret.lock() = Some(open.meta.secret);
         let open = self.open.replace(open);
         drop(pause);
@@ -178,11 +174,9 @@ impl Database {
             if !open.is_writable() {
                 return Err(damage);
             }
-            if let Some(error) = pause.as_ref().and_then(|pause| pause.error("replace the database")) {
-                return Err(error.at(&self.dir));
-            }
+            pause.as_ref().map_or(Ok(()), |pause| pause.check(&self.dir))?;
             let replaced = open.replace(&self.dir);
-            replaced.inspect_err(|error| *pause = Some(Backoff::after(pause.as_ref(), error)))?;
+            replaced.inspect_err(|error| *pause = Some(Pause::after(pause.as_ref(), error)))?;
             drop(pause);
             self.warn(&damage);
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
 use twat_cache_core::Process;
+use twat_cache_core::persist::canonical;
 
 use crate::database::Database;
 
@@ -30,11 +31,4 @@ pub(crate) fn database(dir: &Path) -> Arc<Database> {
         databases.insert(path.clone(), Arc::downgrade(&new));
         new
     })
-}
-
-/// One path for all spellings of a directory, which may not exist yet.
-fn canonical(dir: &Path) -> PathBuf {
-    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    let canonical = |above: &Path| Some(above.canonicalize().ok()?.join(absolute.strip_prefix(above).ok()?));
-    absolute.ancestors().find_map(canonical).unwrap_or_else(|| absolute.clone())
 }

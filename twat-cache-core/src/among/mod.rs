@@ -2,7 +2,6 @@
 //!
 //! The stores of this project are built from it. It may change with any version.
 
-mod backoff;
 pub mod claims;
 pub mod last_check;
 mod latest;
@@ -13,5 +12,4 @@ pub mod system;
 pub mod temp;
 mod words;
 
-pub use backoff::Backoff;
 pub use latest::Latest;

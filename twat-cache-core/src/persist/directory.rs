@@ -23,6 +23,14 @@ pub fn default_directory() -> Result<PathBuf, Error> {
     Ok(strategy.cache_dir().join("twat-cache").join(name))
 }
 
+/// One path for all spellings of a directory, which may not exist yet.
+#[doc(hidden)]
+pub fn canonical(dir: &Path) -> PathBuf {
+    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let canonical = |above: &Path| Some(above.canonicalize().ok()?.join(absolute.strip_prefix(above).ok()?));
+    absolute.ancestors().find_map(canonical).unwrap_or_else(|| absolute.clone())
+}
+
 /// Prepares a cache directory, and returns its path without links.
 ///
 /// It creates the directory with mode 0700 if it does not exist, and checks that `trust` allows it. It adds a

@@ -13,6 +13,7 @@ mod options;
 #[cfg(feature = "compress")]
 #[doc(hidden)]
 pub mod packing;
+mod pause;
 mod shape;
 pub mod trust;
 mod value;
@@ -24,9 +25,13 @@ pub use codec::{Codec, ErasedCodec, Rkyv, encoded_len};
 pub use codec::{MessagePack, SerdeValue};
 #[cfg(feature = "serde")]
 pub use compressed::Compressed;
+#[doc(hidden)]
+pub use directory::canonical;
 pub use directory::{default_directory, prepare_below, prepare_root};
 pub use header::Header;
 pub use options::Options;
+#[doc(hidden)]
+pub use pause::Pause;
 pub use rkyv;
 pub use shape::Shape;
 pub use trust::Trust;

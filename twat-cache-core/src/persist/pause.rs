@@ -1,10 +1,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use twat_cache_core::{Error, ErrorKind};
+use crate::{Error, ErrorKind};
 
-/// After a failure, the database is not opened for a while.
-pub(super) struct Pause {
+/// After a failure, a database is not opened for a while.
+#[derive(Debug)]
+pub struct Pause {
     /// When the first of several failures was.
     begun: Instant,
     end: Instant,
@@ -19,7 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 impl Pause {
     /// Failures belong together until the database has worked for a while. That it can be opened is not enough: a full disk
     /// fails at the first write.
-    pub(super) fn after(last: Option<&Self>, error: &Error) -> Self {
+    pub fn after(last: Option<&Self>, error: &Error) -> Self {
         let now = Instant::now();
         let last = last.filter(|last| now.saturating_duration_since(last.end) < LONGEST_PAUSE);
         let begun = last.map_or(now, |last| last.begun);
@@ -27,7 +28,7 @@ impl Pause {
     }
 
     /// An error if it is not over.
-    pub(super) fn check(&self, dir: &Path) -> Result<(), Error> {
+    pub fn check(&self, dir: &Path) -> Result<(), Error> {
         if Instant::now() >= self.end {
             return Ok(());
         }
