@@ -149,9 +149,11 @@ impl Account {
 
     /// Notes that an entry was used, unless that was noted recently. Uses are written down together. If that fails, entries
     /// may be evicted although they were used.
-    pub(crate) fn use_entry(&self, open: &Open, id: i64, used: i64) {
-        let now = seconds();
-        if used != 0 && now - used < RECENT || !open.is_writable() {
+    ///
+    /// While the name has less than half of its limit, they are not written down: that would cost more than the hits. Before
+    /// an entry can be evicted, the other half must be stored, and hits meanwhile are noted.
+    pub(crate) fn use_entry(&self, open: &Open, name: i64, limit: u64, id: i64, used: i64) {
+        if used != 0 && seconds() - used < RECENT || !open.is_writable() {
             return;
         }
         let is_full = {
@@ -162,7 +164,16 @@ impl Account {
             used.len() >= USES
         };
         if is_full {
-            let _ = open.change(0, |connection| self.write_uses(connection));
+            // Other processes store, too.
+            let bytes = open.with(|connection| {
+                let mut find = connection.prepare_cached("SELECT bytes FROM name WHERE no = ?1")?;
+                Ok(find.query_row([name], |row| row.get::<_, i64>(0))?)
+            });
+            if bytes.is_ok_and(|bytes| bytes.cast_unsigned() < limit / 2) {
+                self.used.lock().clear();
+            } else {
+                let _ = open.change(0, |connection| self.write_uses(connection));
+            }
         }
     }
 
