@@ -31,6 +31,8 @@ pub(crate) struct Account {
 const STORES: u32 = 32;
 const USES: usize = 64;
 const PAGE: i64 = 64;
+/// Which part of the limit may be added before it is written down, and is evicted beyond what must be.
+const SLACK: i64 = 256;
 /// How many entries are checked for each one that is stored with a deadline.
 const CHECKS: i64 = 5;
 /// How long a use counts, in seconds, before it is noted again.
@@ -44,7 +46,7 @@ impl Account {
         let stores = self.stores.fetch_add(1, Ordering::Relaxed);
         let known = self.known.load(Ordering::Relaxed);
         let is_due =
-            stores.is_multiple_of(STORES) || pending.abs() > limit / 256 || known.saturating_add(pending) > limit;
+            stores.is_multiple_of(STORES) || pending.abs() > limit / SLACK || known.saturating_add(pending) > limit;
         Ok(is_due && self.write_down(connection, name)? > limit)
     }
 
@@ -114,7 +116,8 @@ impl Account {
                 connection.prepare_cached("DELETE FROM entry WHERE id = ?1")?.execute([id])?;
                 self.evicted.fetch_add(1, Ordering::Relaxed);
             }
-            if bytes <= limit {
+            // Somewhat more, so that the next stores need not evict.
+            if bytes <= limit - limit / SLACK {
                 break;
             }
         }
