@@ -13,10 +13,11 @@ use twat_cache::{Backend, Call, Memo, bcache, fcache, mcache, ucache};
 use twat_cache_benches::{Effort, Limit, Race, Report, Turn, in_threads, over, sample};
 
 const MCACHE: &str = "`mcache`";
-const BACKENDS: [(Backend, &str); 3] = [
+const BACKENDS: [(Backend, &str); 4] = [
     (Backend::Memory, "**`ucache`**, memory alone"),
     (Backend::Disk, "**`ucache`**, in front of a database"),
     (Backend::File, "**`ucache`**, in front of files"),
+    (Backend::Shared, "**`ucache`**, in front of a shared database"),
 ];
 /// Three quarters of the capacity in memory, so that no key is evicted.
 const KEYS: usize = 768;
@@ -75,7 +76,7 @@ fn hits_by_number(report: &mut Report, effort: Effort) {
     report.race(&outcome);
     for (_, name) in BACKENDS {
         let what = format!("a hit of {}", name.replace("**", ""));
-        report.bound(what, outcome.ratio(name, MCACHE).median, Limit::AtMost(1.30));
+        report.bound(what, outcome.ratio(name, MCACHE).median, Limit::AtMost(1.10));
     }
 }
 
@@ -105,7 +106,7 @@ fn hits_by_pair(report: &mut Report, effort: Effort) {
     report.race(&outcome);
     for (_, name) in BACKENDS {
         let what = format!("a hit of {} by text and number", name.replace("**", ""));
-        report.bound(what, outcome.ratio(name, MCACHE).median, Limit::AtMost(1.30));
+        report.bound(what, outcome.ratio(name, MCACHE).median, Limit::AtMost(1.10));
     }
 }
 
@@ -142,7 +143,7 @@ fn misses_of_everything(report: &mut Report, effort: Effort, size: usize) {
         over_new(move |key| (one.call(&key), other.call(&key)))
     });
     race.add(BACKENDS[1].1, || {
-        let memo = ucache("bench").dir(in_front_of_database).wrap(value);
+        let memo = ucache("bench").dir(in_front_of_database).backend(Backend::Disk).wrap(value);
         over_new(move |key| memo.call(&key))
     });
     race.add(sums[1], || {
@@ -156,7 +157,7 @@ fn misses_of_everything(report: &mut Report, effort: Effort, size: usize) {
     let outcome = race.run(effort);
     report.section(&format!("`ucache`: misses of everything, values of {size} B"));
     report.race(&outcome);
-    for ((_, name), sum) in BACKENDS[1..].iter().zip(sums) {
+    for ((_, name), sum) in BACKENDS[1..3].iter().zip(sums) {
         let what = format!("a miss of {}, {size} B, against the sum of its parts", name.replace("**", ""));
         report.bound(what, outcome.ratio(name, sum).median, Limit::AtMost(1.10));
     }

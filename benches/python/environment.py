@@ -23,4 +23,4 @@ def run_in_environment(script, *requirements):
     except (subprocess.SubprocessError, OSError) as error:
         print(f"Skipped: {requirements} cannot be installed ({error}).")
         return 0
-    return subprocess.run([python, script], check=False).returncode
+    return subprocess.run([python, script, *sys.argv[1:]], check=False).returncode

@@ -96,6 +96,12 @@ impl Latencies {
         Duration::ZERO
     }
 
+    /// How many operations took longer than this, accurate to a few per cent of the time.
+    pub fn above(&self, time: Duration) -> u64 {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.counts[bucket(time) + 1..].iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
     /// Operations per second in one of the tenths.
     pub fn rate(&self, tenth: usize) -> f64 {
         let Tenth { count, begin, end } = &self.tenths[tenth];

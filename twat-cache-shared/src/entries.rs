@@ -39,6 +39,13 @@ fn handle(name: i64, digest: KeyHash) -> i64 {
     (name << BITS) | i64::from_le_bytes(bits)
 }
 
+/// The rest of a digest, which an entry has beside its handle.
+fn rest(digest: KeyHash) -> [u8; 16 - BITS as usize / 8] {
+    let mut rest = [0; 16 - BITS as usize / 8];
+    rest.copy_from_slice(&digest.to_bytes()[BITS as usize / 8..]);
+    rest
+}
+
 /// An entry as it is found.
 pub(crate) struct Entry {
     pub(crate) id: i64,
@@ -121,7 +128,7 @@ impl Space {
     fn read(&self, row: &Row<'_>, digest: KeyHash) -> rusqlite::Result<Option<std::result::Result<Entry, IsDamaged>>> {
         let deadline = row.get::<_, i64>(3)?.cast_unsigned();
         let value = row.get_ref(6)?.as_blob()?;
-        if row.get_ref(1)?.as_blob()? != digest.to_bytes() || row.get::<_, i64>(2)? != self.no {
+        if row.get_ref(1)?.as_blob()? != rest(digest) || row.get::<_, i64>(2)? != self.no {
             return Ok(None);
         }
         if row.get::<_, i64>(5)? != sum(digest, deadline, value) {
@@ -143,7 +150,7 @@ impl Space {
                 ids.start,
                 ids.end,
                 h,
-                digest.to_bytes(),
+                rest(digest),
                 self.no,
                 new.deadline.cast_signed(),
                 new.began.cast_signed(),
@@ -168,7 +175,7 @@ impl Space {
         let mut delete = connection.prepare_cached(
             "DELETE FROM entry WHERE h = ?1 AND digest = ?2 RETURNING space, deadline, length(value)",
         )?;
-        let removed = delete.query_row(params![handle(self.name, digest), digest.to_bytes()], |row| {
+        let removed = delete.query_row(params![handle(self.name, digest), rest(digest)], |row| {
             // An entry that cannot be read is removed as well.
             let is_own = row.get::<_, i64>(0).ok() == Some(self.no);
             let deadline = row.get::<_, i64>(1).unwrap_or_default().cast_unsigned();
@@ -182,7 +189,7 @@ impl Space {
         let mut find =
             connection.prepare_cached("SELECT began FROM entry WHERE h = ?1 AND digest = ?2 AND space = ?3")?;
         let began =
-            find.query_row(params![handle(self.name, digest), digest.to_bytes(), self.no], |row| row.get::<_, i64>(0));
+            find.query_row(params![handle(self.name, digest), rest(digest), self.no], |row| row.get::<_, i64>(0));
         Ok(began.optional()?.unwrap_or_default().cast_unsigned())
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Account {
 const STORES: u32 = 32;
 const USES: usize = 64;
 const PAGE: i64 = 64;
+/// Which part of the limit may be added before it is written down, and is evicted beyond what must be.
+const SLACK: i64 = 256;
 /// How many entries are checked for each one that is stored with a deadline.
 const CHECKS: u32 = 5;
 /// How long a use counts, in seconds, before it is noted again.
@@ -66,7 +68,7 @@ impl Account {
         let stores = self.stores.fetch_add(1, Ordering::Relaxed);
         let known = self.known.load(Ordering::Relaxed);
         let is_due =
-            stores.is_multiple_of(STORES) || pending.abs() > limit / 256 || known.saturating_add(pending) > limit;
+            stores.is_multiple_of(STORES) || pending.abs() > limit / SLACK || known.saturating_add(pending) > limit;
         Ok(is_due && self.write_down(connection, name)? > limit)
     }
 
@@ -139,7 +141,8 @@ impl Account {
                 connection.prepare_cached("DELETE FROM entry WHERE id = ?1")?.execute([id])?;
                 self.evicted.fetch_add(1, Ordering::Relaxed);
             }
-            if bytes <= limit {
+            // Somewhat more, so that the next stores need not evict.
+            if bytes <= limit - limit / SLACK {
                 break;
             }
         }
@@ -176,9 +179,11 @@ impl Account {
 
     /// Notes that an entry was used, unless that was noted recently. Uses are written down together. If that fails, entries
     /// may be evicted although they were used.
-    pub(crate) fn use_entry(&self, open: &Open, id: i64, used: i64) {
-        let now = seconds();
-        if used != 0 && now - used < RECENT || !open.is_writable() {
+    ///
+    /// While the name has less than half of its limit, they are not written down: that would cost more than the hits. Before
+    /// an entry can be evicted, the other half must be stored, and hits meanwhile are noted.
+    pub(crate) fn use_entry(&self, open: &Open, name: i64, limit: u64, id: i64, used: i64) {
+        if used != 0 && seconds() - used < RECENT || !open.is_writable() {
             return;
         }
         let full = {
@@ -188,7 +193,13 @@ impl Account {
             }
             (used.len() >= USES).then(|| std::mem::take(&mut *used))
         };
-        if let Some(used) = full {
+        let Some(used) = full else { return };
+        // Other processes store, too.
+        let bytes = open.with(|connection| {
+            let mut find = connection.prepare_cached("SELECT bytes FROM name WHERE no = ?1")?;
+            Ok(find.query_row([name], |row| row.get::<_, i64>(0))?)
+        });
+        if bytes.is_ok_and(|bytes| bytes >= signed(limit / 2)) {
             let _ = open.change(0, |connection| write_uses(connection, &used));
         }
     }

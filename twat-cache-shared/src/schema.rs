@@ -20,7 +20,8 @@ pub(crate) const BESIDE: [&str; 2] = ["entries-1.db-wal", "entries-1.db-shm"];
 const APPLICATION: i64 = 0x7477_6174;
 const VERSION: i64 = 1;
 
-/// Numbers of names have 22 bits. A name and 40 bits identify an entry: of its digest in `h`, and of its position in `id`.
+/// Numbers of names have 22 bits. A name and 40 bits identify an entry: of its digest in `h`, and of its position in `id`. The
+/// rest of the digest is in `digest`.
 ///
 /// The position says when an entry was stored, and entries of a name follow each other. So those that were stored first are
 /// a range of the table, and need no index. The value comes last, so that what is before it can be read without it.

@@ -145,14 +145,14 @@ impl<V> SharedStore<V> {
         }
         let found = self.with("read an entry", |open| {
             let digest = self.namespace(open).digest_of(key);
-            let entry = open.with(|connection| match self.space(open, connection)? {
-                Some(space) => space.entry(connection, digest),
+            let found = open.with(|connection| match self.space(open, connection)? {
+                Some(space) => Ok(space.entry(connection, digest)?.map(|entry| (space.name, entry))),
                 None => Ok(None),
             })?;
-            if let Some(Ok(Entry { id, used, .. })) = &entry {
-                self.account.use_entry(open, *id, *used);
+            if let Some((name, Ok(Entry { id, used, .. }))) = &found {
+                self.account.use_entry(open, *name, self.options.max_bytes, *id, *used);
             }
-            Ok(entry)
+            Ok(found.map(|(_, entry)| entry))
         })?;
         match found {
             Some(Ok(entry)) if self.options.expiry.allows(entry.deadline) => {

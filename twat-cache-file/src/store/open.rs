@@ -86,10 +86,10 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             let why = "its directory was lost too often";
             return Err(Error::new(ErrorKind::Unavailable, "open the cache").at(&path).because(why));
         }
-        *opening += 1;
         let secret = self.secret.get().copied();
         let within = |root: &Namespace| C::within(&self.options.versioned(root));
         let (directory, damage) = Directory::open(&path, secret, within, self.evicted.clone())?;
+        *opening += 1;
         let directory = self.directory.replace(directory);
         let _ = self.secret.set(directory.meta.secret);
         // The program's own logger may use this very cache.
