@@ -23,7 +23,7 @@ use crate::busy::{self, Patience};
 use crate::failure::{Failure, Result};
 use crate::make::{check_local, first_connection, identities, numbers, replace};
 use crate::schema::{self, BESIDE, Mode, NAME};
-use crate::tidy::{CHECKPOINT, LONGEST_LOG, checkpoint};
+use crate::tidy::{CHECKPOINT, LONG_LOG, LONGEST_LOG, checkpoint};
 
 /// The words of `meta`. The number of the database that is in use, and
 pub(crate) const NUMBER: usize = 0;
@@ -288,6 +288,10 @@ impl Open {
         }
         let length = self.log_length();
         self.is_log_full.store(length >= LONGEST_LOG, Ordering::Relaxed);
+        if length >= LONG_LOG {
+            // If this fails, the thread in the background, or the next store, is the next attempt.
+            let _ = checkpoint(self, CHECKPOINT);
+        }
         length >= CHECKPOINT
     }
 

@@ -10,6 +10,8 @@ use crate::open::{CHANGES, Open, length};
 
 /// From which length on the log is written into the database, in bytes.
 pub(crate) const CHECKPOINT: u64 = 4 << 20;
+/// From this length on, a store helps or waits for it, so that it is not faster than the disk.
+pub(crate) const LONG_LOG: u64 = 16 << 20;
 /// A log of this length is not made longer.
 pub(crate) const LONGEST_LOG: u64 = 48 << 20;
 
