@@ -184,3 +184,64 @@ fn a_result_is_returned_from_memory_as_long_as_the_shared_store_has_no_answer() 
     // It answers that there is no entry, and cannot tell whether there was one meanwhile.
     assert_eq!(memo.call(&1), 1);
 }
+
+/// A store that finds nothing and takes no results at first, as if another process had changed something meanwhile.
+struct Outdating {
+    entries: LruStore<u64>,
+    is_blind: AtomicBool,
+    begun: std::sync::OnceLock<()>,
+    may_go_on: std::sync::OnceLock<()>,
+}
+
+impl Store for Outdating {
+    type Value = u64;
+    fn len(&self) -> Result<usize, Error> {
+        self.entries.len()
+    }
+    fn clear(&self) -> Result<(), Error> {
+        self.entries.clear()
+    }
+}
+
+impl KeyedStore<u64> for Outdating {
+    fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
+        if self.is_blind.load(Ordering::SeqCst) { Ok(None) } else { self.entries.get(key) }
+    }
+    fn insert(&self, key: &u64, value: &u64) -> Result<(), Error> {
+        self.entries.insert(key, value)
+    }
+    fn remove(&self, key: &u64) -> Result<bool, Error> {
+        self.entries.remove(key)
+    }
+    fn begin(&self, _: &u64) -> Ticket {
+        // The first one waits.
+        if self.begun.set(()).is_ok() {
+            self.may_go_on.wait();
+        }
+        Ticket::default()
+    }
+    fn insert_begun(&self, key: &u64, value: &u64, _: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+        if ticket.is_refresh { self.insert(key, value).map(|()| true) } else { Ok(false) }
+    }
+}
+
+#[test]
+fn an_inserted_value_replaces_what_is_there_although_a_later_result_was_outdated() {
+    let store = Outdating {
+        entries: LruStore::new(10),
+        is_blind: AtomicBool::new(true),
+        begun: std::sync::OnceLock::new(),
+        may_go_on: std::sync::OnceLock::new(),
+    };
+    store.entries.insert(&1_u64, &0).unwrap();
+    let memo = Memo::new(&store, |_: &u64| 2);
+    std::thread::scope(|scope| {
+        let insert = scope.spawn(|| memo.insert(&1, &1));
+        store.begun.wait();
+        assert_eq!(memo.call(&1), 2);
+        store.may_go_on.set(()).unwrap();
+        insert.join().unwrap().unwrap();
+    });
+    store.is_blind.store(false, Ordering::SeqCst);
+    assert_eq!(memo.peek(&1).unwrap(), Some(1));
+}

@@ -70,10 +70,10 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
     }
     connection.busy_handler(Some(busy::handler))?;
     // 2 MB of pages for each connection. No page is mapped: a file that is cut short would end the process. Checkpoints are
-    // made by this library.
+    // made by this library, and nothing waits for the disk: the system has what was written when a process is killed.
     connection.execute_batch(
         "PRAGMA cache_size = -2000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
+         PRAGMA synchronous = OFF; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
     )?;
     // When the last connection is closed, SQLite writes the log into the database, which may get longer than it may be.
     connection
@@ -110,8 +110,6 @@ pub(crate) fn has_log(connection: &Connection) -> Result<bool> {
 
 /// Makes the tables, unless another process has. So many `changes` were made in databases before this one.
 pub(crate) fn complete(connection: &mut Connection, changes: u64) -> Result<()> {
-    // Others wait meanwhile, and a disk may be slow. If it loses what was written here, the database is made once more.
-    connection.pragma_update(None, "synchronous", "off")?;
     // These two can only be set in an empty database.
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -122,8 +120,7 @@ pub(crate) fn complete(connection: &mut Connection, changes: u64) -> Result<()> 
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
-    transaction.commit()?;
-    Ok(connection.pragma_update(None, "synchronous", "normal")?)
+    Ok(transaction.commit()?)
 }
 
 /// How many entries were removed or refreshed, ever.

@@ -114,7 +114,7 @@ pub(crate) struct Computation<'a> {
 }
 
 impl Computation<'_> {
-    /// Calls `store` if the result is current. It is not current if the key was invalidated after the computation
+    /// Calls `store` if the result is current, which also returns whether it has stored the result. It is not current if the key was invalidated after the computation
     /// began, or if a refresh that began later was stored. A refresh is not current either if the result of any later
     /// computation was stored.
     ///
@@ -123,12 +123,12 @@ impl Computation<'_> {
     ///
     /// Returns `None` if it calls neither. Returns an error if a refresh waits too long for another result that is
     /// being stored.
-    pub(crate) fn store_if_current<T, E>(
+    pub(crate) fn store_if_current<T>(
         &self,
         is_refresh: bool,
-        store: impl FnOnce() -> Result<T, E>,
-        remove: impl FnOnce() -> Result<T, E>,
-    ) -> Result<Option<Result<T, E>>, Error> {
+        store: impl FnOnce() -> (T, bool),
+        remove: impl FnOnce() -> T,
+    ) -> Result<Option<T>, Error> {
         let Progress { invalidated, refreshed, stored, store_lock, is_stuck, .. } = &*self.progress;
         let _locked = match store_lock.try_lock() {
             Some(locked) => locked,
@@ -155,9 +155,9 @@ impl Computation<'_> {
         if is_refresh {
             refreshed.store(self.number, Ordering::SeqCst);
         }
-        let result = store();
+        let (result, is_stored) = store();
         // If it is not stored, an earlier refresh must still replace what is there.
-        if result.is_ok() {
+        if is_stored {
             stored.fetch_max(self.number, Ordering::SeqCst);
         }
         is_stuck.store(false, Ordering::SeqCst);

@@ -323,12 +323,12 @@ impl<S, F, P> Memo<S, F, P> {
     {
         let remove = || guard("remove an older result", || self.store.remove(key)).map(drop);
         let store = || match guard("store a result", || self.store.insert_begun(key, value, None, ticket)) {
-            Ok(_) => Ok(()),
+            Ok(is_current) => (Ok(()), is_current),
             Err(error) => {
                 if let Err(error) = remove() {
                     self.warn(&error, "the store may still have an older result");
                 }
-                Err(error)
+                (Err(error), false)
             }
         };
         // The caller that forgets the key gets the same error, and returns it.
