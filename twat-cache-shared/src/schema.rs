@@ -79,6 +79,8 @@ fn address(path: &Path) -> String {
 
 /// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
 pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
+    // Another process may complete it between two reads, unless they are in one transaction.
+    let _reading = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION, VERSION) => Ok(true),
