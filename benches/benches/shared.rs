@@ -120,12 +120,12 @@ fn hits(report: &mut Report, effort: Effort, entries: usize, length: usize) {
         over_new(length, |key, value| store.insert(&key, value).expect("it is open"))
     });
     race.add(format!("{SCACHE}, a miss"), || over_new(length, |key, _| _ = black_box(memo.call(&key))));
-    let stores = race.run(effort.with_turns(2));
+    let misses = race.run(effort.with_turns(2));
     report.section(&format!("`scache`: stores of {length} B among {entries} entries"));
-    report.race(&stores);
+    report.race(&misses);
 
-    let to_bare = [hits.ratio(SCACHE, BARE).median, stores.ratio(STORE, BARE_INSERT).median];
-    let own = [hits.time(SCACHE).median / 1e3, stores.time(STORE).median / 1e3];
+    let to_bare = [hits.ratio(SCACHE, BARE).median, misses.ratio(STORE, BARE_INSERT).median];
+    let own = [hits.time(SCACHE).median / 1e3, misses.time(STORE).median / 1e3];
     for (what, ratio, limit) in [("hit", to_bare[0], 1.30), ("store", to_bare[1], 1.50)] {
         report.bound(format!("`scache`, {what} of {length} B among {entries}"), ratio, Limit::AtMost(limit));
     }

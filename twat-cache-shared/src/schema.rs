@@ -93,6 +93,8 @@ fn address(path: &Path) -> String {
 
 /// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
 pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
+    // Another process may complete it between two reads, unless they are in one transaction.
+    let _reading = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     // Another process may be making it. In a transaction, all that is read is of the same moment.
     let _transaction = if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };

@@ -31,15 +31,16 @@ impl Task {
     }
 
     /// Waits until the bench says that all go on.
-    pub(crate) fn wait(&self) {
-        self.say(&[]);
+    pub(crate) fn wait() {
+        say(&[]);
         std::io::stdin().lines().next();
     }
+}
 
-    pub(crate) fn say(&self, numbers: &[f64]) {
-        let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-        println!("{}", numbers.join(" "));
-    }
+/// Says numbers to the bench.
+pub(crate) fn say(numbers: &[f64]) {
+    let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
+    println!("{}", numbers.join(" "));
 }
 
 /// Another process. It is killed when this is dropped.

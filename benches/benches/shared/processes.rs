@@ -10,7 +10,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use twat_cache_benches::{Limit, Report, sample, usage};
 use twat_cache_shared::Memo;
 
-use crate::child::{Child, Task, Times, next_step};
+use crate::child::{Child, Task, Times, next_step, say};
 use crate::{cache, directory, diskcache, insert};
 
 const WORKERS: usize = 8;
@@ -59,21 +59,21 @@ pub(crate) fn worker(task: &Task) -> ExitCode {
         .step_by(WORKERS)
         .map(|place| (sample::scatter(place), sample::text(sample::scatter(place), LENGTH)))
         .collect();
-    task.wait();
+    Task::wait();
     let store = Times::measure(share.len() as u64, |place| {
         let (key, value) = &share[index(place)];
         insert(memo.store(), *key, value);
     });
-    task.say(&store.to_numbers());
+    say(&store.to_numbers());
     let keys = sample::shuffled((worker..worker + entries).map(|place| sample::scatter(place % entries)).collect());
-    task.wait();
+    Task::wait();
     let hit = Times::measure(entries, |place| {
         let value = memo.call(&keys[index(place)]);
         assert_eq!(value.len(), LENGTH);
     });
     assert!(keys.iter().step_by(100).all(|key| memo.call(key) == sample::text(*key, LENGTH)), "right values");
     let [mean, median, long, worst] = hit.to_numbers();
-    task.say(&[mean, median, long, worst, float(computed.load(Ordering::Relaxed))]);
+    say(&[mean, median, long, worst, float(computed.load(Ordering::Relaxed))]);
     ExitCode::SUCCESS
 }
 
@@ -105,11 +105,11 @@ pub(crate) fn together(task: &Task) -> ExitCode {
         computed.fetch_add(1, Ordering::Relaxed);
         sample::text(*key, LENGTH)
     });
-    task.wait();
+    Task::wait();
     for place in 0..entries {
         memo.call(&sample::scatter(place));
     }
-    task.say(&[float(computed.load(Ordering::Relaxed)), float(WARNINGS.load(Ordering::Relaxed))]);
+    say(&[float(computed.load(Ordering::Relaxed)), float(WARNINGS.load(Ordering::Relaxed))]);
     ExitCode::SUCCESS
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn short(task: &Task) -> ExitCode {
         let memo = cache(&task.dir).wrap(work);
         keys.for_each(|key| drop(memo.call(&key)));
     }
-    task.say(&[float(computed.load(Ordering::Relaxed)), float(WARNINGS.load(Ordering::Relaxed))]);
+    say(&[float(computed.load(Ordering::Relaxed)), float(WARNINGS.load(Ordering::Relaxed))]);
     ExitCode::SUCCESS
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use twat_cache_benches::{Effort, Latencies, Limit, Report, Until, asked_for, sample, usage};
 use twat_cache_shared::{SharedBuilder, Store as _, scache};
 
-use crate::child::{Child, Task, Times, next_step};
+use crate::child::{Child, Task, Times, next_step, say};
 use crate::directory;
 use crate::processes::{count_warnings, float, warnings};
 
@@ -122,13 +122,13 @@ pub(crate) fn steady(task: &Task) -> ExitCode {
     count_warnings();
     let memo = limited(&task.dir, limit).wrap(|key: &u64| sample::text(*key, LENGTH));
     memo.call(&first);
-    task.wait();
+    Task::wait();
     let begin = Instant::now();
     let latencies =
         Latencies::measure(1, Until::Count(count), |number| _ = memo.call(&sample::scatter(first + number + 1)));
     let mut said = Times::of(&latencies, begin.elapsed()).to_numbers().to_vec();
     said.extend((0..10).map(|tenth| latencies.rate(tenth)));
     said.extend([float(warnings()), float(latencies.above(Duration::from_millis(200)))]);
-    task.say(&said);
+    say(&said);
     ExitCode::SUCCESS
 }
