@@ -14,6 +14,7 @@ use twat_cache_shared::{SharedBuilder, SharedStore};
 use super::{Backend, BackendCodec};
 
 /// The backend. There is one store, and no other takes its place if it fails.
+#[allow(clippy::large_enum_variant, reason = "a memo has one, and a box would lie on the way of each hit")]
 pub(super) enum Persistent<V, C: BackendCodec<V>> {
     #[cfg(feature = "shared")]
     Shared(SharedStore<V>),
