@@ -1,5 +1,6 @@
 //! Stores whose entries others change: `Near` in front of one, and `Fallback` around one.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -185,15 +186,17 @@ fn a_result_is_returned_from_memory_as_long_as_the_shared_store_has_no_answer() 
     assert_eq!(memo.call(&1), 1);
 }
 
-/// A store that finds nothing and takes no results at first, as if another process had changed something meanwhile.
-struct Outdating {
+/// A store that others share. At first it finds nothing.
+struct Blind {
     entries: LruStore<u64>,
     is_blind: AtomicBool,
-    begun: std::sync::OnceLock<()>,
-    may_go_on: std::sync::OnceLock<()>,
+    /// Another process has changed something since any computation began.
+    is_changed: bool,
+    begun: OnceLock<()>,
+    may_go_on: OnceLock<()>,
 }
 
-impl Store for Outdating {
+impl Store for Blind {
     type Value = u64;
     fn len(&self) -> Result<usize, Error> {
         self.entries.len()
@@ -201,9 +204,12 @@ impl Store for Outdating {
     fn clear(&self) -> Result<(), Error> {
         self.entries.clear()
     }
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
-impl KeyedStore<u64> for Outdating {
+impl KeyedStore<u64> for Blind {
     fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
         if self.is_blind.load(Ordering::SeqCst) { Ok(None) } else { self.entries.get(key) }
     }
@@ -221,17 +227,18 @@ impl KeyedStore<u64> for Outdating {
         Ticket::default()
     }
     fn insert_begun(&self, key: &u64, value: &u64, _: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
-        if ticket.is_refresh { self.insert(key, value).map(|()| true) } else { Ok(false) }
+        if self.is_changed && !ticket.is_refresh { Ok(false) } else { self.insert(key, value).map(|()| true) }
     }
 }
 
-#[test]
-fn an_inserted_value_replaces_what_is_there_although_a_later_result_was_outdated() {
-    let store = Outdating {
+/// What is there after a value was inserted during which a later result was computed, and this happened in another process.
+fn after_an_insert(is_changed: bool, elsewhere: impl FnOnce(&LruStore<u64>)) -> Option<u64> {
+    let store = Blind {
         entries: LruStore::new(10),
         is_blind: AtomicBool::new(true),
-        begun: std::sync::OnceLock::new(),
-        may_go_on: std::sync::OnceLock::new(),
+        is_changed,
+        begun: OnceLock::new(),
+        may_go_on: OnceLock::new(),
     };
     store.entries.insert(&1_u64, &0).unwrap();
     let memo = Memo::new(&store, |_: &u64| 2);
@@ -239,9 +246,17 @@ fn an_inserted_value_replaces_what_is_there_although_a_later_result_was_outdated
         let insert = scope.spawn(|| memo.insert(&1, &1));
         store.begun.wait();
         assert_eq!(memo.call(&1), 2);
+        elsewhere(&store.entries);
         store.may_go_on.set(()).unwrap();
         insert.join().unwrap().unwrap();
     });
     store.is_blind.store(false, Ordering::SeqCst);
-    assert_eq!(memo.peek(&1).unwrap(), Some(1));
+    memo.peek(&1).unwrap()
+}
+
+#[test]
+fn an_inserted_value_leaves_nothing_older_whatever_became_of_a_later_result() {
+    assert_eq!(after_an_insert(true, |_| ()), Some(1), "the later result was outdated");
+    let replaced = after_an_insert(false, |entries| entries.insert(&1_u64, &0).unwrap());
+    assert_eq!(replaced, None, "another process has replaced the later result by an older one");
 }

@@ -26,7 +26,7 @@ struct Progress {
     invalidated: AtomicU64,
     /// The latest refresh that was stored, or is being stored.
     refreshed: AtomicU64,
-    /// The latest computation that was stored. A call inside another call for the same key begins later and is stored
+    /// The computation that was stored last. A call inside another call for the same key begins later and is stored
     /// earlier. The outer call's result stays.
     stored: AtomicU64,
     /// Held from the check until the result is stored. Otherwise a thread that pauses between the two would store a
@@ -119,13 +119,15 @@ impl Computation<'_> {
     /// computation was stored.
     ///
     /// Calls `remove` if the key was invalidated during a refresh: after the refresh returns, no caller may find an
-    /// older value, and the caller that invalidates may not have removed it yet.
+    /// older value, and the caller that invalidates may not have removed it yet. If the store `is_shared`, it also calls
+    /// `remove` instead of leaving the result of a later call: another process may have replaced that by an older one.
     ///
     /// Returns `None` if it calls neither. Returns an error if a refresh waits too long for another result that is
     /// being stored.
     pub(crate) fn store_if_current<T>(
         &self,
         is_refresh: bool,
+        is_shared: bool,
         store: impl FnOnce() -> (T, bool),
         remove: impl FnOnce() -> T,
     ) -> Result<Option<T>, Error> {
@@ -146,7 +148,7 @@ impl Computation<'_> {
             is_refreshed()
         };
         if is_replaced {
-            return Ok(None);
+            return Ok((is_shared && is_refresh && !is_refreshed()).then(remove));
         }
         if is_invalidated() {
             let removes = is_refresh && !is_mutant("lets an outdated refresh keep an older value");
@@ -158,7 +160,7 @@ impl Computation<'_> {
         let (result, is_stored) = store();
         // If it is not stored, an earlier refresh must still replace what is there.
         if is_stored {
-            stored.fetch_max(self.number, Ordering::SeqCst);
+            stored.store(self.number, Ordering::SeqCst);
         }
         is_stuck.store(false, Ordering::SeqCst);
         // The user's code in the store may have changed the key, and so may a caller whose wait for the lock timed out.

@@ -22,7 +22,7 @@ fn a_thread_never_waits_for_a_task_but_a_task_waits_for_a_thread() {
 }
 
 fn put(computation: &Computation<'_>, is_refresh: bool) -> Option<&'static str> {
-    computation.store_if_current(is_refresh, || ("stored", true), || "removed").unwrap()
+    computation.store_if_current(is_refresh, false, || ("stored", true), || "removed").unwrap()
 }
 
 #[test]
@@ -33,12 +33,12 @@ fn a_wait_for_a_result_that_is_being_stored_times_out() {
     let store = || {
         // A value's `Clone` could wait for such threads.
         std::thread::scope(|scope| {
-            scope.spawn(|| assert!(other.store_if_current(true, || ((), true), || ()).is_err()));
+            scope.spawn(|| assert!(other.store_if_current(true, false, || ((), true), || ()).is_err()));
             scope.spawn(|| assert!(flights.invalidate(digest).1.is_err(), "it may still be stored"));
         });
         ((), true)
     };
-    storing.store_if_current(false, store, || ()).unwrap();
+    storing.store_if_current(false, false, store, || ()).unwrap();
     assert_eq!(put(&flights.begin(digest).unwrap(), false), Some("stored"));
 }
 

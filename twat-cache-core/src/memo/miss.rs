@@ -333,7 +333,8 @@ impl<S, F, P> Memo<S, F, P> {
         };
         // The caller that forgets the key gets the same error, and returns it.
         let forget = || remove().or(Ok(()));
-        let stored = computation.ok_or_else(forked)?.store_if_current(ticket.is_refresh, store, forget);
+        let (is_refresh, is_shared) = (ticket.is_refresh, self.store.is_shared());
+        let stored = computation.ok_or_else(forked)?.store_if_current(is_refresh, is_shared, store, forget);
         let settle = || {
             self.store.settle();
             Ok(())
