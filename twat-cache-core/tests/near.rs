@@ -189,7 +189,7 @@ fn a_result_is_returned_from_memory_as_long_as_the_shared_store_has_no_answer() 
 /// A store that others share. At first it finds nothing.
 struct Blind {
     entries: LruStore<u64>,
-    is_blind: AtomicBool,
+    finds_nothing: AtomicBool,
     /// Another process has changed something since any computation began.
     is_changed: bool,
     begun: OnceLock<()>,
@@ -211,7 +211,7 @@ impl Store for Blind {
 
 impl KeyedStore<u64> for Blind {
     fn get(&self, key: &u64) -> Result<Option<u64>, Error> {
-        if self.is_blind.load(Ordering::SeqCst) { Ok(None) } else { self.entries.get(key) }
+        if self.finds_nothing.load(Ordering::SeqCst) { Ok(None) } else { self.entries.get(key) }
     }
     fn insert(&self, key: &u64, value: &u64) -> Result<(), Error> {
         self.entries.insert(key, value)
@@ -235,7 +235,7 @@ impl KeyedStore<u64> for Blind {
 fn after_an_insert(is_changed: bool, elsewhere: impl FnOnce(&LruStore<u64>)) -> Option<u64> {
     let store = Blind {
         entries: LruStore::new(10),
-        is_blind: AtomicBool::new(true),
+        finds_nothing: AtomicBool::new(true),
         is_changed,
         begun: OnceLock::new(),
         may_go_on: OnceLock::new(),
@@ -250,7 +250,7 @@ fn after_an_insert(is_changed: bool, elsewhere: impl FnOnce(&LruStore<u64>)) -> 
         store.may_go_on.set(()).unwrap();
         insert.join().unwrap().unwrap();
     });
-    store.is_blind.store(false, Ordering::SeqCst);
+    store.finds_nothing.store(false, Ordering::SeqCst);
     memo.peek(&1).unwrap()
 }
 
