@@ -122,12 +122,20 @@ impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
     }
 
     fn ttl(&self) -> Option<Duration> {
-        if let Self::None { expiry, .. } = self { expiry.lifetime() } else { self.ask(|store| store.ttl()) }
+        match self {
+            Self::None { expiry, .. } => expiry.lifetime(),
+            #[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
+            _ => self.ask(|store| store.ttl()),
+        }
     }
 
     #[inline]
     fn stale(&self) -> Option<Duration> {
-        if let Self::None { expiry, .. } = self { expiry.stale } else { self.ask(|store| store.stale()) }
+        match self {
+            Self::None { expiry, .. } => expiry.stale,
+            #[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
+            _ => self.ask(|store| store.stale()),
+        }
     }
 
     fn describe(&self) -> String {
@@ -148,6 +156,10 @@ impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
     }
 
     #[inline]
+    #[cfg_attr(
+        not(any(feature = "disk", feature = "shared", feature = "file")),
+        allow(unused_variables, reason = "there is no store to ask")
+    )]
     fn is_current(&self, stamp: Stamp) -> bool {
         match self {
             #[cfg(feature = "shared")]
