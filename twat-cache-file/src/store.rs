@@ -38,8 +38,8 @@ pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     options: Options,
     reading: Reading,
     directory: Latest<Directory>,
-    /// Locked while the directory is opened. How often that was done.
-    opening: Mutex<usize>,
+    /// Locked while the directory is opened.
+    opening: Mutex<()>,
     /// The secret of the first directory. One that replaces it gets the same.
     secret: OnceLock<[u8; 16]>,
     /// Of the counters: whether they can be read,
@@ -67,7 +67,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             options,
             reading,
             directory: Latest::default(),
-            opening: Mutex::new(0),
+            opening: Mutex::new(()),
             secret: OnceLock::new(),
             whole: LastCheck::default(),
             in_use: LastCheck::default(),

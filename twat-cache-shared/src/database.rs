@@ -1,9 +1,10 @@
 //! The database of a cache directory: opened when it is first used, and again when it was moved away or damaged.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use twat_cache_core::among::Latest;
@@ -30,8 +31,8 @@ pub(crate) struct Database {
     whole: LastCheck,
     /// and whether its files are in place.
     in_place: LastCheck,
-    /// A thread is tidying up.
-    is_tidying: AtomicBool,
+    /// How often somebody has asked to tidy up since that was done last. While it is not 0, a thread is doing so.
+    asked_to_tidy: AtomicUsize,
     warned: WarnOnce,
 }
 
@@ -48,7 +49,7 @@ impl Database {
             secret: Mutex::new(None),
             whole: LastCheck::default(),
             in_place: LastCheck::default(),
-            is_tidying: AtomicBool::new(false),
+            asked_to_tidy: AtomicUsize::new(0),
             warned: WarnOnce::new(),
         }
     }
@@ -142,11 +143,8 @@ impl Database {
             self.open.end();
             old.close();
         }
-        let known = *self.secret.lock();
-        let opened = Open::new(&self.dir, known, self.process).map_err(|error| {
-            if error.path().is_some() { error } else { error.attempting("open the database").at(&self.dir) }
-        });
-        let (open, damage) = opened.inspect_err(|error| *pause = Some(Pause::after(pause.as_ref(), error)))?;
+        let (open, damage) =
+            self.open_anew().inspect_err(|error| *pause = Some(Pause::after(pause.as_ref(), error)))?;
         *self.secret.lock() = Some(open.meta.secret);
         let open = self.open.replace(open);
         drop(pause);
@@ -154,6 +152,18 @@ impl Database {
             self.warn(&damage);
         }
         Ok(open)
+    }
+
+    fn open_anew(&self) -> std::result::Result<(Open, Option<Error>), Error> {
+        // Each one that was opened keeps up to two files open.
+        if self.open.is_full() {
+            let why = "its directory was lost too often";
+            return Err(Error::new(ErrorKind::Unavailable, "open the database").at(&self.dir).because(why));
+        }
+        let known = *self.secret.lock();
+        Open::new(&self.dir, known, self.process).map_err(|error| {
+            if error.path().is_some() { error } else { error.attempting("open the database").at(&self.dir) }
+        })
     }
 
     /// Makes the directory and the cache directory above it ready. An error if they are not those that may be used.
@@ -188,20 +198,73 @@ impl Database {
         self.warned.warn(damage, "a new one takes its place");
     }
 
-    /// Runs `work` in a thread of its own, unless one is running. If there can be none, it runs here.
+    /// Runs `work` in a thread of its own, or here if there can be none. If that thread runs already, it does so once more.
     pub(crate) fn tidy(self: &Arc<Self>, work: fn(&Self)) {
-        if self.is_tidying.swap(true, Ordering::AcqRel) {
+        if self.asked_to_tidy.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
         let this = self.clone();
-        let run = move || {
-            work(&this);
-            this.is_tidying.store(false, Ordering::Release);
-        };
-        let thread = std::thread::Builder::new().name("twat-cache".into()).spawn(run);
-        if thread.is_err() {
-            work(self);
-            self.is_tidying.store(false, Ordering::Release);
+        let thread = move || while !this.tidy_once(work) {};
+        let is_spawned = std::thread::Builder::new().name("twat-cache".into()).spawn(thread).is_ok();
+        // A call must not work for all others, so here it is done once.
+        if !is_spawned && !self.tidy_once(work) {
+            self.asked_to_tidy.store(0, Ordering::Release);
         }
+    }
+
+    /// Whether nobody has asked for it again meanwhile.
+    fn tidy_once(&self, work: fn(&Self)) -> bool {
+        let asked = self.asked_to_tidy.load(Ordering::Acquire);
+        // The program's own logger may panic.
+        let _ = catch_unwind(AssertUnwindSafe(|| work(self)));
+        self.asked_to_tidy.compare_exchange(asked, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use twat_cache_core::testing::until;
+
+    use super::*;
+
+    fn database() -> Arc<Database> {
+        Arc::new(Database::new(PathBuf::new(), Process::this()))
+    }
+
+    fn until_done(database: &Database) {
+        until("it is done", || database.asked_to_tidy.load(Ordering::Acquire) == 0);
+    }
+
+    #[test]
+    fn to_tidy_up_is_possible_after_a_panic() {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let database = database();
+        for runs in 1..=2 {
+            database.tidy(|_| {
+                RUNS.fetch_add(1, Ordering::AcqRel);
+                std::panic::resume_unwind(Box::new("the logger panics"));
+            });
+            until_done(&database);
+            assert_eq!(RUNS.load(Ordering::Acquire), runs);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_while_the_thread_runs_is_done_afterwards() {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        static MAY_END: AtomicBool = AtomicBool::new(false);
+        let database = database();
+        let work: fn(&Database) = |_| {
+            RUNS.fetch_add(1, Ordering::AcqRel);
+            until("the test goes on", || MAY_END.load(Ordering::Acquire));
+        };
+        database.tidy(work);
+        until("it runs", || RUNS.load(Ordering::Acquire) == 1);
+        (0..2).for_each(|_| database.tidy(work));
+        MAY_END.store(true, Ordering::Release);
+        until_done(&database);
+        assert_eq!(RUNS.load(Ordering::Acquire), 2);
     }
 }

@@ -69,6 +69,30 @@ fn with_no_handles_left_memory_serves_until_there_are_some() {
 }
 
 #[test]
+fn child_whose_directory_is_lost_over_and_over() {
+    let Some(task) = Task::given() else { return };
+    let (memo, _) = memo(&task.dir);
+    let directory = task.dir.join("scache");
+    for _ in 0..20 {
+        until("the database is made again, or never more", || {
+            assert_eq!(memo.refresh(&1), value(1));
+            directory.exists() || !warnings(&task.dir).is_empty()
+        });
+        let _ = fs::remove_dir_all(&directory);
+    }
+    task.say(File::open("/dev/null").is_ok());
+    task.say_all(warnings(&task.dir));
+}
+
+#[test]
+fn a_directory_that_is_lost_over_and_over_takes_no_more_handles() {
+    let dir = volatile_dir();
+    let said = Child::after("ulimit -n 64", "child_whose_directory_is_lost_over_and_over", dir.path()).finish();
+    assert_eq!(said[0], "true");
+    assert!(said.len() == 2 && said[1].contains("lost too often"), "{said:#?}");
+}
+
+#[test]
 fn where_no_thread_can_be_started_the_database_is_used() {
     let dir = tempfile::tempdir().unwrap();
     let [binary, cache] = ["binary", "cache"].map(|name| dir.path().join(name));

@@ -2,10 +2,8 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::LazyLock;
 
 use twat_cache_core::among::last_check::uptime;
-use twat_cache_core::among::system;
 use twat_cache_core::persist::{prepare_below, prepare_root};
 use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace};
 
@@ -15,9 +13,6 @@ use crate::directory::Directory;
 
 /// Less than it takes to fork, in nanoseconds: memory has to be set up for the new process.
 const FORK: u64 = 20_000;
-
-/// How often a store opens its directory. It keeps up to two files open each time.
-static MOST_OPENED: LazyLock<usize> = LazyLock::new(|| (system::most_handles() / 8).clamp(8, 1000));
 
 impl<V, C: FileCodec<V>> FileStore<V, C> {
     /// An error in a process that was forked from the one that has made this store. There, threads that hold locks may be
@@ -72,7 +67,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         let path = prepare_root(root, self.options.trust)?.join(name);
         prepare_below(&path, self.options.trust)?;
         // Nobody can use the directory before it is open, so all threads wait for the one that opens it.
-        let mut opening = self.opening.lock();
+        let opening = self.opening.lock();
         if let Some(directory) =
             self.directory.get().filter(|directory| directory.meta.is_in_use() && will_do(directory))
         {
@@ -81,15 +76,14 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         // Its counters are lost, or their file was cut short. They must not be read again.
         self.directory.end();
         self.table.clear();
-        // The files of all directories that were opened stay open, because others may be reading them.
-        if *opening >= *MOST_OPENED {
+        // Each one that was opened keeps up to two files open.
+        if self.directory.is_full() {
             let why = "its directory was lost too often";
             return Err(Error::new(ErrorKind::Unavailable, "open the cache").at(&path).because(why));
         }
         let secret = self.secret.get().copied();
         let within = |root: &Namespace| C::within(&self.options.versioned(root));
         let (directory, damage) = Directory::open(&path, secret, within, self.evicted.clone())?;
-        *opening += 1;
         let directory = self.directory.replace(directory);
         let _ = self.secret.set(directory.meta.secret);
         // The program's own logger may use this very cache.
