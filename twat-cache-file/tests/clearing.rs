@@ -1,4 +1,4 @@
-//! A cleared cache is empty at once for all processes. Its files are removed in the background, by whoever comes first.
+//! A cleared cache is empty at once for all processes. The first process that can removes its files in the background.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 
 mod common;

@@ -111,7 +111,7 @@ fn a_store_that_crosses_the_limit_evicts_nothing_itself_up_to_a_tenth_above_it()
     let held_back = hold(store.path());
     insert_all(&store, 100..110);
     assert_eq!((entries_below(store.path()).0, store.evictions()), (110, 0), "the thread is held back that evicts");
-    // Whoever stores then evicts, whatever the other process does.
+    // Then each store evicts as well. It does not wait for the other process.
     for n in 110..300 {
         insert_all(&store, [n]);
         assert!(held(store.path()) <= limit + limit / 10);

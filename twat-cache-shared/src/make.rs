@@ -78,8 +78,8 @@ fn connect_to_write(path: &Path, number: u64, meta: &Meta) -> Result<Connection>
 
 /// Puts a new database in place of the one with this number, unless another process has.
 ///
-/// Files are never exchanged under those who have them open: they notice the new number. The damaged database stays until
-/// the next one is.
+/// The files of an open database are never exchanged: its processes notice the new number. The damaged database stays until the
+/// next one is damaged.
 pub(crate) fn replace(dir: &Path, number: u64, meta: &Meta) -> std::result::Result<(), Error> {
     let _making = meta.lock_own(MADE)?.ok_or_else(stopped)?;
     if meta.own(NUMBER)? == number {

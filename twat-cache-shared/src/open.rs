@@ -219,7 +219,7 @@ impl Open {
             let begun = self.begin(connection);
             self.patience.end(begun.is_err());
             begun?;
-            // Those who have other counters change nothing until this transaction ends.
+            // A process that has other counters changes nothing until this transaction ends.
             if !self.is_in_use() || !self.is_in_place() {
                 return Err(Failure::Moved);
             }

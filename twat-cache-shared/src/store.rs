@@ -26,8 +26,8 @@ use crate::registry;
 /// [`Fallback`](twat_cache_core::Fallback). All stores of a directory share one database, in this process and in others. A lookup
 /// or a change takes time logarithmic in the number of entries; `len` looks at all entries of the name.
 ///
-/// Each change is a transaction. A stored result survives the process, however the process ends. In a power cut the last
-/// transactions may be lost.
+/// Each change is a transaction. A stored result survives the process, however the process ends. A power cut may lose
+/// the last transactions, or damage the database: then a new one takes its place.
 ///
 /// Above the limit, the oldest entries that have not been used since are evicted. [`evictions`] counts those that this store
 /// has evicted.
@@ -227,7 +227,8 @@ impl<V> SharedStore<V> {
         let is_change = ticket.is_none_or(|ticket| ticket.is_refresh);
         let is_cleared = is_cleared(space, ticket);
         let unchanged = |space| {
-            // Copies of what this refresh should have replaced must not stay valid. Whoever outdated it has perhaps not told.
+            // Copies of what this refresh should have replaced must not stay valid. The process that outdated it may not have
+            // told the others yet.
             let changes = if is_change { Some(count_change(connection)?) } else { None };
             Ok(Changed { outcome: false, space, changes, newest: None })
         };

@@ -44,7 +44,7 @@ pub(crate) fn checkpoint(open: &Open, least: u64) -> Result<()> {
         trust::fits(length(connection)?)?;
         let step = |step| connection.prepare_cached(step)?.query_row([], |row| row.get::<_, i64>(0));
         step("PRAGMA wal_checkpoint(PASSIVE)")?;
-        // Others cannot write while this waits for those who read.
+        // Other processes cannot write while this waits for the ones that read.
         open.patience_with_readers.begin();
         let is_busy = step("PRAGMA wal_checkpoint(TRUNCATE)")?;
         open.patience_with_readers.end(is_busy != 0);

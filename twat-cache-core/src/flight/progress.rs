@@ -114,9 +114,10 @@ pub(crate) struct Computation<'a> {
 }
 
 impl Computation<'_> {
-    /// Calls `store` if the result is current, which also returns whether it has stored the result. It is not current if the key was invalidated after the computation
-    /// began, or if a refresh that began later was stored. A refresh is not current either if the result of any later
-    /// computation was stored.
+    /// Calls `store` if the result is current. That function also returns whether it has stored the result.
+    ///
+    /// The result is not current if the key was invalidated after the computation began, or if a refresh that began later was
+    /// stored. A refresh is not current either if the result of any later computation was stored.
     ///
     /// Calls `remove` if the key was invalidated during a refresh: after the refresh returns, no caller may find an
     /// older value, and the caller that invalidates may not have removed it yet. If the store `is_shared`, it also calls
