@@ -232,7 +232,10 @@ pub(crate) fn guard<T>(attempt: &'static str, work: impl FnOnce() -> Result<T, E
 pub(crate) fn from_fjall(error: fjall::Error, attempt: &'static str) -> Error {
     use fjall::{Error as Fjall, LsmError};
     match error {
-        Fjall::Io(error) | Fjall::Storage(LsmError::Io(error)) => Error::from(error).attempting(attempt),
+        // A file that is too short is damaged.
+        Fjall::Io(error) | Fjall::Storage(LsmError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Error::from(error).attempting(attempt)
+        }
         Fjall::Locked => Error::new(ErrorKind::Locked, attempt),
         Fjall::Poisoned => Error::new(ErrorKind::Poisoned, attempt),
         damage => Error::new(ErrorKind::Corrupt, attempt).because(damage),
@@ -264,4 +267,16 @@ pub(crate) fn is_damage(error: &Error) -> bool {
         is_handles || circumstances.contains(&error.kind())
     });
     !is_circumstance && !matches!(error.kind(), ErrorKind::Locked | ErrorKind::Full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_too_short_is_damaged() {
+        let kind_of = |kind: io::ErrorKind| from_fjall(fjall::Error::Io(kind.into()), "read an entry").kind();
+        assert_eq!(kind_of(io::ErrorKind::UnexpectedEof), ErrorKind::Corrupt);
+        assert_eq!(kind_of(io::ErrorKind::PermissionDenied), ErrorKind::Io);
+    }
 }
