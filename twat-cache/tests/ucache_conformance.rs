@@ -5,7 +5,7 @@
 use tempfile::TempDir;
 use twat_cache::unified::{UnifiedBuilder, UnifiedStore};
 use twat_cache::{Backend, ucache};
-use twat_cache_core::testing::{Rooted, Setup, rooted};
+use twat_cache_core::testing::{ENTRY_BYTES, Rooted, Setup, rooted};
 use twat_cache_core::{conformance, conformance_of_keys};
 
 type Store<K, V> = Rooted<UnifiedStore<K, V>>;
@@ -33,7 +33,7 @@ mod memory {
 /// Limited by bytes on disk, and in memory to less than that.
 #[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
 fn behind_memory(setup: &Setup, backend: Backend, overhead: usize) -> Store<u64, String> {
-    let max_bytes = (setup.max_entries * (twat_cache_core::testing::ENTRY_BYTES + overhead + 8)) as u64;
+    let max_bytes = (setup.max_entries * (ENTRY_BYTES + overhead + 8)) as u64;
     let store = rooted(|dir| builder(dir, setup, backend).max_entries(50).max_bytes(max_bytes).open().unwrap());
     assert!(max_bytes == 0 || setup.ttl.is_some_and(|ttl| ttl.is_zero()) || store.store.backend() == backend);
     store
@@ -57,6 +57,16 @@ mod disk {
 
 #[cfg(feature = "file")]
 mod file {
+    use twat_cache_core::among::system::block_size;
+    use twat_cache_core::testing::volatile_dir;
+
     use super::*;
-    conformance!(|setup: &Setup| behind_memory(setup, Backend::File, 64));
+
+    fn open(setup: &Setup) -> Store<u64, String> {
+        // Whole blocks count.
+        let block = usize::try_from(block_size(volatile_dir().path())).unwrap();
+        behind_memory(setup, Backend::File, block - ENTRY_BYTES - 8)
+    }
+
+    conformance!(open);
 }
