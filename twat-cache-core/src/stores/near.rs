@@ -41,7 +41,15 @@ pub struct Copied<V> {
 impl<F, B> Near<F, B> {
     /// Puts `front` in front of `back`.
     pub fn new(front: F, back: B) -> Self {
-        Self { front, back, own: Generations::new() }
+        Self { front, back, own: Generations::new(STRIPES) }
+    }
+
+    /// `front` has the only entries, because `back` keeps nothing. No copy is ever invalid.
+    ///
+    /// With [`new`](Self::new), a change of one entry makes some copies of other entries invalid, which are then read from the
+    /// back. Here they would be lost.
+    pub fn alone(front: F, back: B) -> Self {
+        Self { front, back, own: Generations::new(0) }
     }
 
     /// The memory with the copies.
@@ -254,7 +262,7 @@ impl<F, B> Near<F, B> {
     }
 }
 
-/// The generations of a back that others do not change.
+/// The generations of a back that others do not change. Without stripes, all stamps stay current.
 struct Generations {
     namespace: Namespace,
     stripes: Box<[AtomicU64]>,
@@ -267,30 +275,34 @@ const OWN: u32 = 1 << 31;
 const STRIPES: u8 = if cfg!(shuttle) { 2 } else { 128 };
 
 impl Generations {
-    fn new() -> Self {
-        Self { namespace: Namespace::process(), stripes: (0..STRIPES).map(|_| AtomicU64::new(0)).collect() }
+    fn new(stripes: u8) -> Self {
+        Self { namespace: Namespace::process(), stripes: (0..stripes).map(|_| AtomicU64::new(0)).collect() }
     }
 
     fn stamp<K: Hash + ?Sized>(&self, key: &K) -> Stamp {
+        if self.stripes.is_empty() {
+            return Stamp { stripe: OWN, generation: 0 };
+        }
         let [first, ..] = self.namespace.digest(key).to_bytes();
-        let stripe = first % STRIPES;
-        let generation = self.stripes[usize::from(stripe)].load(Ordering::SeqCst);
-        Stamp { stripe: OWN | u32::from(stripe), generation }
+        let stripe = OWN | u32::from(first % STRIPES);
+        let generation = self.stripe(stripe).map_or(0, |stripe| stripe.load(Ordering::SeqCst));
+        Stamp { stripe, generation }
     }
 
     #[inline]
-    fn stripe(&self, stamp: Stamp) -> &AtomicU64 {
-        &self.stripes[stamp.stripe as usize % usize::from(STRIPES)]
+    fn stripe(&self, stripe: u32) -> Option<&AtomicU64> {
+        self.stripes.get((stripe & !OWN) as usize)
     }
 
     #[inline]
     fn is_current(&self, stamp: Stamp) -> bool {
-        self.stripe(stamp).load(Ordering::SeqCst) == stamp.generation
+        self.stripe(stamp.stripe).is_none_or(|stripe| stripe.load(Ordering::SeqCst) == stamp.generation)
     }
 
     /// Begins a new generation. Returns its stamp if nothing has changed since this one was made.
     fn raise(&self, stamp: Stamp) -> Option<Stamp> {
-        let before = self.stripe(stamp).fetch_add(1, Ordering::SeqCst);
+        let Some(stripe) = self.stripe(stamp.stripe) else { return Some(stamp) };
+        let before = stripe.fetch_add(1, Ordering::SeqCst);
         (before == stamp.generation).then_some(Stamp { generation: before + 1, ..stamp })
     }
 

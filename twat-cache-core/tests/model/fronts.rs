@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
-use twat_cache_core::{Copied, Error, KeyedStore, Memo, Near, Stamp, Store, Ticket, Tiered};
+use twat_cache_core::{Copied, Error, KeyedStore, LruStore, Memo, Near, Stamp, Store, Ticket, Tiered};
 
 use crate::{Change, Map, World, explore, must_find, nothing_older_is_given};
 
@@ -180,6 +180,9 @@ fn a_near_cache_returns_no_stale_value() {
     explore(|| nothing_older_is_given(near, &[Forget, Forget]));
     explore(|| nothing_older_is_given(near, &[Clear, Refresh]));
     explore(|| nothing_older_is_given(near, &[Refresh, Forget, Refresh]));
+    let alone = || Near::<Map<Copied<u64>>, _>::alone(Map::new(), LruStore::new(0));
+    explore(move || nothing_older_is_given(alone, &[Refresh, Forget, Refresh]));
+    explore(move || nothing_older_is_given(alone, &[Clear, Refresh]));
     explore(a_lookup_beside_a_removal_leaves_no_valid_copy);
     must_find("stamps after the lookup", a_lookup_beside_a_removal_leaves_no_valid_copy);
 }

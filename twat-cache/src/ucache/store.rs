@@ -37,9 +37,11 @@ where
         let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 });
         let back = Persistent::new(options, if keeps { backend } else { Backend::Memory });
         // Without a backend, the memory in front has all results.
-        let max_bytes = if matches!(back, Persistent::None { .. }) { 0 } else { MEMORY.min(options.max_bytes) };
-        let memory = LruStore::by_weight(max_bytes, weight::<V, C>);
-        Self { tiers: Near::new(front, Fallback::new(back, memory.clock(options.expiry.clock.clone()))) }
+        let is_alone = matches!(back, Persistent::None { .. });
+        let max_bytes = if is_alone { 0 } else { MEMORY.min(options.max_bytes) };
+        let memory = LruStore::by_weight(max_bytes, weight::<V, C>).clock(options.expiry.clock.clone());
+        let back = Fallback::new(back, memory);
+        Self { tiers: if is_alone { Near::alone(front, back) } else { Near::new(front, back) } }
     }
 }
 

@@ -84,6 +84,19 @@ fn describe_says_in_one_line_which_backend_serves() {
     assert_eq!(memo.describe(), "memory alone");
 }
 
+/// There is no backend that would still have them.
+#[test]
+fn with_memory_alone_a_change_of_one_result_loses_no_other() {
+    let (memo, computed) = numbers(ucache("numbers").backend(Backend::Memory));
+    (0..200).for_each(|n| drop(memo.call(&n)));
+    for n in 200..400 {
+        memo.refresh(&n);
+        memo.forget(&n).unwrap();
+    }
+    (0..200).for_each(|n| drop(memo.call(&n)));
+    assert_eq!(computed.get(), 400);
+}
+
 #[test]
 fn with_memory_alone_nothing_is_written() {
     let dir = dir();
