@@ -27,6 +27,12 @@ pub(crate) struct Space {
     pub(crate) cleared: u64,
 }
 
+/// The number of a name, which gets one if it has none.
+pub(crate) fn number_of(connection: &Connection, name: &str) -> Result<i64> {
+    connection.execute("INSERT OR IGNORE INTO name (name, bytes, hand, last) VALUES (?1, 0, 0, 0)", [name])?;
+    Ok(connection.query_row("SELECT no FROM name WHERE name = ?1", [name], |row| row.get(0))?)
+}
+
 /// The identifiers of all entries of a name.
 pub(crate) fn ids(name: i64) -> Range<i64> {
     (name << BITS) + 1..(name + 1) << BITS
@@ -100,8 +106,7 @@ impl Space {
     /// Makes the space of a namespace. It takes the place of the one before, if there was one: its entries are not found
     /// any more.
     pub(crate) fn make(connection: &Connection, id: &Id<'_>, read_in: (u64, u64), cleared: u64) -> Result<Self> {
-        connection.execute("INSERT OR IGNORE INTO name (name, bytes, hand, last) VALUES (?1, 0, 0, 0)", [id.name])?;
-        let name = connection.query_row("SELECT no FROM name WHERE name = ?1", [id.name], |row| row.get(0))?;
+        let name = number_of(connection, id.name)?;
         let number = id.namespace.id().cast_signed();
         connection.execute("UPDATE space SET id = NULL WHERE id = ?1", [number])?;
         connection.execute(

@@ -3,6 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use rusqlite::{Connection, MAIN_DB};
 use twat_cache_core::among::meta::Meta;
@@ -24,13 +26,18 @@ pub(crate) fn check_local(dir: &Path, is_local: bool) -> std::result::Result<(),
 }
 
 /// The first connection of this process, and how the database was opened.
-pub(crate) fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<(Connection, Mode)> {
+pub(crate) fn first_connection(
+    path: &Path,
+    number: u64,
+    meta: &Meta,
+    log: &Arc<AtomicU64>,
+) -> Result<(Connection, Mode)> {
     // It is read before the database is: another process may be changing both.
     let changes = meta.own(CHANGES)?;
     let (connection, mode) = if meta.is_writable {
-        (connect_to_write(path, number, meta)?, Mode::Write)
+        (connect_to_write(path, number, meta, log)?, Mode::Write)
     } else {
-        (schema::connect(path, Mode::Read)?, Mode::Read)
+        (schema::connect(path, Mode::Read, log)?, Mode::Read)
     };
     if mode == Mode::Read && !schema::is_complete(&connection)? {
         return Err(Failure::damaged("it is not complete"));
@@ -43,7 +50,7 @@ pub(crate) fn first_connection(path: &Path, number: u64, meta: &Meta) -> Result<
 }
 
 /// The database is made if no process has made it.
-fn connect_to_write(path: &Path, number: u64, meta: &Meta) -> Result<Connection> {
+fn connect_to_write(path: &Path, number: u64, meta: &Meta, log: &Arc<AtomicU64>) -> Result<Connection> {
     let dir = path.parent().unwrap_or(path);
     // It is read before the database is: another process may be making both.
     let is_made = meta.own(MADE)? == number;
@@ -56,7 +63,7 @@ fn connect_to_write(path: &Path, number: u64, meta: &Meta) -> Result<Connection>
             trust::move_aside(&path, &found)?;
         }
     }
-    let mut connection = schema::connect(path, Mode::Make)?;
+    let mut connection = schema::connect(path, Mode::Make, log)?;
     if !schema::is_complete(&connection)? {
         if is_made {
             return Err(Failure::damaged("its file is missing or empty"));

@@ -5,7 +5,7 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,7 +23,7 @@ use crate::busy::{self, Patience};
 use crate::failure::{Failure, Result};
 use crate::make::{check_local, first_connection, identities, numbers, replace};
 use crate::schema::{self, BESIDE, Mode, NAME};
-use crate::tidy::{CHECKPOINT, LONG_LOG, LONGEST_LOG, checkpoint};
+use crate::tidy::{CHECKPOINT, LONGEST_LOG, Log, checkpoint};
 
 /// The words of `meta`. The number of the database that is in use, and
 pub(crate) const NUMBER: usize = 0;
@@ -55,10 +55,6 @@ const LEAST_LENGTH: u64 = 256 << 10;
 /// No transaction writes more than this beside a value. Those write most that remove entries or give pages back.
 const MOST_WRITTEN: u64 = 4 << 20;
 
-/// The length of a page of the database, and after how many bytes to look at the length of the log.
-const PAGE: u64 = 4096;
-const LOOK: u64 = 256 << 10;
-
 /// An open database.
 pub(crate) struct Open {
     pub(crate) meta: Arc<Meta>,
@@ -73,13 +69,11 @@ pub(crate) struct Open {
     /// With processes that write, and with those that read.
     patience: Patience,
     pub(crate) patience_with_readers: Patience,
-    /// The log cannot get shorter, because another process has stopped while it reads.
-    is_log_full: AtomicBool,
+    /// How many bytes of the log were in use after the last change or checkpoint of this process.
+    log: Arc<AtomicU64>,
     /// How the values of each name are compressed.
     #[cfg(feature = "compress")]
     pub(crate) packings: AssertUnwindSafe<Packings>,
-    /// How many bytes this process has written, about.
-    written: AtomicU64,
     process: Process,
 }
 
@@ -105,7 +99,8 @@ impl Open {
         for _ in 0..4 {
             let number = meta.own(NUMBER)?;
             let path = dir.join(number.to_string()).join(NAME);
-            match first_connection(&path, number, &meta) {
+            let log = Arc::<AtomicU64>::default();
+            match first_connection(&path, number, &meta, &log) {
                 Ok((connection, mode)) => {
                     let files = if mode == Mode::Read { Vec::new() } else { identities(&path)? };
                     let open = Self {
@@ -118,10 +113,9 @@ impl Open {
                         files,
                         patience: Patience::new(),
                         patience_with_readers: Patience::new(),
-                        is_log_full: AtomicBool::new(false),
+                        log,
                         #[cfg(feature = "compress")]
                         packings: AssertUnwindSafe(Packings::default()),
-                        written: AtomicU64::new(0),
                         process,
                     };
                     return Ok((open, damage));
@@ -181,7 +175,7 @@ impl Open {
         let idle = self.connections.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => schema::connect(&self.path, self.mode).or_else(|failure| {
+            None => schema::connect(&self.path, self.mode, &self.log).or_else(|failure| {
                 // Perhaps the files were moved away.
                 self.check_files()?;
                 Err(failure)
@@ -194,7 +188,7 @@ impl Open {
     /// Works with a connection that nothing else uses: the work may leave it in any state.
     pub(crate) fn with_new<T>(&self, work: impl FnOnce(&Connection) -> T) -> Result<T> {
         Patience::new().begin();
-        let connection = schema::connect(&self.path, self.mode)?;
+        let connection = schema::connect(&self.path, self.mode, &self.log)?;
         // For each statement, however long the work takes.
         connection.busy_timeout(BUSY)?;
         let done = work(&connection);
@@ -211,9 +205,10 @@ impl Open {
             let refused = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into();
             return Err(if self.could_be_writable() { Failure::Moved } else { refused() });
         }
-        if trust::most_file_bytes() != u64::MAX {
-            // Later there may be no room for a change, and then nothing else would make the log shorter.
-            checkpoint(self, CHECKPOINT)?;
+        let is_limited = trust::most_file_bytes() != u64::MAX;
+        // Later there may be no room for a change, and then nothing else would make the log shorter.
+        if is_limited && length_of_log(&self.path) >= CHECKPOINT {
+            checkpoint(self, Log::GiveBack)?;
         }
         self.with(|connection| {
             let begun = self.begin(connection);
@@ -223,7 +218,9 @@ impl Open {
             if !self.is_in_use() || !self.is_in_place() {
                 return Err(Failure::Moved);
             }
-            self.check_length(connection, bytes)?;
+            if is_limited {
+                self.check_length(connection, bytes)?;
+            }
             let done = work(connection)?;
             connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(done)
@@ -251,48 +248,30 @@ impl Open {
 
     /// An error if the process may not write files as long as these bytes more make them. The system would kill it.
     fn check_length(&self, connection: &Connection, bytes: usize) -> Result<()> {
-        if trust::most_file_bytes() == u64::MAX {
-            return Ok(());
-        }
-        let longest = length(connection)?.max(self.log_length());
+        let longest = length(connection)?.max(length_of_log(&self.path));
         Ok(trust::fits(longest + 2 * bytes as u64 + MOST_WRITTEN)?)
-    }
-
-    /// How long the log is, in bytes.
-    pub(crate) fn log_length(&self) -> u64 {
-        fs::symlink_metadata(self.path.with_file_name(BESIDE[0])).map_or(0, |log| log.len())
     }
 
     /// An error if the log has become too long, and cannot be written into the database: a process has stopped while it reads.
     pub(crate) fn check_log(&self) -> Result<()> {
-        if !self.is_log_full.load(Ordering::Relaxed) {
-            return Ok(());
+        if self.log_length() >= LONGEST_LOG {
+            checkpoint(self, Log::Keep)?;
+            if self.log_length() >= LONGEST_LOG {
+                let why = "its log has become too long, because another process does not go on reading";
+                return Err(Error::new(ErrorKind::Full, "write to the database").because(why).into());
+            }
         }
-        checkpoint(self, CHECKPOINT)?;
-        if self.log_length() < LONGEST_LOG {
-            self.is_log_full.store(false, Ordering::Relaxed);
-            return Ok(());
-        }
-        let why = "its log has become too long, because another process does not go on reading";
-        Err(Error::new(ErrorKind::Full, "write to the database").because(why).into())
+        Ok(())
     }
 
-    /// Whether the log should be written into the database, after this many bytes were stored. Now and then its length is
-    /// looked at.
-    pub(crate) fn is_time_to_tidy(&self, bytes: usize) -> bool {
-        // A small entry takes a page or two.
-        let written = bytes as u64 + 2 * PAGE;
-        let before = self.written.fetch_add(written, Ordering::Relaxed);
-        if before / LOOK == (before + written) / LOOK {
-            return false;
-        }
-        let length = self.log_length();
-        self.is_log_full.store(length >= LONGEST_LOG, Ordering::Relaxed);
-        if length >= LONG_LOG {
-            // If this fails, the thread in the background, or the next store, is the next attempt.
-            let _ = checkpoint(self, CHECKPOINT);
-        }
-        length >= CHECKPOINT
+    /// How many bytes of the log are in use, as far as this process knows.
+    pub(crate) fn log_length(&self) -> u64 {
+        self.log.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the next change begins the log anew.
+    pub(crate) fn log_is_free(&self) {
+        self.log.store(0, Ordering::Relaxed);
     }
 
     /// Closes the connections that are not used.
@@ -339,8 +318,13 @@ impl Drop for Open {
     }
 }
 
+/// How long the log of a database is, in bytes. A part of it may not be in use.
+pub(crate) fn length_of_log(path: &Path) -> u64 {
+    fs::symlink_metadata(path.with_file_name(BESIDE[0])).map_or(0, |log| log.len())
+}
+
 /// How long the database is when the log is written into it, in bytes.
 pub(crate) fn length(connection: &Connection) -> Result<u64> {
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    Ok(pages.cast_unsigned() * PAGE)
+    Ok(pages.cast_unsigned() * schema::PAGE)
 }

@@ -1,9 +1,13 @@
 //! The tables of the database, and how a connection to it is made.
 
+use std::ffi::c_int;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 use twat_cache_core::persist::trust;
 
@@ -42,6 +46,9 @@ const TABLES: &str = "
         deadline INTEGER NOT NULL, used INTEGER NOT NULL, began INTEGER NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL
     );";
 
+/// The length of a page in bytes.
+pub(crate) const PAGE: u64 = 4096;
+
 /// How a database is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -53,7 +60,9 @@ pub(crate) enum Mode {
 }
 
 /// A connection to the database at this path.
-pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
+///
+/// Each change notes in `log` how many bytes of the log are in use.
+pub(crate) fn connect(path: &Path, mode: Mode, log: &Arc<AtomicU64>) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let write = flags | OpenFlags::SQLITE_OPEN_READ_WRITE;
     let mut connection = match mode {
@@ -69,12 +78,18 @@ pub(crate) fn connect(path: &Path, mode: Mode) -> Result<Connection> {
         return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into());
     }
     connection.busy_handler(Some(busy::handler))?;
-    // 2 MB of pages for each connection. No page is mapped: a file that is cut short would end the process. Checkpoints are
+    // 16 MB of pages at most for each connection. No page is mapped: a file that is cut short would end the process. Checkpoints are
     // made by this library, and nothing waits for the disk: the system has what was written when a process is killed.
     connection.execute_batch(
-        "PRAGMA cache_size = -2000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;
+        "PRAGMA cache_size = -16000; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 8388608;
          PRAGMA synchronous = OFF; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;",
     )?;
+    // This also takes the place of SQLite's own checkpoints.
+    let log = log.clone();
+    connection.wal_hook(Some(move |_: &mut Wal, pages: c_int| {
+        log.store(u64::try_from(pages).unwrap_or_default() * PAGE, Ordering::Relaxed);
+        Ok(())
+    }))?;
     // When the last connection is closed, SQLite writes the log into the database, which may get longer than it may be.
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, trust::most_file_bytes() != u64::MAX)
@@ -93,8 +108,6 @@ fn address(path: &Path) -> String {
 
 /// Whether this is a whole database of this library; false if it is still empty. Anything else is damage.
 pub(crate) fn is_complete(connection: &Connection) -> Result<bool> {
-    // Another process may complete it between two reads, unless they are in one transaction.
-    let _reading = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     // Another process may be making it. In a transaction, all that is read is of the same moment.
     let _transaction = if connection.is_autocommit() { Some(connection.unchecked_transaction()?) } else { None };

@@ -312,7 +312,7 @@ impl<V> SharedStore<V> {
                     log::debug!(target: "twat_cache", "{}; the limit is exceeded for now", error.chain());
                 }
             }
-            if open.is_time_to_tidy(bytes) {
+            if open.is_time_to_tidy() {
                 database.tidy(Database::tidy_up);
             }
             Ok(changed.outcome)

@@ -11,20 +11,30 @@ use crate::open::{CHANGES, Open, length};
 /// From which length on the log is written into the database, in bytes.
 pub(crate) const CHECKPOINT: u64 = 4 << 20;
 /// From this length on, a store helps or waits for it, so that it is not faster than the disk.
-pub(crate) const LONG_LOG: u64 = 16 << 20;
+const LONG_LOG: u64 = 16 << 20;
 /// A log of this length is not made longer.
 pub(crate) const LONGEST_LOG: u64 = 48 << 20;
 
+/// What becomes of the file of a log that was written into the database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// It is written over. That is faster than to make it longer again.
+    Keep,
+    GiveBack,
+}
+
 /// How many entries are removed, and how many pages are given back, in one transaction. Other processes wait meanwhile.
-const PAGE: i64 = 64;
+const ENTRIES: i64 = 64;
 const PAGES: i64 = 256;
 
 impl Database {
     /// Writes the log into the database, and removes what was cleared, until nothing is left to do.
     pub(crate) fn tidy_up(&self) {
         let Some(open) = self.latest() else { return };
-        // The file gets shorter only when the log is written into it.
-        let tidied = remove_cleared(open).and_then(|is_any| checkpoint(open, if is_any { 1 } else { CHECKPOINT }));
+        let tidied = remove_cleared(open).and_then(|is_any| {
+            // The database gets shorter only when the log is written into it.
+            if is_any { checkpoint(open, Log::GiveBack) } else { checkpoint_if_long(open) }
+        });
         if let Err(error) = tidied {
             // The next change is the next attempt.
             log::debug!(target: "twat_cache", "cannot tidy up {}: {error:?}", open.path.display());
@@ -32,22 +42,40 @@ impl Database {
     }
 }
 
-/// Writes the log into the database, and makes it empty, if it has at least this length in bytes.
+impl Open {
+    /// Whether the log should be written into the database in the background.
+    pub(crate) fn is_time_to_tidy(&self) -> bool {
+        if self.log_length() >= LONG_LOG {
+            // If this fails, the thread in the background, or the next store, is the next attempt.
+            let _ = checkpoint(self, Log::Keep);
+        }
+        self.log_length() >= CHECKPOINT
+    }
+}
+
+fn checkpoint_if_long(open: &Open) -> Result<()> {
+    if open.log_length() < CHECKPOINT { Ok(()) } else { checkpoint(open, Log::Keep) }
+}
+
+/// Writes the log into the database, so that the next change begins the log anew.
 ///
 /// The first step does not keep anybody waiting, and leaves little for the second, which does.
-pub(crate) fn checkpoint(open: &Open, least: u64) -> Result<()> {
-    if open.log_length() < least {
-        return Ok(());
-    }
+pub(crate) fn checkpoint(open: &Open, log: Log) -> Result<()> {
     let Some(_only_one) = open.meta.try_lock_own(CHANGES)? else { return Ok(()) };
     open.with(|connection| {
         trust::fits(length(connection)?)?;
-        let step = |step| connection.prepare_cached(step)?.query_row([], |row| row.get::<_, i64>(0));
-        step("PRAGMA wal_checkpoint(PASSIVE)")?;
+        let is_busy = |step| connection.prepare_cached(step)?.query_row([], |row| row.get::<_, bool>(0));
+        is_busy("PRAGMA wal_checkpoint(PASSIVE)")?;
         // Other processes cannot write while this waits for the ones that read.
         open.patience_with_readers.begin();
-        let is_busy = step("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        open.patience_with_readers.end(is_busy != 0);
+        let is_in_vain = is_busy(match log {
+            Log::Keep => "PRAGMA wal_checkpoint(RESTART)",
+            Log::GiveBack => "PRAGMA wal_checkpoint(TRUNCATE)",
+        })?;
+        open.patience_with_readers.end(is_in_vain);
+        if !is_in_vain {
+            open.log_is_free();
+        }
         Ok(())
     })
 }
@@ -67,7 +95,7 @@ fn remove_cleared(open: &Open) -> Result<bool> {
             let (found, next) = open.with(|connection| page(connection, space, ids.start, ids.end))?;
             ids.start = next;
             open.change(0, |connection| remove(connection, name, space, &found))?;
-            checkpoint(open, CHECKPOINT)?;
+            checkpoint_if_long(open)?;
         }
         open.change(0, |connection| {
             connection.execute("DELETE FROM space WHERE no = ?1 AND id IS NULL", [space])?;
@@ -75,7 +103,7 @@ fn remove_cleared(open: &Open) -> Result<bool> {
         })?;
     }
     while is_any && shrink(open)? {
-        checkpoint(open, CHECKPOINT)?;
+        checkpoint_if_long(open)?;
     }
     Ok(is_any)
 }
@@ -85,7 +113,7 @@ fn page(connection: &Connection, space: i64, from: i64, end: i64) -> Result<(Vec
     let mut page = connection.prepare_cached(
         "SELECT id, length(value) FROM entry WHERE id >= ?1 AND id < ?2 AND space = ?3 ORDER BY id LIMIT ?4",
     )?;
-    let found = page.query_map([from, end, space, PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found = page.query_map([from, end, space, ENTRIES], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let found: Vec<(i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
     let next = found.last().map_or(end, |(id, _)| id + 1);
     Ok((found, next))

@@ -138,9 +138,13 @@ impl<V: CacheValue> Codec<V> for Rkyv {
     fn decode(bytes: &[u8]) -> Result<V, Error> {
         // rkyv reads archived values in place, so the bytes must be aligned. An allocation with more than 16 takes longer, and
         // only values in a vector or a box may need more than the whole does.
-        let is_usual = align_of::<V::Archived>() <= 16;
-        let value = is_usual.then(|| rkyv::from_bytes::<V, rancor::Error>(&aligned::<16>(bytes)).ok()).flatten();
-        let value = value.map_or_else(|| rkyv::from_bytes::<V, rancor::Error>(&aligned::<ALIGNMENT>(bytes)), Ok);
+        let decode = |bytes: &[u8]| rkyv::from_bytes::<V, rancor::Error>(bytes);
+        let value = match align_of::<V::Archived>() {
+            17.. => None,
+            _ if bytes.as_ptr().addr().is_multiple_of(16) => decode(bytes).ok(),
+            _ => decode(&aligned::<16>(bytes)).ok(),
+        };
+        let value = value.map_or_else(|| decode(&aligned::<ALIGNMENT>(bytes)), Ok);
         value.map_err(|error| Error::new(ErrorKind::Codec, "decode a value").because(error))
     }
 

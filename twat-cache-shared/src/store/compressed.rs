@@ -7,6 +7,7 @@ use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::{Error, Namespace};
 
 use super::SharedStore;
+use crate::entries::number_of;
 use crate::failure::Result as Attempt;
 use crate::open::Open;
 
@@ -17,10 +18,8 @@ impl<V> SharedStore<V> {
         if let Some(made) = packing.sample(plain, self.options.max_bytes) {
             self.with("write the dictionary", |open| {
                 open.change(made.len(), |connection| {
-                    let name = &self.options.name;
-                    connection.execute("INSERT OR IGNORE INTO name (name, bytes, hand) VALUES (?1, 0, 0)", [name])?;
-                    let write = "UPDATE name SET dictionary = ?1 WHERE name = ?2 AND dictionary IS NULL";
-                    connection.execute(write, (&made, name))?;
+                    let write = "UPDATE name SET dictionary = ?1 WHERE no = ?2 AND dictionary IS NULL";
+                    connection.execute(write, (&made, number_of(connection, &self.options.name)?))?;
                     Ok(())
                 })?;
                 // Another process may have written one before.
