@@ -1,0 +1,213 @@
+//! Leases on the server that this process holds, and those that it waits for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use twat_cache_core::{Claim, Error, KeyHash};
+
+use crate::protocol::LEASE;
+use crate::server::{breaker::jittered, spawn};
+use crate::space::{Claimed, Digest, Fresh, Space, Terms};
+
+/// The leases that a store holds.
+#[derive(Default)]
+pub(crate) struct Leases(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    leases: HashMap<KeyHash, Lease>,
+    is_renewing: bool,
+}
+
+struct Lease {
+    number: u64,
+    /// How many computations of this number have begun and not stored their results yet.
+    computing: u32,
+    /// It is about to be released.
+    is_dropped: bool,
+}
+
+/// After this time, a lease that was dropped is released. A caller that looks whether the result is there drops it, and takes it
+/// back if not.
+const LINGERING: Duration = Duration::from_millis(5);
+
+/// The pause between two questions whether a result is there.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A lease that a claim has.
+struct Held {
+    leases: Arc<Leases>,
+    space: Arc<Space>,
+    terms: Terms,
+    digest: KeyHash,
+    number: u64,
+}
+
+impl Leases {
+    /// Claims a computation among all processes. Within this process, flights decide whether a result is computed twice.
+    pub(crate) async fn claim(
+        self: &Arc<Self>,
+        space: &Arc<Space>,
+        key: &impl Digest,
+        patience: Duration,
+        fresh: &Fresh,
+        terms: Terms,
+    ) -> Result<Claim, Error> {
+        let digest = space.digest(key, terms).await?;
+        if let Some(claim) = self.own(space, digest, terms) {
+            return Ok(claim);
+        }
+        let (digest, claimed) = space.claim(key, fresh, terms).await?;
+        Ok(match claimed {
+            Claimed::Granted(number) => self.grant(space, digest, number, terms),
+            Claimed::There => there(),
+            Claimed::Held => self.wait(space, digest, patience, fresh.clone(), terms),
+        })
+    }
+
+    /// A claim of what this store has claimed before.
+    fn own(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, terms: Terms) -> Option<Claim> {
+        let mut table = self.0.lock();
+        let lease = table.leases.get_mut(&digest)?;
+        if !std::mem::take(&mut lease.is_dropped) {
+            return Some(Claim::free());
+        }
+        let number = lease.number;
+        Some(self.held(space, digest, number, terms))
+    }
+
+    fn grant(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Claim {
+        let mut table = self.0.lock();
+        table.leases.insert(digest, Lease { number, computing: 0, is_dropped: false });
+        if !std::mem::replace(&mut table.is_renewing, true) {
+            spawn(renew_all(Arc::downgrade(self), space.clone(), terms.for_tasks()));
+        }
+        self.held(space, digest, number, terms)
+    }
+
+    fn held(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Claim {
+        Claim::held(Held { leases: self.clone(), space: space.clone(), terms: terms.for_tasks(), digest, number })
+    }
+
+    /// Waits for another process, on the driver's thread. It asks whether the result is there rather than for the lease.
+    fn wait(
+        self: &Arc<Self>,
+        space: &Arc<Space>,
+        digest: KeyHash,
+        patience: Duration,
+        fresh: Fresh,
+        terms: Terms,
+    ) -> Claim {
+        let begun = Instant::now();
+        let ended = Arc::new(Mutex::new(None));
+        let (leases, space, waiter) = (self.clone(), space.clone(), Arc::downgrade(&ended));
+        spawn(async move {
+            while waiter.strong_count() > 0 && begun.elapsed() < patience {
+                tokio::time::sleep(jittered(PAUSE)).await;
+                let claim = match space.claim(&digest, &fresh, terms.for_tasks()).await {
+                    Ok((_, Claimed::Held)) => continue,
+                    Ok((_, Claimed::Granted(number))) => leases.grant(&space, digest, number, terms),
+                    Ok((_, Claimed::There)) | Err(_) => Claim::free(),
+                };
+                if let Some(ended) = waiter.upgrade() {
+                    *ended.lock() = Some(claim);
+                }
+                return;
+            }
+        });
+        Claim::waiting(move || {
+            let ended = ended.lock().take();
+            ended.or_else(|| (begun.elapsed() >= patience).then(Claim::free))
+        })
+    }
+
+    /// Counts a computation of a key that is claimed. Returns its number.
+    pub(crate) fn begin(&self, digest: KeyHash) -> Option<u64> {
+        let mut table = self.0.lock();
+        let lease = table.leases.get_mut(&digest).filter(|lease| !lease.is_dropped)?;
+        lease.computing += 1;
+        Some(lease.number)
+    }
+
+    /// A computation ends. Returns whether others of its number go on.
+    pub(crate) fn end(&self, digest: KeyHash, number: u64) -> bool {
+        let mut table = self.0.lock();
+        let Some(lease) = table.leases.get_mut(&digest).filter(|lease| lease.number == number) else { return false };
+        lease.computing = lease.computing.saturating_sub(1);
+        let others_go_on = lease.computing > 0;
+        if !others_go_on {
+            table.leases.remove(&digest);
+        }
+        others_go_on
+    }
+
+    /// This lease is being removed on the server.
+    pub(crate) fn forget(&self, digest: KeyHash) {
+        self.0.lock().leases.remove(&digest);
+    }
+
+    /// All leases are outdated.
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().leases.clear();
+    }
+
+    /// Marks a lease. Returns whether it is there.
+    fn mark_dropped(&self, digest: KeyHash, number: u64) -> bool {
+        let mut table = self.0.lock();
+        let lease = table.leases.get_mut(&digest).filter(|lease| lease.number == number);
+        lease.map(|lease| lease.is_dropped = true).is_some()
+    }
+
+    fn remove(&self, digest: KeyHash, is_right: impl FnOnce(&Lease) -> bool) -> Option<Lease> {
+        let mut table = self.0.lock();
+        table.leases.get(&digest).is_some_and(is_right).then(|| table.leases.remove(&digest))?
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Self { leases, space, terms, digest, number } = self;
+        // The lease of a forked process is its parent's, which is still computing.
+        if space.server.is_forked() || !leases.mark_dropped(*digest, *number) {
+            return;
+        }
+        let (leases, space, terms, digest, number) = (leases.clone(), space.clone(), *terms, *digest, *number);
+        spawn(async move {
+            tokio::time::sleep(LINGERING).await;
+            if let Some(lease) = leases.remove(digest, |lease| lease.number == number && lease.is_dropped) {
+                space.release(digest, number, lease.computing > 1, terms).await;
+            }
+        });
+    }
+}
+
+/// The result is there, and the caller that looks for it need not compute.
+fn there() -> Claim {
+    Claim::waiting(|| Some(Claim::free()))
+}
+
+/// Renews all leases until there are none.
+async fn renew_all(leases: Weak<Leases>, space: Arc<Space>, terms: Terms) {
+    loop {
+        tokio::time::sleep(LEASE / 3).await;
+        let Some(leases) = leases.upgrade() else { return };
+        let held: Vec<_> = {
+            let mut table = leases.0.lock();
+            table.is_renewing = !table.leases.is_empty();
+            table.leases.iter().map(|(digest, lease)| (*digest, lease.number)).collect()
+        };
+        if held.is_empty() {
+            return;
+        }
+        for (digest, number) in held {
+            let (leases, space) = (leases.clone(), space.clone());
+            spawn(async move {
+                if let Ok(false) = space.renew(digest, number, terms).await {
+                    leases.remove(digest, |lease| lease.number == number);
+                }
+            });
+        }
+    }
+}

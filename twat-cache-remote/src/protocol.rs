@@ -1,0 +1,294 @@
+//! What a cache asks the server, and how it reads the answers.
+//!
+//! Numbers order computations, in all processes. They are microseconds of the server's clock, and only increase. A computation
+//! has a number from when it begins, and a lease with that number on the server until it ends. Its result is stored only if
+//! the lease is still there: `clear` and `remove` end it, and so does a computation that begins later.
+//!
+//! A lease that was claimed is held: others wait for its result. It is renewed, so that it ends soon after its holder. Any other
+//! lease is only there to tell whether a result is outdated. A process may compute a result several times at once under one
+//! number: the order of these is its own matter.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::{Pipeline, Script, ScriptInvocation, Value};
+use twat_cache_core::{KeyHash, Namespace};
+
+use crate::entry::{self, DIGITS, State, digits};
+use crate::server::Request;
+
+/// The names of what a cache has on the server. What is in braces decides on which node of a cluster they are: all on one.
+#[derive(Debug)]
+pub(crate) struct Keys(String);
+
+impl Keys {
+    /// Those of a name, in this namespace. The name is there for people who look at the server.
+    pub(crate) fn new(name: &str, namespace: &Namespace) -> Self {
+        let mut tag = String::new();
+        for byte in name.bytes().take(LONGEST_NAME) {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => tag.push(char::from(byte)),
+                _ => _ = write!(tag, "%{byte:02X}"),
+            }
+        }
+        Self(format!("{{{tag}:{:016x}}}", namespace.id()))
+    }
+
+    pub(crate) fn tag(&self) -> &str {
+        &self.0
+    }
+
+    fn state(&self) -> String {
+        format!("tc1:{}:g", self.0)
+    }
+
+    fn entry(&self, digest: KeyHash) -> String {
+        format!("tc1:{}:{digest}", self.0)
+    }
+
+    /// With another beginning, so that who follows the changes of entries is not told of leases.
+    fn lease(&self, digest: KeyHash) -> String {
+        format!("tc1l:{}:{digest}", self.0)
+    }
+
+    /// What all entries match, and nothing else.
+    fn pattern(&self) -> String {
+        format!("tc1:{}:{}", self.0, "?".repeat(32))
+    }
+}
+
+const LONGEST_NAME: usize = 64;
+
+/// How long a lease stays that is not renewed.
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
+
+/// How long a computation may take whose lease is not held, in milliseconds.
+const UNHELD: u64 = 24 * 60 * 60 * 1000;
+
+/// What all scripts begin with. They have the keys of the state, of an entry and of its lease, and two arguments: the secret of a
+/// new state, and how long it stays. What is not as it should be counts as absent.
+const PRELUDE: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function text(key, last)
+  local found = redis.pcall('GETRANGE', key, 0, last)
+  return type(found) == 'string' and found or ''
+end
+local function number(text)
+  local number = tonumber(string.match(text, '^' .. string.rep('%d', 16)))
+  return number and number < now + 86400000000 and number or 0
+end
+local state = text(KEYS[1], -1)
+local cleared = #state == 32 and number(state) or 0
+if cleared == 0 then state = '' end
+local function set_state(number)
+  cleared = number
+  state = string.format('%016.0f', number) .. (state == '' and ARGV[1] or string.sub(state, 17))
+  redis.call('SET', KEYS[1], state, 'PX', ARGV[2])
+end
+local function is_current(text) return cleared > 0 and number(text) > cleared end
+local function begin(entry, lease, kind, life)
+  local began = math.max(now, cleared + 1, number(entry) + 1, number(lease) + 1)
+  began = string.format('%016.0f', began)
+  redis.call('SET', KEYS[3], began .. kind, 'PX', life)
+  return {state, began}
+end
+";
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $body:expr;)+) => {
+        $(
+            $(#[$doc])*
+            static $name: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{PRELUDE}{}", $body)));
+        )+
+    };
+}
+
+scripts! {
+    /// Makes the state, if there is none.
+    STATE = "if cleared == 0 then set_state(now) end return {state}";
+    /// Arguments: since when an entry counts as new, up to which deadline it counts as old, how long a lease stays.
+    CLAIM = r"
+if cleared == 0 then set_state(now) end
+local entry, lease = text(KEYS[2], 23), text(KEYS[3], -1)
+if is_current(entry) and number(entry) > tonumber(ARGV[3]) and #entry == 24 then
+  local deadline = 0
+  for i = 24, 17, -1 do deadline = deadline * 256 + string.byte(entry, i) end
+  if deadline == 0 or deadline > tonumber(ARGV[4]) then return {state, 'there'} end
+end
+if is_current(lease) and string.sub(lease, 17) == 'h' then return {state, 'held'} end
+return begin(entry, lease, 'h', ARGV[5])
+";
+    /// Argument: how long the lease stays.
+    BEGIN = r"
+if cleared == 0 then set_state(now) end
+return begin(text(KEYS[2], 15), text(KEYS[3], 15), 'b', ARGV[3])
+";
+    /// Arguments: the number of the computation, whether it is a refresh, how long the entry stays, the entry, whether the lease
+    /// stays.
+    STORE = r"
+local began, life = tonumber(ARGV[3]), tonumber(ARGV[5])
+local lease = text(KEYS[3], 15)
+if is_current(lease) and number(lease) == began then
+  if life == 0 then
+    redis.call('DEL', KEYS[2])
+  else
+    redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
+    if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], life * 2) end
+  end
+  if ARGV[7] == '0' then redis.call('DEL', KEYS[3]) end
+  return {state, 1}
+end
+if ARGV[4] == '1' and number(text(KEYS[2], 15)) <= began then redis.call('DEL', KEYS[2]) end
+return {state, 0}
+";
+    /// Answers with the beginning of the entry that was there.
+    REMOVE = r"
+local entry = text(KEYS[2], 23)
+redis.call('DEL', KEYS[2], KEYS[3])
+return {state, is_current(entry) and entry or ''}
+";
+    CLEAR = "set_state(math.max(now, cleared + 1)) return {state}";
+    /// Arguments: the number of the lease, and how long it stays as one that is not held.
+    RELEASE = r"
+if number(text(KEYS[3], 15)) == tonumber(ARGV[3]) then
+  if ARGV[4] == '0' then
+    redis.call('DEL', KEYS[3])
+  else
+    redis.call('SET', KEYS[3], ARGV[3] .. 'b', 'PX', ARGV[4])
+  end
+end
+return {state}
+";
+    /// Arguments: the number of the lease, and how long it stays.
+    RENEW = r"
+local is_ours = number(text(KEYS[3], 15)) == tonumber(ARGV[3])
+if is_ours then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
+return {state, is_ours and 1 or 0}
+";
+}
+
+/// The result of a computation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Computed<'a> {
+    pub(crate) number: u64,
+    pub(crate) is_refresh: bool,
+    /// Other computations of this number go on.
+    pub(crate) keeps_lease: bool,
+    /// How long it stays. With zero, it is not kept.
+    pub(crate) life: Duration,
+    pub(crate) deadline: u64,
+    pub(crate) value: &'a [u8],
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) keys: &'a Keys,
+    pub(crate) digest: KeyHash,
+    /// For a new state: its secret, and how long it stays.
+    pub(crate) secret: [u8; 16],
+    pub(crate) life: Duration,
+}
+
+impl About<'_> {
+    fn script(&self, script: &'static Script) -> ScriptInvocation<'static> {
+        let Self { keys, digest, secret, life } = *self;
+        let mut script = script.key(keys.state());
+        script.key(keys.entry(digest)).key(keys.lease(digest)).arg(&secret[..]).arg(milliseconds(life));
+        script
+    }
+}
+
+pub(crate) fn make_state(about: &About<'_>) -> Request {
+    Request::Script(about.script(&STATE))
+}
+
+pub(crate) fn read(about: &About<'_>) -> Request {
+    Request::Command(redis::cmd("MGET").arg(about.keys.state()).arg(about.keys.entry(about.digest)).take())
+}
+
+pub(crate) fn read_lease(about: &About<'_>) -> Request {
+    Request::Command(redis::cmd("MGET").arg(about.keys.state()).arg(about.keys.lease(about.digest)).take())
+}
+
+/// `since` is the number after which an entry counts as new, and `fresh_after` the deadline up to which it counts as old.
+pub(crate) fn claim(about: &About<'_>, since: u64, fresh_after: u64) -> Request {
+    let mut script = about.script(&CLAIM);
+    script.arg(since).arg(fresh_after).arg(milliseconds(LEASE));
+    Request::Script(script)
+}
+
+pub(crate) fn begin(about: &About<'_>) -> Request {
+    let mut script = about.script(&BEGIN);
+    script.arg(UNHELD);
+    Request::Script(script)
+}
+
+/// Stores the entry of a result, or removes what it would have replaced.
+pub(crate) fn store(about: &About<'_>, computed: &Computed<'_>) -> Request {
+    let Computed { number, is_refresh, keeps_lease, life, deadline, value } = *computed;
+    let mut script = about.script(&STORE);
+    script.arg(digits(number)).arg(u8::from(is_refresh)).arg(milliseconds(life));
+    script.arg(entry::write(about.digest, number, deadline, value)).arg(u8::from(keeps_lease));
+    Request::Script(script)
+}
+
+pub(crate) fn remove(about: &About<'_>) -> Request {
+    Request::Script(about.script(&REMOVE))
+}
+
+pub(crate) fn clear(about: &About<'_>) -> Request {
+    Request::Script(about.script(&CLEAR))
+}
+
+/// If computations of the same number go on, the lease is not held any more, but stays.
+pub(crate) fn release(about: &About<'_>, number: u64, others_go_on: bool) -> Request {
+    let mut script = about.script(&RELEASE);
+    script.arg(digits(number)).arg(if others_go_on { UNHELD } else { 0 });
+    Request::Script(script)
+}
+
+pub(crate) fn renew(about: &About<'_>, number: u64) -> Request {
+    let mut script = about.script(&RENEW);
+    script.arg(digits(number)).arg(milliseconds(LEASE));
+    Request::Script(script)
+}
+
+/// A part of all names, from this position on.
+pub(crate) fn scan(keys: &Keys, position: &[u8]) -> Request {
+    Request::Command(redis::cmd("SCAN").arg(position).arg("MATCH").arg(keys.pattern()).arg("COUNT").arg(1000).take())
+}
+
+/// The state, and the numbers of these entries.
+pub(crate) fn numbers(keys: &Keys, names: &[Vec<u8>]) -> Request {
+    let mut pipeline = Pipeline::new();
+    pipeline.get(keys.state());
+    for name in names {
+        pipeline.getrange(name, 0, DIGITS.cast_signed() - 1);
+    }
+    Request::Pipeline(pipeline)
+}
+
+/// What a server answers: the state, if there is one, and what was asked for.
+pub(crate) fn split(answer: Value) -> Option<(Option<State>, Value)> {
+    let Value::Array(parts) = answer else { return None };
+    let mut parts = parts.into_iter();
+    let state = bytes(parts.next()?).and_then(|bytes| State::read(&bytes));
+    Some((state, parts.next().unwrap_or(Value::Nil)))
+}
+
+pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}
+
+/// At least one, if it is any time, and at most a hundred years: servers have a limit, too.
+fn milliseconds(time: Duration) -> u64 {
+    const LONGEST: u128 = 100 * 365 * 24 * 60 * 60 * 1000;
+    u64::try_from(time.as_nanos().div_ceil(1_000_000).min(LONGEST)).unwrap_or_default()
+}

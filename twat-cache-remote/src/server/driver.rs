@@ -1,0 +1,24 @@
+//! The thread that talks to servers for tasks, and does what nobody waits for.
+
+use std::future::Future;
+use std::sync::LazyLock;
+use std::{future, io, thread};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinHandle;
+
+static DRIVER: LazyLock<Option<Handle>> = LazyLock::new(|| {
+    let start = || -> io::Result<Handle> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let drive = move || runtime.block_on(future::pending::<()>());
+        thread::Builder::new().name("twat-cache-remote".to_owned()).spawn(drive)?;
+        Ok(handle)
+    };
+    start().ok()
+});
+
+/// Runs a future on that thread; `None` if the system has no thread for it. A process that was forked must not call this.
+pub(crate) fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<JoinHandle<T>> {
+    Some(DRIVER.as_ref()?.spawn(future))
+}

@@ -1,0 +1,20 @@
+//! The errors that the client does not have, and those that do not mean that the server is away.
+
+use std::io;
+use std::time::Duration;
+
+use redis::RedisError;
+
+/// The server takes no more entries. It still finds those that it has.
+pub(crate) fn is_out_of_memory(error: &RedisError) -> bool {
+    // Before version 7, a script had its error in the message of another one.
+    error.code() == Some("OOM") || error.detail().is_some_and(|detail| detail.contains("OOM command"))
+}
+
+pub(crate) fn too_late(limit: Duration) -> RedisError {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}")).into()
+}
+
+pub(crate) fn closed() -> RedisError {
+    io::Error::other("there is no thread that talks to it").into()
+}

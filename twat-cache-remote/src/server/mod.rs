@@ -1,0 +1,201 @@
+//! A server, as all caches of this process that use it see it.
+
+pub(crate) mod breaker;
+mod driver;
+mod failure;
+mod pool;
+mod registry;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, Cmd, Pipeline, RedisError, RedisResult, ScriptInvocation, Value};
+use twat_cache_core::{Error, ErrorKind, Process};
+
+pub(crate) use driver::spawn;
+pub(crate) use registry::{server, space};
+
+use breaker::Breaker;
+use pool::Pool;
+
+/// A server. It is connected to when it is first used.
+pub(crate) struct Server {
+    pub(crate) client: Client,
+    /// Its URL without what is secret.
+    pub(crate) name: String,
+    process: Process,
+    /// For threads.
+    pool: Pool,
+    /// For tasks; made again after each failure.
+    manager: Mutex<Option<ConnectionManager>>,
+    breaker: Breaker,
+    hooks: Mutex<Vec<Weak<dyn Hook>>>,
+}
+
+/// Is called on the driver's thread when the server is back.
+pub(crate) trait Hook: Send + Sync {
+    fn server_is_back(self: Arc<Self>);
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// A thread, which blocks. The future is ready at its first poll.
+    Thread,
+    /// A task, on any executor.
+    Task,
+}
+
+/// What a server is asked.
+pub(crate) enum Request {
+    Command(Cmd),
+    Script(ScriptInvocation<'static>),
+    Pipeline(Pipeline),
+}
+
+/// How long it may take to connect. That is in the background, so that a call waits for its own limit only.
+const CONNECTING: Duration = Duration::from_secs(5);
+
+impl Server {
+    fn new(client: Client, name: String, process: Process) -> Self {
+        let (pool, manager, hooks) = (Pool::default(), Mutex::new(None), Mutex::default());
+        Self { client, name, process, pool, manager, breaker: Breaker::new(), hooks }
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process.is_forked()
+    }
+
+    /// The number of the outage, while the server is away.
+    #[inline]
+    pub(crate) fn outage(&self) -> Option<u64> {
+        self.breaker.outage()
+    }
+
+    /// Calls this each time that the server is back.
+    pub(crate) fn on_return(&self, hook: Weak<dyn Hook>) {
+        let mut hooks = self.hooks.lock();
+        hooks.retain(|hook| hook.strong_count() > 0);
+        hooks.push(hook);
+    }
+
+    /// Asks the server, and waits for at most `limit`.
+    pub(crate) async fn ask(self: &Arc<Self>, request: Request, limit: Duration, via: Via) -> Result<Value, Error> {
+        if self.is_forked() {
+            let why = "this process was forked from the process that is connected";
+            return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(why));
+        }
+        if let Some(reason) = self.breaker.reason() {
+            return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(reason));
+        }
+        let answer = match via {
+            Via::Thread => self.ask_blocking(&request, limit),
+            Via::Task => {
+                let server = self.clone();
+                match spawn(async move { server.ask_async(&request, limit).await }) {
+                    Some(answer) => answer.await.unwrap_or_else(|_| Err(failure::closed())),
+                    None => Err(failure::closed()),
+                }
+            }
+        };
+        answer.map_err(|error| self.failed(error, limit))
+    }
+
+    /// On the driver's thread.
+    async fn ask_async(&self, request: &Request, limit: Duration) -> RedisResult<Value> {
+        let answer = async {
+            let mut manager = self.manager()?;
+            match request.ask_async(&mut manager).await {
+                // The server has closed a connection that was idle. The manager makes another one.
+                Err(error) if error.is_connection_dropped() => request.ask_async(&mut manager).await,
+                answer => answer,
+            }
+        };
+        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(failure::too_late(limit)))
+    }
+
+    fn manager(&self) -> RedisResult<ConnectionManager> {
+        let mut manager = self.manager.lock();
+        if let Some(manager) = &*manager {
+            return Ok(manager.clone());
+        }
+        // Calls have limits of their own, and the breaker has the pauses.
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(CONNECTING))
+            .set_response_timeout(None);
+        Ok(manager.insert(self.client.get_connection_manager_lazy(config)?).clone())
+    }
+
+    /// Opens the breaker, unless the server has only refused to store something.
+    #[cold]
+    fn failed(self: &Arc<Self>, error: RedisError, limit: Duration) -> Error {
+        if failure::is_out_of_memory(&error) {
+            return Error::new(ErrorKind::Full, "write an entry").at(&self.name).because(error);
+        }
+        let kind = if error.is_io_error() { ErrorKind::Io } else { ErrorKind::Other };
+        let reason = error.to_string();
+        let error = Error::new(kind, "use the server").at(&self.name).because(error);
+        if let Some(opened) = self.breaker.open(reason) {
+            self.disconnect();
+            let level = if opened.is_first { log::Level::Warn } else { log::Level::Debug };
+            log_line(level, format_args!("{}; calls go on without it until it is back", error.chain()));
+            spawn(probe(Arc::downgrade(self), opened.pause, limit));
+        }
+        error
+    }
+
+    fn disconnect(&self) {
+        self.pool.clear();
+        *self.manager.lock() = None;
+    }
+
+    fn is_back(&self) {
+        self.breaker.close();
+        log_line(log::Level::Info, format_args!("the server at {} is back", self.name));
+        let hooks: Vec<_> = self.hooks.lock().iter().filter_map(Weak::upgrade).collect();
+        hooks.into_iter().for_each(Hook::server_is_back);
+    }
+}
+
+/// Asks the server that is away whether it is back, after pauses that get longer.
+async fn probe(server: Weak<Server>, mut pause: Duration, limit: Duration) {
+    loop {
+        tokio::time::sleep(breaker::jittered(pause)).await;
+        let Some(server) = server.upgrade() else { return };
+        // A replica refuses this, and a server without memory does not.
+        let request = Request::Command(redis::cmd("DEL").arg("tc1:probe").take());
+        match server.ask_async(&request, limit).await {
+            Ok(_) => return server.is_back(),
+            Err(_) => server.disconnect(),
+        }
+        pause = server.breaker.longer(pause);
+    }
+}
+
+impl Request {
+    fn ask(&self, connection: &mut redis::Connection) -> RedisResult<Value> {
+        match self {
+            Self::Command(command) => command.query(connection),
+            Self::Script(script) => script.invoke(connection),
+            Self::Pipeline(pipeline) => pipeline.query(connection),
+        }
+    }
+
+    async fn ask_async(&self, manager: &mut ConnectionManager) -> RedisResult<Value> {
+        match self {
+            Self::Command(command) => command.query_async(manager).await,
+            Self::Script(script) => script.invoke_async(manager).await,
+            Self::Pipeline(pipeline) => pipeline.query_async(manager).await,
+        }
+    }
+}
+
+/// Logs a line. The logger is the user's code, so it may panic.
+pub(crate) fn log_line(level: log::Level, line: std::fmt::Arguments<'_>) {
+    let log = || log::log!(target: "twat_cache", level, "{line}");
+    let _ = catch_unwind(AssertUnwindSafe(log));
+}

@@ -1,0 +1,59 @@
+//! One server for each URL, and one space for each cache on it, shared by all stores of the process.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, LazyLock, Weak};
+
+use parking_lot::Mutex;
+use redis::{Client, ConnectionAddr, IntoConnectionInfo as _};
+use twat_cache_core::{Error, ErrorKind, Process};
+
+use super::Server;
+use crate::space::Space;
+
+type Shared<K, T> = Mutex<HashMap<K, Weak<T>>>;
+
+#[derive(Default)]
+struct Registry {
+    process: Process,
+    servers: Shared<String, Server>,
+    spaces: Shared<(String, String), Space>,
+}
+
+static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
+
+/// The server with this URL. It is connected to when it is first used.
+pub(crate) fn server(url: &str) -> Result<Arc<Server>, Error> {
+    // The URL may contain a password.
+    let unusable = |error| Error::new(ErrorKind::Other, "use the server's URL").because(error);
+    let info = url.into_connection_info().map_err(unusable)?;
+    let name = match info.addr() {
+        ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}"),
+        address => address.to_string(),
+    };
+    let client = Client::open(info).map_err(unusable)?;
+    Ok(REGISTRY.find(&REGISTRY.servers, url.to_owned(), || Server::new(client, name, REGISTRY.process)))
+}
+
+/// The space with this tag on a server.
+pub(crate) fn space(url: &str, tag: &str, new: impl FnOnce() -> Space) -> Arc<Space> {
+    REGISTRY.find(&REGISTRY.spaces, (url.to_owned(), tag.to_owned()), new)
+}
+
+impl Registry {
+    fn find<K: Hash + Eq, T>(&self, all: &Shared<K, T>, key: K, new: impl FnOnce() -> T) -> Arc<T> {
+        if self.process.is_forked() {
+            // A thread that this process does not have may hold the lock.
+            return Arc::new(new());
+        }
+        let mut all = all.lock();
+        all.retain(|_, one| one.strong_count() > 0);
+        let found = all.get(&key).and_then(Weak::upgrade);
+        found.unwrap_or_else(|| {
+            let new = Arc::new(new());
+            all.insert(key, Arc::downgrade(&new));
+            new
+        })
+    }
+}

@@ -1,0 +1,292 @@
+//! The entries of a cache on a server, as all stores of this process see them.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use redis::Value;
+use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Recorded};
+
+use crate::entry::{Entry, State, read_head, split_number};
+use crate::protocol::{self, About, Computed, Keys};
+use crate::server::{Request, Server, Via};
+
+/// The entries of one name, version and type.
+pub(crate) struct Space {
+    pub(crate) server: Arc<Server>,
+    pub(crate) keys: Keys,
+    /// Makes the namespace of the entries of that of the secret.
+    within: Box<dyn Fn(&Namespace) -> Namespace + Send + Sync>,
+    /// Made from this secret, which all machines share.
+    namespace: RwLock<Option<([u8; 16], Namespace)>>,
+}
+
+/// How a store asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How long all requests of a call may take together.
+    pub(crate) timeout: Duration,
+    /// How long the state of the cache stays.
+    pub(crate) life: Duration,
+    pub(crate) via: Via,
+}
+
+impl Terms {
+    pub(crate) fn for_tasks(self) -> Self {
+        Self { via: Via::Task, ..self }
+    }
+
+    /// A lookup has half of the time: most calls are one. What may follow is a claim and storing.
+    fn lookup(&self) -> Duration {
+        self.timeout / 2
+    }
+
+    fn step(&self) -> Duration {
+        self.timeout / 4
+    }
+}
+
+/// Which entries make a computation unnecessary.
+#[derive(Clone, Debug)]
+pub(crate) struct Fresh {
+    /// Those that began later.
+    pub(crate) since: u64,
+    pub(crate) expiry: Expiry,
+}
+
+impl Fresh {
+    /// The deadline up to which an entry is stale.
+    fn after(&self) -> u64 {
+        let stale = self.expiry.stale.map_or(0, |stale| u64::try_from(stale.as_nanos()).unwrap_or(u64::MAX));
+        self.expiry.clock.since_1970().saturating_add(stale)
+    }
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claimed {
+    /// The result is there.
+    There,
+    /// Somebody else computes it.
+    Held,
+    /// The lease with this number is ours.
+    Granted(u64),
+}
+
+impl Space {
+    pub(crate) fn new(
+        server: Arc<Server>,
+        keys: Keys,
+        within: impl Fn(&Namespace) -> Namespace + Send + Sync + 'static,
+    ) -> Self {
+        Self { server, keys, within: Box::new(within), namespace: RwLock::new(None) }
+    }
+
+    /// The secret of the server, which gets one if it has none.
+    async fn secret(&self, terms: Terms) -> Result<[u8; 16], Error> {
+        if let Some((secret, _)) = *self.namespace.read() {
+            return Ok(secret);
+        }
+        let secret = Namespace::random_secret();
+        let about = About { keys: &self.keys, digest: NO_KEY, secret, life: terms.life };
+        let answer = self.server.ask(protocol::make_state(&about), terms.step(), terms.via).await?;
+        let (state, _) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
+        Ok(state.map_or(secret, |state| state.secret))
+    }
+
+    #[inline]
+    fn namespace(&self, secret: [u8; 16]) -> Namespace {
+        if let Some((_, namespace)) = self.namespace.read().filter(|(of, _)| *of == secret) {
+            return namespace;
+        }
+        let namespace = (self.within)(&Namespace::from_secret(secret));
+        *self.namespace.write() = Some((secret, namespace));
+        namespace
+    }
+
+    /// Connects, if that has not been done.
+    pub(crate) async fn connect(&self, terms: Terms) -> Result<(), Error> {
+        self.secret(terms).await.map(drop)
+    }
+
+    pub(crate) async fn digest(&self, key: &impl Digest, terms: Terms) -> Result<KeyHash, Error> {
+        let secret = self.secret(terms).await?;
+        Ok(key.digest(&self.namespace(secret)))
+    }
+
+    /// Asks about a key, again if the secret is another one by now.
+    async fn ask(
+        &self,
+        key: &impl Digest,
+        terms: Terms,
+        limit: Duration,
+        request: impl Fn(&About<'_>) -> Request,
+    ) -> Result<(KeyHash, Option<State>, Value), Error> {
+        let mut secret = self.secret(terms).await?;
+        for _ in 0..3 {
+            let digest = key.digest(&self.namespace(secret));
+            let about = About { keys: &self.keys, digest, secret, life: terms.life };
+            let answer = self.server.ask(request(&about), limit, terms.via).await?;
+            let (state, answer) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
+            match state {
+                Some(state) if state.secret != secret => secret = state.secret,
+                state => return Ok((digest, state, answer)),
+            }
+        }
+        Err(self.corrupt("its secret changes all the time"))
+    }
+
+    /// Finds the entry of a key, if its computation began after `since`.
+    pub(crate) async fn find(&self, key: &impl Digest, since: u64, terms: Terms) -> Result<Option<Entry>, Error> {
+        let (digest, state, found) = self.ask(key, terms, terms.lookup(), protocol::read).await?;
+        let (Some(state), Value::BulkString(bytes)) = (state, found) else { return Ok(None) };
+        let entry = Entry::read(digest, bytes).ok_or_else(|| self.corrupt("an entry's checksum is wrong"))?;
+        Ok((entry.number > state.cleared.max(since)).then_some(entry))
+    }
+
+    pub(crate) async fn claim(
+        &self,
+        key: &impl Digest,
+        fresh: &Fresh,
+        terms: Terms,
+    ) -> Result<(KeyHash, Claimed), Error> {
+        let (since, after) = (fresh.since, fresh.after());
+        let (digest, _, answer) =
+            self.ask(key, terms, terms.step(), |about| protocol::claim(about, since, after)).await?;
+        let answer = protocol::bytes(answer).unwrap_or_default();
+        let claimed = match &*answer {
+            b"there" => Claimed::There,
+            b"held" => Claimed::Held,
+            number => Claimed::Granted(self.number(number)?),
+        };
+        Ok((digest, claimed))
+    }
+
+    pub(crate) async fn begin(&self, key: &impl Digest, terms: Terms) -> Result<u64, Error> {
+        let (_, _, answer) = self.ask(key, terms, terms.step(), protocol::begin).await?;
+        self.number(&protocol::bytes(answer).unwrap_or_default())
+    }
+
+    /// Stores a result, and says whether it is current.
+    pub(crate) async fn store(&self, key: &impl Digest, computed: &Computed<'_>, terms: Terms) -> Result<bool, Error> {
+        let (_, _, answer) = self.ask(key, terms, terms.step(), |about| protocol::store(about, computed)).await?;
+        Ok(answer == Value::Int(1))
+    }
+
+    /// Removes an entry, and gives its deadline.
+    pub(crate) async fn remove(&self, key: &impl Digest, terms: Terms) -> Result<Option<(u64, u64)>, Error> {
+        let (_, _, answer) = self.ask(key, terms, terms.step(), protocol::remove).await?;
+        Ok(protocol::bytes(answer).and_then(|head| read_head(&head)))
+    }
+
+    pub(crate) async fn clear(&self, terms: Terms) -> Result<(), Error> {
+        self.ask(&NO_KEY, terms, terms.step(), protocol::clear).await.map(drop)
+    }
+
+    /// Whether the lease with this number is still there.
+    pub(crate) async fn is_begun(&self, key: &impl Digest, number: u64, terms: Terms) -> Result<bool, Error> {
+        let (_, state, lease) = self.ask(key, terms, terms.step(), protocol::read_lease).await?;
+        let lease = protocol::bytes(lease).and_then(|lease| Some(split_number(&lease)?.0));
+        Ok(lease == Some(number) && state.is_some_and(|state| number > state.cleared))
+    }
+
+    pub(crate) async fn release(&self, digest: KeyHash, number: u64, others_go_on: bool, terms: Terms) {
+        // If this fails, the lease ends by itself.
+        let _ = self.ask(&digest, terms, terms.step(), |about| protocol::release(about, number, others_go_on)).await;
+    }
+
+    /// Keeps a lease from ending; `false` if it has ended.
+    pub(crate) async fn renew(&self, digest: KeyHash, number: u64, terms: Terms) -> Result<bool, Error> {
+        let (_, _, answer) = self.ask(&digest, terms, terms.step(), |about| protocol::renew(about, number)).await?;
+        Ok(answer == Value::Int(1))
+    }
+
+    /// How many entries there are. It looks at the names of everything that the server has.
+    pub(crate) async fn len(&self, since: u64, terms: Terms) -> Result<usize, Error> {
+        let (mut position, mut names) = (b"0".to_vec(), HashSet::new());
+        loop {
+            let page = self.server.ask(protocol::scan(&self.keys, &position), terms.step(), terms.via).await?;
+            let Value::Array(page) = page else { return Err(self.corrupt("the answer has another form")) };
+            let [next, Value::Array(found)] = <[Value; 2]>::try_from(page).unwrap_or([Value::Nil, Value::Nil]) else {
+                return Err(self.corrupt("the answer has another form"));
+            };
+            names.extend(found.into_iter().filter_map(protocol::bytes));
+            position = protocol::bytes(next).unwrap_or_default();
+            if position == b"0" {
+                break;
+            }
+        }
+        let names: Vec<_> = names.into_iter().collect();
+        let mut len = 0;
+        for names in names.chunks(1000) {
+            let answer = self.server.ask(protocol::numbers(&self.keys, names), terms.step(), terms.via).await?;
+            let Value::Array(answer) = answer else { return Err(self.corrupt("the answer has another form")) };
+            let mut answer = answer.into_iter().map(protocol::bytes);
+            let state = answer.next().flatten().and_then(|state| State::read(&state));
+            let Some(state) = state else { continue };
+            let numbers = answer.flatten().filter_map(|number| Some(split_number(&number)?.0));
+            len += numbers.filter(|number| *number > state.cleared.max(since)).count();
+        }
+        Ok(len)
+    }
+
+    fn number(&self, digits: &[u8]) -> Result<u64, Error> {
+        let number = split_number(digits).map(|(number, _)| number);
+        number.ok_or_else(|| self.corrupt("the answer has another form"))
+    }
+
+    fn corrupt(&self, why: &'static str) -> Error {
+        Error::new(ErrorKind::Corrupt, "read an entry").at(&self.server.name).because(why)
+    }
+}
+
+/// What a digest is made of, once the secret is known.
+pub(crate) trait Digest {
+    fn digest(&self, namespace: &Namespace) -> KeyHash;
+}
+
+/// A key that can be remembered.
+pub(crate) trait Key: Digest {
+    fn recorded(&self) -> Cow<'_, Recorded>;
+}
+
+/// The arguments of a call.
+pub(crate) struct Of<'a, K: ?Sized>(pub(crate) &'a K);
+
+impl<K: Args + ?Sized> Digest for Of<'_, K> {
+    #[inline]
+    fn digest(&self, namespace: &Namespace) -> KeyHash {
+        namespace.digest_of(self.0)
+    }
+}
+
+impl<K: Args + ?Sized> Key for Of<'_, K> {
+    fn recorded(&self) -> Cow<'_, Recorded> {
+        Cow::Owned(Recorded::of(self.0))
+    }
+}
+
+/// The arguments of a call that is made later.
+impl Digest for Recorded {
+    fn digest(&self, namespace: &Namespace) -> KeyHash {
+        namespace.digest_of_recorded(self)
+    }
+}
+
+impl Key for Recorded {
+    fn recorded(&self) -> Cow<'_, Recorded> {
+        Cow::Borrowed(self)
+    }
+}
+
+/// One that was made before.
+impl Digest for KeyHash {
+    fn digest(&self, _: &Namespace) -> KeyHash {
+        *self
+    }
+}
+
+/// For what concerns all keys.
+pub(crate) const NO_KEY: KeyHash = KeyHash::from_bytes([0; 16]);

@@ -1,0 +1,187 @@
+mod traits;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use twat_cache_core::persist::{ErasedCodec, Options};
+use twat_cache_core::{Claim, Error, ErrorKind, Found, Ticket};
+
+use crate::lease::Leases;
+use crate::protocol::Computed;
+use crate::server::Via;
+use crate::space::{Digest, Fresh, Space, Terms};
+
+pub(crate) use traits::now;
+
+/// Results on a server that all machines share, found by the digest of their arguments.
+///
+/// [`rcache`](crate::rcache)`(name).open()` makes one, and its `wrap`s make one in a [`Standby`](crate::Standby). All stores of
+/// a server share their connections. An operation is one or two requests; `len` is many, because it looks at the names of all
+/// that the server has.
+///
+/// The server evicts entries as it is configured: `allkeys-lru` fits. What it evicts is computed again.
+pub struct RemoteStore<V> {
+    /// `None` if no server is named.
+    pub(crate) space: Option<Arc<Space>>,
+    pub(crate) options: Options,
+    codec: ErasedCodec<V>,
+    timeout: Duration,
+    leases: Arc<Leases>,
+    /// Entries whose computations began up to here are not used.
+    pub(crate) since: Arc<AtomicU64>,
+}
+
+impl<V> RemoteStore<V> {
+    pub(crate) fn new(space: Option<Arc<Space>>, options: Options, codec: ErasedCodec<V>, timeout: Duration) -> Self {
+        Self { space, options, codec, timeout, leases: Arc::default(), since: Arc::default() }
+    }
+
+    /// The client of the server; `None` if no server is named. It makes connections of its own.
+    pub fn client(&self) -> Option<&redis::Client> {
+        self.space.as_ref().map(|space| &space.server.client)
+    }
+
+    pub(crate) fn space(&self) -> Result<&Arc<Space>, Error> {
+        self.space.as_ref().ok_or_else(|| {
+            let why = "neither the option `server` nor $TWAT_CACHE_SERVER has a URL that can be used";
+            Error::new(ErrorKind::Other, "find the server").because(why)
+        })
+    }
+
+    pub(crate) fn terms(&self, via: Via) -> Terms {
+        let life = self.options.expiry.lifetime().unwrap_or(Duration::MAX);
+        Terms { timeout: self.timeout, life: life.saturating_mul(2), via }
+    }
+
+    fn since(&self) -> u64 {
+        self.since.load(Ordering::Acquire)
+    }
+
+    fn fresh(&self) -> Fresh {
+        Fresh { since: self.since(), expiry: self.options.expiry.clone() }
+    }
+
+    /// Asks the server for its state.
+    pub(crate) async fn connect(&self, via: Via) -> Result<(), Error> {
+        self.space()?.connect(self.terms(via)).await
+    }
+
+    /// The value of a key, and how long it stays valid.
+    pub(crate) async fn find(&self, key: &impl Digest, via: Via) -> Result<Option<Found<V>>, Error> {
+        if !self.options.keeps() {
+            return Ok(None);
+        }
+        let space = self.space()?;
+        let Some(entry) = space.find(key, self.since(), self.terms(via)).await? else { return Ok(None) };
+        let left = self.left(entry.deadline);
+        if left == Some(Duration::ZERO) {
+            return Ok(None);
+        }
+        Ok(Some(Found { value: self.decode(entry.value())?, ttl: left }))
+    }
+
+    /// How long an entry with this deadline stays valid. The clocks of machines differ, so a deadline may be too late.
+    fn left(&self, deadline: u64) -> Option<Duration> {
+        let expiry = &self.options.expiry;
+        let left = expiry.left(deadline);
+        if expiry.allows(deadline) { left } else { left.min(expiry.lifetime()) }
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<V, Error> {
+        self.codec.decode(bytes)
+    }
+
+    pub(crate) fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.codec.encode(value, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether a value is not too long.
+    pub(crate) fn fits(&self, bytes: &[u8]) -> bool {
+        u64::try_from(bytes.len()).is_ok_and(|length| length <= self.options.max_bytes)
+    }
+
+    /// How long an entry stays valid that has this TTL of its own or none.
+    pub(crate) fn lifetime(&self, time: Option<Duration>) -> Option<Duration> {
+        self.options.expiry.of_entry(time)
+    }
+
+    /// Stores encoded bytes for at most `time`, and says whether they are current. Without a ticket, they replace what others
+    /// store meanwhile.
+    pub(crate) async fn store(
+        &self,
+        key: &impl Digest,
+        bytes: &[u8],
+        time: Option<Duration>,
+        ticket: Option<Ticket>,
+        via: Via,
+    ) -> Result<bool, Error> {
+        if !self.options.keeps() {
+            return Ok(true);
+        }
+        let (space, terms) = (self.space()?, self.terms(via));
+        let life = self.lifetime(time).unwrap_or(Duration::MAX);
+        let (life, value) = if self.fits(bytes) { (life, bytes) } else { (Duration::ZERO, &[][..]) };
+        let number = match ticket {
+            Some(Ticket { number: 0, .. }) => {
+                let why = "the beginning of its computation could not be noted";
+                return Err(Error::new(ErrorKind::Io, "write an entry").at(&space.server.name).because(why));
+            }
+            Some(ticket) => ticket.number,
+            None => space.begin(key, terms).await?,
+        };
+        let keeps_lease = match ticket {
+            Some(_) => self.leases.end(space.digest(key, terms).await?, number),
+            None => false,
+        };
+        let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
+        let deadline = self.options.expiry.deadline(time);
+        let computed = Computed { number, is_refresh, keeps_lease, life, deadline, value };
+        space.store(key, &computed, terms).await
+    }
+
+    pub(crate) async fn take(&self, key: &impl Digest, via: Via) -> Result<bool, Error> {
+        let (space, terms) = (self.space()?, self.terms(via));
+        self.leases.forget(space.digest(key, terms).await?);
+        let removed = space.remove(key, terms).await?;
+        Ok(removed
+            .is_some_and(|(number, deadline)| number > self.since() && self.left(deadline) != Some(Duration::ZERO)))
+    }
+
+    pub(crate) async fn clear_all(&self, via: Via) -> Result<(), Error> {
+        self.leases.forget_all();
+        self.space()?.clear(self.terms(via)).await
+    }
+
+    pub(crate) async fn count(&self, via: Via) -> Result<usize, Error> {
+        if !self.options.keeps() {
+            return Ok(0);
+        }
+        self.space()?.len(self.since(), self.terms(via)).await
+    }
+
+    /// The number of a computation that begins now; 0 if the server cannot be asked.
+    async fn number(&self, key: &impl Digest, via: Via) -> u64 {
+        let begin = async {
+            let (space, terms) = (self.space()?, self.terms(via));
+            match self.leases.begin(space.digest(key, terms).await?) {
+                Some(number) => Ok(number),
+                None => space.begin(key, terms).await,
+            }
+        };
+        if self.options.keeps() { begin.await.unwrap_or_default() } else { 0 }
+    }
+
+    async fn claim_among_all(&self, key: &impl Digest, patience: Duration, via: Via) -> Claim {
+        let Some(space) = self.space.as_ref().filter(|_| self.options.keeps()) else { return Claim::free() };
+        let claim = self.leases.claim(space, key, patience, &self.fresh(), self.terms(via)).await;
+        claim.unwrap_or_else(|_| Claim::free())
+    }
+
+    async fn has_ended(&self, key: &impl Digest, ticket: Ticket, via: Via) -> Result<bool, Error> {
+        let is_begun = self.space()?.is_begun(key, ticket.number, self.terms(via)).await?;
+        Ok(!is_begun)
+    }
+}
