@@ -23,8 +23,8 @@ struct Table {
 
 struct Lease {
     number: u64,
-    /// How many computations of this number have begun and not stored their results yet.
-    computing: u32,
+    /// Its computation has begun.
+    is_begun: bool,
     /// It is about to be released.
     is_dropped: bool,
 }
@@ -80,7 +80,7 @@ impl Leases {
 
     fn grant(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Claim {
         let mut table = self.0.lock();
-        table.leases.insert(digest, Lease { number, computing: 0, is_dropped: false });
+        table.leases.insert(digest, Lease { number, is_begun: false, is_dropped: false });
         if !std::mem::replace(&mut table.is_renewing, true) {
             spawn(renew_all(Arc::downgrade(self), space.clone(), terms.for_tasks()));
         }
@@ -123,24 +123,16 @@ impl Leases {
         })
     }
 
-    /// Counts a computation of a key that is claimed. Returns its number.
+    /// The number of a computation that is claimed, for the first that begins.
     pub(crate) fn begin(&self, digest: KeyHash) -> Option<u64> {
         let mut table = self.0.lock();
         let lease = table.leases.get_mut(&digest).filter(|lease| !lease.is_dropped)?;
-        lease.computing += 1;
-        Some(lease.number)
+        (!std::mem::replace(&mut lease.is_begun, true)).then_some(lease.number)
     }
 
-    /// A computation ends. Returns whether others of its number go on.
-    pub(crate) fn end(&self, digest: KeyHash, number: u64) -> bool {
-        let mut table = self.0.lock();
-        let Some(lease) = table.leases.get_mut(&digest).filter(|lease| lease.number == number) else { return false };
-        lease.computing = lease.computing.saturating_sub(1);
-        let others_go_on = lease.computing > 0;
-        if !others_go_on {
-            table.leases.remove(&digest);
-        }
-        others_go_on
+    /// A lease has ended, because its result is stored.
+    pub(crate) fn end(&self, digest: KeyHash, number: u64) {
+        self.remove(digest, |lease| lease.number == number);
     }
 
     /// This lease is being removed on the server.
@@ -160,9 +152,11 @@ impl Leases {
         lease.map(|lease| lease.is_dropped = true).is_some()
     }
 
-    fn remove(&self, digest: KeyHash, is_right: impl FnOnce(&Lease) -> bool) -> Option<Lease> {
+    /// Removes a lease if it is the right one. Returns whether it was.
+    fn remove(&self, digest: KeyHash, is_right: impl FnOnce(&Lease) -> bool) -> bool {
         let mut table = self.0.lock();
-        table.leases.get(&digest).is_some_and(is_right).then(|| table.leases.remove(&digest))?
+        let is_right = table.leases.get(&digest).is_some_and(is_right);
+        is_right && table.leases.remove(&digest).is_some()
     }
 }
 
@@ -176,8 +170,8 @@ impl Drop for Held {
         let (leases, space, terms, digest, number) = (leases.clone(), space.clone(), *terms, *digest, *number);
         spawn(async move {
             tokio::time::sleep(LINGERING).await;
-            if let Some(lease) = leases.remove(digest, |lease| lease.number == number && lease.is_dropped) {
-                space.release(digest, number, lease.computing > 1, terms).await;
+            if leases.remove(digest, |lease| lease.number == number && lease.is_dropped) {
+                space.release(digest, number, terms).await;
             }
         });
     }

@@ -1,12 +1,13 @@
 //! What a cache asks the server, and how it reads the answers.
 //!
 //! Numbers order computations, in all processes. They are microseconds of the server's clock, and only increase. A computation
-//! has a number from when it begins, and a lease with that number on the server until it ends. Its result is stored only if
-//! the lease is still there: `clear` and `remove` end it, and so does a computation that begins later.
+//! has a number from when it begins.
 //!
-//! A lease that was claimed is held: others wait for its result. It is renewed, so that it ends soon after its holder. Any other
-//! lease is only there to tell whether a result is outdated. A process may compute a result several times at once under one
-//! number: the order of these is its own matter.
+//! While a key is computed, it has a lease on the server: the numbers of the first and of the last computation that may be
+//! stored, and that of its holder, or 0. All three have sixteen digits. A result is stored if its number is not before the first.
+//! `clear` and `remove` end the lease, and a refresh that is stored makes itself the first, so what began before is outdated.
+//!
+//! A holder has claimed the computation, and others wait for its result. It renews the lease, which ends soon after its holder.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -63,8 +64,8 @@ const LONGEST_NAME: usize = 64;
 /// How long a lease stays that is not renewed.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-/// How long a computation may take whose lease is not held, in milliseconds.
-const UNHELD: u64 = 24 * 60 * 60 * 1000;
+/// How long a computation may take whose lease has no holder, in milliseconds.
+const UNHELD: u64 = 60 * 60 * 1000;
 
 /// What all scripts begin with. They have the keys of the state, of an entry and of its lease, and two arguments: the secret of a
 /// new state, and how long it stays. What is not as it should be counts as absent.
@@ -88,12 +89,16 @@ local function set_state(number)
   redis.call('SET', KEYS[1], state, 'PX', ARGV[2])
 end
 local function is_current(text) return cleared > 0 and number(text) > cleared end
-local function begin(entry, lease, kind, life)
-  local began = math.max(now, cleared + 1, number(entry) + 1, number(lease) + 1)
-  began = string.format('%016.0f', began)
-  redis.call('SET', KEYS[3], began .. kind, 'PX', life)
-  return {state, began}
+local function digits(number) return string.format('%016.0f', number) end
+local function lease()
+  local lease = text(KEYS[3], -1)
+  if not is_current(lease) then return 0, 0, 0 end
+  return number(lease), number(string.sub(lease, 17)), number(string.sub(lease, 33))
 end
+local function set_lease(first, last, holder, life)
+  redis.call('SET', KEYS[3], digits(first) .. digits(last) .. digits(holder), unpack(life and {'PX', life} or {'KEEPTTL'}))
+end
+local function begin(entry, last) return math.max(now, cleared + 1, number(entry) + 1, last + 1) end
 ";
 
 macro_rules! scripts {
@@ -111,37 +116,51 @@ scripts! {
     /// Arguments: since when an entry counts as new, up to which deadline it counts as old, how long a lease stays.
     CLAIM = r"
 if cleared == 0 then set_state(now) end
-local entry, lease = text(KEYS[2], 23), text(KEYS[3], -1)
+local entry = text(KEYS[2], 23)
 if is_current(entry) and number(entry) > tonumber(ARGV[3]) and #entry == 24 then
   local deadline = 0
   for i = 24, 17, -1 do deadline = deadline * 256 + string.byte(entry, i) end
   if deadline == 0 or deadline > tonumber(ARGV[4]) then return {state, 'there'} end
 end
-if is_current(lease) and string.sub(lease, 17) == 'h' then return {state, 'held'} end
-return begin(entry, lease, 'h', ARGV[5])
+local first, last, holder = lease()
+if holder > 0 then return {state, 'held'} end
+local began = begin(entry, last)
+set_lease(first > 0 and first or began, began, began, ARGV[5])
+return {state, digits(began)}
 ";
-    /// Argument: how long the lease stays.
+    /// Argument: how long a lease without a holder stays.
     BEGIN = r"
 if cleared == 0 then set_state(now) end
-return begin(text(KEYS[2], 15), text(KEYS[3], 15), 'b', ARGV[3])
+local first, last, holder = lease()
+local began = begin(text(KEYS[2], 15), last)
+if first > 0 then
+  set_lease(first, began, holder)
+else
+  set_lease(began, began, 0, ARGV[3])
+end
+return {state, digits(began)}
 ";
-    /// Arguments: the number of the computation, whether it is a refresh, how long the entry stays, the entry, whether the lease
-    /// stays.
+    /// Arguments: the number of the computation, whether it is a refresh, how long the entry stays, the entry. The answer is 2
+    /// if it is stored and the lease stays, because others may compute as well.
     STORE = r"
-local began, life = tonumber(ARGV[3]), tonumber(ARGV[5])
-local lease = text(KEYS[3], 15)
-if is_current(lease) and number(lease) == began then
-  if life == 0 then
-    redis.call('DEL', KEYS[2])
-  else
-    redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
-    if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], life * 2) end
-  end
-  if ARGV[7] == '0' then redis.call('DEL', KEYS[3]) end
+local began, is_refresh, life = tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
+local first, last, holder = lease()
+if first == 0 or began < first then
+  if is_refresh and number(text(KEYS[2], 15)) <= began then redis.call('DEL', KEYS[2]) end
+  return {state, 0}
+end
+if life == 0 then
+  redis.call('DEL', KEYS[2])
+else
+  redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
+  if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], life * 2) end
+end
+if last == began and (is_refresh or first == began) then
+  redis.call('DEL', KEYS[3])
   return {state, 1}
 end
-if ARGV[4] == '1' and number(text(KEYS[2], 15)) <= began then redis.call('DEL', KEYS[2]) end
-return {state, 0}
+if is_refresh then set_lease(began + 1, last, holder) end
+return {state, 2}
 ";
     /// Answers with the beginning of the entry that was there.
     REMOVE = r"
@@ -150,20 +169,23 @@ redis.call('DEL', KEYS[2], KEYS[3])
 return {state, is_current(entry) and entry or ''}
 ";
     CLEAR = "set_state(math.max(now, cleared + 1)) return {state}";
-    /// Arguments: the number of the lease, and how long it stays as one that is not held.
+    /// Arguments: the number of the holder, and how long a lease without one stays.
     RELEASE = r"
-if number(text(KEYS[3], 15)) == tonumber(ARGV[3]) then
-  if ARGV[4] == '0' then
+local began = tonumber(ARGV[3])
+local first, last, holder = lease()
+if holder == began then
+  if first == began and last == began then
     redis.call('DEL', KEYS[3])
   else
-    redis.call('SET', KEYS[3], ARGV[3] .. 'b', 'PX', ARGV[4])
+    set_lease(first, last, 0, ARGV[4])
   end
 end
 return {state}
 ";
-    /// Arguments: the number of the lease, and how long it stays.
+    /// Arguments: the number of the holder, and how long the lease stays.
     RENEW = r"
-local is_ours = number(text(KEYS[3], 15)) == tonumber(ARGV[3])
+local first, last, holder = lease()
+local is_ours = holder == tonumber(ARGV[3])
 if is_ours then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
 return {state, is_ours and 1 or 0}
 ";
@@ -174,8 +196,6 @@ return {state, is_ours and 1 or 0}
 pub(crate) struct Computed<'a> {
     pub(crate) number: u64,
     pub(crate) is_refresh: bool,
-    /// Other computations of this number go on.
-    pub(crate) keeps_lease: bool,
     /// How long it stays. With zero, it is not kept.
     pub(crate) life: Duration,
     pub(crate) deadline: u64,
@@ -228,10 +248,10 @@ pub(crate) fn begin(about: &About<'_>) -> Request {
 
 /// Stores the entry of a result, or removes what it would have replaced.
 pub(crate) fn store(about: &About<'_>, computed: &Computed<'_>) -> Request {
-    let Computed { number, is_refresh, keeps_lease, life, deadline, value } = *computed;
+    let Computed { number, is_refresh, life, deadline, value } = *computed;
     let mut script = about.script(&STORE);
     script.arg(digits(number)).arg(u8::from(is_refresh)).arg(milliseconds(life));
-    script.arg(entry::write(about.digest, number, deadline, value)).arg(u8::from(keeps_lease));
+    script.arg(entry::write(about.digest, number, deadline, value));
     Request::Script(script)
 }
 
@@ -243,10 +263,9 @@ pub(crate) fn clear(about: &About<'_>) -> Request {
     Request::Script(about.script(&CLEAR))
 }
 
-/// If computations of the same number go on, the lease is not held any more, but stays.
-pub(crate) fn release(about: &About<'_>, number: u64, others_go_on: bool) -> Request {
+pub(crate) fn release(about: &About<'_>, number: u64) -> Request {
     let mut script = about.script(&RELEASE);
-    script.arg(digits(number)).arg(if others_go_on { UNHELD } else { 0 });
+    script.arg(digits(number)).arg(UNHELD);
     Request::Script(script)
 }
 

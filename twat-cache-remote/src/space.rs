@@ -64,6 +64,16 @@ impl Fresh {
     }
 }
 
+/// What became of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Outdated,
+    /// Its lease has ended.
+    Alone,
+    /// Others may compute it as well.
+    WithOthers,
+}
+
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claimed {
@@ -169,10 +179,20 @@ impl Space {
         self.number(&protocol::bytes(answer).unwrap_or_default())
     }
 
-    /// Stores a result, and says whether it is current.
-    pub(crate) async fn store(&self, key: &impl Digest, computed: &Computed<'_>, terms: Terms) -> Result<bool, Error> {
-        let (_, _, answer) = self.ask(key, terms, terms.step(), |about| protocol::store(about, computed)).await?;
-        Ok(answer == Value::Int(1))
+    /// Stores a result, if it is current.
+    pub(crate) async fn store(
+        &self,
+        key: &impl Digest,
+        computed: &Computed<'_>,
+        terms: Terms,
+    ) -> Result<(KeyHash, Stored), Error> {
+        let (digest, _, answer) = self.ask(key, terms, terms.step(), |about| protocol::store(about, computed)).await?;
+        let stored = match answer {
+            Value::Int(0) => Stored::Outdated,
+            Value::Int(1) => Stored::Alone,
+            _ => Stored::WithOthers,
+        };
+        Ok((digest, stored))
     }
 
     /// Removes an entry, and gives its deadline.
@@ -185,16 +205,16 @@ impl Space {
         self.ask(&NO_KEY, terms, terms.step(), protocol::clear).await.map(drop)
     }
 
-    /// Whether the lease with this number is still there.
+    /// Whether the result of the computation with this number can be stored.
     pub(crate) async fn is_begun(&self, key: &impl Digest, number: u64, terms: Terms) -> Result<bool, Error> {
         let (_, state, lease) = self.ask(key, terms, terms.step(), protocol::read_lease).await?;
-        let lease = protocol::bytes(lease).and_then(|lease| Some(split_number(&lease)?.0));
-        Ok(lease == Some(number) && state.is_some_and(|state| number > state.cleared))
+        let first = protocol::bytes(lease).and_then(|lease| Some(split_number(&lease)?.0));
+        Ok(first.zip(state).is_some_and(|(first, state)| number >= first && first > state.cleared))
     }
 
-    pub(crate) async fn release(&self, digest: KeyHash, number: u64, others_go_on: bool, terms: Terms) {
+    pub(crate) async fn release(&self, digest: KeyHash, number: u64, terms: Terms) {
         // If this fails, the lease ends by itself.
-        let _ = self.ask(&digest, terms, terms.step(), |about| protocol::release(about, number, others_go_on)).await;
+        let _ = self.ask(&digest, terms, terms.step(), |about| protocol::release(about, number)).await;
     }
 
     /// Keeps a lease from ending; `false` if it has ended.

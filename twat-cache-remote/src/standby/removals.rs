@@ -93,7 +93,7 @@ impl Removals {
             let number = space.begin(&NO_KEY, self.terms).await?;
             self.since.store(number, Ordering::Release);
             self.pending.lock().is_full = false;
-            space.release(NO_KEY, number, false, self.terms).await;
+            space.release(NO_KEY, number, self.terms).await;
         }
         if clear.is_some() {
             space.clear(self.terms).await?;

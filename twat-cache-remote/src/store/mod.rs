@@ -10,7 +10,7 @@ use twat_cache_core::{Claim, Error, ErrorKind, Found, Ticket};
 use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
-use crate::space::{Digest, Fresh, Space, Terms};
+use crate::space::{Digest, Fresh, Space, Stored, Terms};
 
 pub(crate) use traits::now;
 
@@ -32,6 +32,9 @@ pub struct RemoteStore<V> {
     pub(crate) since: Arc<AtomicU64>,
 }
 
+/// How long the state of a cache stays at least.
+const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+
 impl<V> RemoteStore<V> {
     pub(crate) fn new(space: Option<Arc<Space>>, options: Options, codec: ErasedCodec<V>, timeout: Duration) -> Self {
         Self { space, options, codec, timeout, leases: Arc::default(), since: Arc::default() }
@@ -51,7 +54,7 @@ impl<V> RemoteStore<V> {
 
     pub(crate) fn terms(&self, via: Via) -> Terms {
         let life = self.options.expiry.lifetime().unwrap_or(Duration::MAX);
-        Terms { timeout: self.timeout, life: life.saturating_mul(2), via }
+        Terms { timeout: self.timeout, life: life.saturating_mul(2).max(SHORTEST_LIFE), via }
     }
 
     fn since(&self) -> u64 {
@@ -132,14 +135,14 @@ impl<V> RemoteStore<V> {
             Some(ticket) => ticket.number,
             None => space.begin(key, terms).await?,
         };
-        let keeps_lease = match ticket {
-            Some(_) => self.leases.end(space.digest(key, terms).await?, number),
-            None => false,
-        };
         let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
         let deadline = self.options.expiry.deadline(time);
-        let computed = Computed { number, is_refresh, keeps_lease, life, deadline, value };
-        space.store(key, &computed, terms).await
+        let computed = Computed { number, is_refresh, life, deadline, value };
+        let (digest, stored) = space.store(key, &computed, terms).await?;
+        if stored == Stored::Alone {
+            self.leases.end(digest, number);
+        }
+        Ok(stored != Stored::Outdated)
     }
 
     pub(crate) async fn take(&self, key: &impl Digest, via: Via) -> Result<bool, Error> {
