@@ -172,10 +172,10 @@ impl<C> RemoteBuilder<C> {
     where
         C: Codec<V>,
     {
-        let url = self.url.clone().map(|url| url.0).or_else(|| env::var(SERVER).ok().filter(|url| !url.is_empty()));
-        let unnamed = || Error::new(ErrorKind::Other, format!("find the server of the cache {:?}", self.options.name));
-        let url = url.ok_or_else(|| unnamed().because("neither `.server(url)` nor $TWAT_CACHE_SERVER names one"))?;
-        let server = server::server(&url)?;
+        let url = self.url.clone().map(|url| url.0).or_else(|| env::var(SERVER).ok()).filter(|url| !url.is_empty());
+        let unusable = || Error::new(ErrorKind::Other, format!("find the server of the cache {:?}", self.options.name));
+        let url = url.ok_or_else(|| unusable().because("neither `.server(url)` nor $TWAT_CACHE_SERVER names one"))?;
+        let server = server::server(&url).map_err(|error| unusable().because(error))?;
         let within = within(self.options.clone(), C::within);
         // Before the secret of the server is known, and the same for all machines.
         let keys = Keys::new(&self.options.name, &within(&Namespace::from_secret([0; 16])));

@@ -5,8 +5,8 @@ use std::hash::Hash;
 use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo as _};
-use twat_cache_core::{Error, ErrorKind, Process};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo as _, RedisResult};
+use twat_cache_core::Process;
 
 use super::Server;
 use crate::space::Space;
@@ -23,16 +23,14 @@ struct Registry {
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
 
 /// The server with this URL. It is connected to when it is first used.
-pub(crate) fn server(url: &str) -> Result<Arc<Server>, Error> {
-    // The URL may contain a password.
-    let unusable = |error| Error::new(ErrorKind::Other, "use the server's URL").because(error);
-    let info = url.into_connection_info().map_err(unusable)?;
+pub(crate) fn server(url: &str) -> RedisResult<Arc<Server>> {
+    let info = url.into_connection_info()?;
     let name = match info.addr() {
         ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
         ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}"),
         address => address.to_string(),
     };
-    let client = Client::open(info).map_err(unusable)?;
+    let client = Client::open(info)?;
     Ok(REGISTRY.find(&REGISTRY.servers, url.to_owned(), || Server::new(client, name, REGISTRY.process)))
 }
 

@@ -279,6 +279,7 @@ pub fn after_a_forget_one_waiter_computes_for_all_waiters<S: Subject>(open: impl
         thread::scope(|scope| {
             let callers: Vec<_> = (0..10).map(|_| scope.spawn(|| memo.call(&1))).collect();
             until_waiting(&memo, 9);
+            until("the first computes", || computed.get() == 1);
             memo.forget(&1).unwrap();
             // The nine do not wait for what is stale by now.
             until("one of the nine computes", || memo.peek(&1).unwrap().is_some());
