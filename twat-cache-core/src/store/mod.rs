@@ -203,6 +203,17 @@ pub trait KeyedStore<K: ?Sized>: Store {
         Ok(self.get(key)?.map(|value| Found { value, ttl: None }))
     }
 
+    /// Like [`get`](Self::get), for a caller that needs a part of the value only. `read` may be called more than once.
+    ///
+    /// The default reads what `get` returns. A store in memory can read its entry in place.
+    #[inline]
+    fn get_part<T>(&self, key: &K, read: impl Fn(&Self::Value) -> Option<T>) -> Result<Option<T>, Error>
+    where
+        Self: Sized,
+    {
+        Ok(self.get(key)?.and_then(|value| read(&value)))
+    }
+
     /// Like [`insert`](Self::insert), for an entry with a TTL of its own, in place of the store's. With zero, the store
     /// keeps no value for `key`. With `None`, the store's TTL applies.
     ///

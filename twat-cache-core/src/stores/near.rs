@@ -139,8 +139,9 @@ where
 {
     #[inline]
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        match self.front.get(key) {
-            Ok(Some(copy)) if self.is_valid(copy.stamp) => Ok(Some(copy.value)),
+        let valid = |copy: &Copied<V>| self.is_valid(copy.stamp).then(|| copy.value.clone());
+        match self.front.get_part(key, valid) {
+            Ok(Some(value)) => Ok(Some(value)),
             missed => Ok(self.get_from_back(key, missed.err())?.map(|found| found.value)),
         }
     }
