@@ -54,8 +54,8 @@ pub use memo::{Async, AsyncFunction, Function, Memo, Mode, OwnErrors, SharedErro
 #[cfg(feature = "persist")]
 pub use persist::Trust;
 pub use store::{
-    Args, Call, Claim, Clock, Error, ErrorKind, Expiry, Found, KeyHash, KeyHasher, KeyedStore, ManualClock, Namespace,
-    Stamp, Store, Ticket, ViewStore, WarnOnce,
+    Answer, Args, Call, Claim, Clock, Error, ErrorKind, Expiry, Found, KeyHash, KeyHasher, KeyedStore, ManualClock,
+    Namespace, Stamp, Store, Ticket, ViewStore, WarnOnce,
 };
 #[doc(hidden)]
 pub use store::{Part, Process, Recorded};

@@ -311,6 +311,23 @@ where
     }
 
     #[inline]
+    fn get_part<T>(&self, key: &A, read: impl Fn(&V) -> Option<T>) -> Result<Option<T>, Error> {
+        caught("look up a result", || {
+            let has_deadlines = self.sweep_at.load(Ordering::Relaxed) != NEVER;
+            if let Some(timed) = self.timed.get().filter(|_| !has_deadlines) {
+                let no_deadline = |entry: &Timed<V>| entry.deadline.is_none().then(|| read(&entry.value));
+                let found = timed.get(&self.bare.lookup(key), no_deadline);
+                // The entry may be the first one that has a deadline.
+                match found {
+                    Some(None) => {}
+                    found => return Ok(found.flatten().flatten()),
+                }
+            }
+            Ok(self.entry(key).and_then(|(value, _)| read(&value)))
+        })
+    }
+
+    #[inline]
     fn get_with_ttl(&self, key: &A) -> Result<Option<Found<V>>, Error> {
         caught("look up a result", || Ok(self.entry(key).map(|(value, ttl)| Found { value, ttl })))
     }

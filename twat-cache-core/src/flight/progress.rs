@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::store::{ByDigest, forked};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, PATIENCE, ReentrantMutex, ReentrantMutexGuard, is_mutant};
-use crate::{Error, ErrorKind, KeyHash, Process};
+use crate::{Answer, Error, ErrorKind, KeyHash, Process};
 
 /// The keys that are being computed, each with the number of its computations.
 pub(super) struct InProgress {
@@ -114,59 +114,106 @@ pub(crate) struct Computation<'a> {
 }
 
 impl Computation<'_> {
-    /// Calls `store` if the result is current. That function also returns whether it has stored the result.
+    /// Calls `store` if the result is current. The answer is whether the store has it.
     ///
     /// The result is not current if the key was invalidated after the computation began, or if a refresh that began later was
     /// stored. A refresh is not current either if the result of any later computation was stored.
     ///
     /// Calls `remove` if the key was invalidated during a refresh: after the refresh returns, no caller may find an
     /// older value, and the caller that invalidates may not have removed it yet. If the store `is_shared`, it also calls
-    /// `remove` instead of leaving the result of a later call: another process may have replaced that by an older one.
+    /// `remove` instead of leaving the result of a later call: another process may have replaced that by an older one. After
+    /// an error of `store`, `remove` gets and returns that error.
     ///
-    /// Returns `None` if it calls neither. Returns an error if a refresh waits too long for another result that is
-    /// being stored.
-    pub(crate) fn store_if_current<T>(
+    /// Returns an error if a refresh waits too long for another result that is being stored.
+    pub(crate) async fn store_if_current<'s>(
         &self,
         is_refresh: bool,
         is_shared: bool,
-        store: impl FnOnce() -> (T, bool),
-        remove: impl FnOnce() -> T,
-    ) -> Result<Option<T>, Error> {
-        let Progress { invalidated, refreshed, stored, store_lock, is_stuck, .. } = &*self.progress;
+        store: impl FnOnce() -> Answer<'s, bool>,
+        remove: impl Fn(Option<Error>) -> Answer<'s, ()>,
+    ) -> Result<(), Error> {
+        match self.store_now(is_refresh, is_shared, store, &remove)? {
+            Step::Done(answer) => answer.await,
+            // A lock would block the thread of the task. A store that answers later orders results by its tickets.
+            Step::Storing(answer) => {
+                let stored = answer.await;
+                self.finish(stored, remove).await
+            }
+        }
+    }
+
+    /// What can be done at once, under the lock.
+    fn store_now<'s>(
+        &self,
+        is_refresh: bool,
+        is_shared: bool,
+        store: impl FnOnce() -> Answer<'s, bool>,
+        remove: &impl Fn(Option<Error>) -> Answer<'s, ()>,
+    ) -> Result<Step<'s>, Error> {
+        let Progress { invalidated, refreshed, stored, store_lock, .. } = &*self.progress;
+        let nothing = || Ok(Step::Done(Answer::Now(Ok(()))));
         let _locked = match store_lock.try_lock() {
             Some(locked) => locked,
             // Another result of the same key is being stored. It is just as valid.
-            None if !is_refresh => return Ok(None),
+            None if !is_refresh => return nothing(),
             None => self.progress.lock(self.table.process)?,
         };
-        let is_invalidated = || invalidated.load(Ordering::SeqCst) >= self.number;
-        let is_refreshed = || refreshed.load(Ordering::SeqCst) > self.number;
         let is_replaced = if is_refresh {
             let latest = stored.load(Ordering::SeqCst);
             latest > invalidated.load(Ordering::SeqCst).max(self.number)
                 || latest > 0 && is_mutant("lets the refresh win that ends first")
         } else {
-            is_refreshed()
+            self.is_refreshed()
         };
         if is_replaced {
-            return Ok((is_shared && is_refresh && !is_refreshed()).then(remove));
+            let removes = is_shared && is_refresh && !self.is_refreshed();
+            return if removes { Ok(Step::Done(remove(None))) } else { nothing() };
         }
-        if is_invalidated() {
+        if self.is_invalidated() {
             let removes = is_refresh && !is_mutant("lets an outdated refresh keep an older value");
-            return Ok(removes.then(remove));
+            return if removes { Ok(Step::Done(remove(None))) } else { nothing() };
         }
         if is_refresh {
             refreshed.store(self.number, Ordering::SeqCst);
         }
-        let (result, is_stored) = store();
-        // If it is not stored, an earlier refresh must still replace what is there.
-        if is_stored {
-            stored.store(self.number, Ordering::SeqCst);
-        }
-        is_stuck.store(false, Ordering::SeqCst);
-        // The user's code in the store may have changed the key, and so may a caller whose wait for the lock timed out.
-        Ok(Some(if is_invalidated() || is_refreshed() { remove() } else { result }))
+        Ok(match store() {
+            Answer::Now(stored) => Step::Done(self.finish(stored, remove)),
+            later @ Answer::Later(_) => Step::Storing(later),
+        })
     }
+
+    /// Notes that the store has answered, and removes what is not current any more.
+    fn finish<'s>(
+        &self,
+        stored: Result<bool, Error>,
+        remove: impl Fn(Option<Error>) -> Answer<'s, ()>,
+    ) -> Answer<'s, ()> {
+        // If it is not stored, an earlier refresh must still replace what is there.
+        if matches!(stored, Ok(true)) {
+            self.progress.stored.store(self.number, Ordering::SeqCst);
+        }
+        self.progress.is_stuck.store(false, Ordering::SeqCst);
+        match stored {
+            Err(error) => remove(Some(error)),
+            // The user's code in the store may have changed the key, and so may a caller whose wait for the lock timed out.
+            Ok(_) if self.is_invalidated() || self.is_refreshed() => remove(None),
+            Ok(_) => Answer::Now(Ok(())),
+        }
+    }
+
+    fn is_invalidated(&self) -> bool {
+        self.progress.invalidated.load(Ordering::SeqCst) >= self.number
+    }
+
+    fn is_refreshed(&self) -> bool {
+        self.progress.refreshed.load(Ordering::SeqCst) > self.number
+    }
+}
+
+/// How far a result has come.
+enum Step<'s> {
+    Done(Answer<'s, ()>),
+    Storing(Answer<'s, bool>),
 }
 
 impl Drop for Computation<'_> {

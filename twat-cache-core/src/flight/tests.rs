@@ -1,4 +1,8 @@
+use std::cell::Cell;
+
 use super::*;
+use crate::Answer;
+use crate::sync::ready;
 
 fn leads(joined: &Joined<'_>) -> bool {
     matches!(joined, Joined::Turn(Turn(Some(_))))
@@ -21,8 +25,28 @@ fn a_thread_never_waits_for_a_task_but_a_task_waits_for_a_thread() {
     assert!(flights.table.lock().is_empty(), "the table has no entry for a flight that has ended");
 }
 
+/// Stores a result by `store`. Returns what was done with it last.
+fn put_by(
+    computation: &Computation<'_>,
+    is_refresh: bool,
+    store: impl FnOnce(),
+) -> Result<Option<&'static str>, crate::Error> {
+    let done = Cell::new(None);
+    let store = || {
+        store();
+        done.set(Some("stored"));
+        Answer::Now(Ok(true))
+    };
+    let remove = |_| {
+        done.set(Some("removed"));
+        Answer::Now(Ok(()))
+    };
+    ready(computation.store_if_current(is_refresh, false, store, remove))?;
+    Ok(done.get())
+}
+
 fn put(computation: &Computation<'_>, is_refresh: bool) -> Option<&'static str> {
-    computation.store_if_current(is_refresh, false, || ("stored", true), || "removed").unwrap()
+    put_by(computation, is_refresh, || ()).unwrap()
 }
 
 #[test]
@@ -33,12 +57,11 @@ fn a_wait_for_a_result_that_is_being_stored_times_out() {
     let store = || {
         // A value's `Clone` could wait for such threads.
         std::thread::scope(|scope| {
-            scope.spawn(|| assert!(other.store_if_current(true, false, || ((), true), || ()).is_err()));
+            scope.spawn(|| assert!(put_by(&other, true, || ()).is_err()));
             scope.spawn(|| assert!(flights.invalidate(digest).1.is_err(), "it may still be stored"));
         });
-        ((), true)
     };
-    storing.store_if_current(false, false, store, || ()).unwrap();
+    put_by(&storing, false, store).unwrap();
     assert_eq!(put(&flights.begin(digest).unwrap(), false), Some("stored"));
 }
 

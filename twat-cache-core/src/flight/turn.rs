@@ -90,6 +90,12 @@ impl Turn<'_> {
         work()
     }
 
+    /// Awaits an answer of the store with the flight on the stack of the thread that polls, see [`enter`](Self::enter).
+    pub(crate) async fn await_entered<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        std::future::poll_fn(|cx| self.run_entered(|| answer.as_mut().poll(cx))).await
+    }
+
     /// Runs a task's computation, or its wait for other processes.
     pub(crate) async fn drive<T>(&self, compute: impl Future<Output = T>) -> T {
         let leading = self.leading().and_then(|flight| Some((flight, flight.pulse.as_ref()?)));

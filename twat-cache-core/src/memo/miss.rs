@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::future::Future;
 
-use super::lookup::{Form, Owned};
+use super::lookup::{Form, Owned, ask};
 use crate::flight::{Computation, Turn, Waited};
 use crate::store::{forked, guard};
-use crate::sync::{Driver, poll_once};
-use crate::{Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
+use crate::sync::{Driver, ready};
+use crate::{Answer, Args, Claim, Error, KeyHash, KeyedStore, Memo, Sharing, Ticket};
 
 /// The result of the steps before the function.
 enum Before<'a, T> {
@@ -53,19 +53,20 @@ impl<S, F, P> Memo<S, F, P> {
         match self.before_blocking(form, key, error, sharing) {
             Before::Return(result) => result,
             Before::Compute(mut started) => {
-                let _entered = started.turn.enter();
+                let entered = started.turn.enter();
                 let result = started.turn.run(compute);
-                self.after(form, key, &mut started, result, sharing)
+                drop(entered);
+                self.after_blocking(form, key, &mut started, result, sharing)
             }
         }
     }
 
-    /// Callers box this future, so that the future of a hit is small.
-    pub(super) async fn miss_async<M, K, V, E, O>(
-        &self,
+    /// Callers box this future, so that the future of a hit is small. `answer` is the first lookup's.
+    pub(super) async fn miss_async<'a, M, K, V, E, O>(
+        &'a self,
         form: &M,
         key: &K,
-        error: Option<Error>,
+        answer: Answer<'a, Option<O>>,
         sharing: Sharing<E>,
         compute: impl Future<Output = Result<V, E>>,
     ) -> Result<O, E>
@@ -74,12 +75,15 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
+        let error = match answer.await {
+            Ok(Some(found)) => return Ok(self.hit(found)),
+            missed => missed.err(),
+        };
         match self.before(Driver::Task, form, key, error, sharing).await {
             Before::Return(result) => result,
             Before::Compute(mut started) => {
                 let result = started.turn.drive(compute).await;
-                let _entered = started.turn.enter();
-                self.after(form, key, &mut started, result, sharing)
+                self.after(Driver::Task, form, key, &mut started, result, sharing).await
             }
         }
     }
@@ -97,17 +101,13 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let before = poll_once(self.before(Driver::Thread, form, key, error, sharing));
-        // A thread's future is always ready. Without a result, the caller would compute alone.
-        before.unwrap_or_else(|| {
-            Before::Compute(self.start(Turn::alone(), Claim::free(), self.flights.digest(key), key, false))
-        })
+        ready(self.before(Driver::Thread, form, key, error, sharing))
     }
 
     async fn before<M, K, V, E, O>(
         &self,
         driver: Driver,
-        form: &M,
+        _form: &M,
         key: &K,
         error: Option<Error>,
         sharing: Sharing<E>,
@@ -134,7 +134,7 @@ impl<S, F, P> Memo<S, F, P> {
         let turn = loop {
             let joined = self.flights.join(digest, driver, waiting_since);
             if joined.is_wait() {
-                if let Some(found) = self.find_stale(form, key) {
+                if let Some(found) = self.find_stale::<M, _, _>(driver, &Turn::alone(), key).await {
                     return Before::Return(Ok(found));
                 }
                 count_wait();
@@ -145,17 +145,13 @@ impl<S, F, P> Memo<S, F, P> {
                 Waited::Rejoin(since) => waiting_since = since,
             }
         };
-        // Another caller may have stored the result since the miss.
-        if let Some(found) = turn.run_entered(|| self.find(form, key)) {
-            return Before::Return(Ok(found));
-        }
         // Another process may be computing the result.
         let claim = loop {
-            let claim = turn.run_entered(|| self.claim(&turn, key));
+            let claim = self.claim(driver, &turn, key).await;
             if !claim.is_waiting() {
                 break claim;
             }
-            if let Some(found) = self.find_stale(form, key) {
+            if let Some(found) = self.find_stale::<M, _, _>(driver, &turn, key).await {
                 return Before::Return(Ok(found));
             }
             count_wait();
@@ -164,22 +160,22 @@ impl<S, F, P> Memo<S, F, P> {
             // Release the lease before the lookup, so that waiting processes look at the same time: reading and
             // checking a large value takes long.
             drop(granted);
-            let found = turn.run_entered(|| self.find(form, key));
+            let found = self.find::<M, _, _>(driver, &turn, key).await;
             turn.record_claim(found.is_some());
             if let Some(found) = found {
                 return Before::Return(Ok(found));
             }
             if is_free {
-                break Claim::free();
+                return Before::Compute(self.start(driver, turn, Claim::free(), digest, key, false).await);
             }
         };
-        // Another process may have stored the result before this one got the lease.
-        if !claim.is_free()
-            && let Some(found) = turn.run_entered(|| self.find(form, key))
+        // Another caller may have stored the result since the miss, or another process before this one got the lease.
+        if !claim.is_missing()
+            && let Some(found) = self.find::<M, _, _>(driver, &turn, key).await
         {
             return Before::Return(Ok(found));
         }
-        Before::Compute(self.start(turn, claim, digest, key, false))
+        Before::Compute(self.start(driver, turn, claim, digest, key, false).await)
     }
 
     /// A computation that nobody hears of.
@@ -188,8 +184,9 @@ impl<S, F, P> Memo<S, F, P> {
         Started { computation: None, ticket: Ticket::default(), claim: Claim::free(), turn: Turn::alone() }
     }
 
-    fn start<'a, K, V>(
+    async fn start<'a, K, V>(
         &'a self,
+        driver: Driver,
         turn: Turn<'a>,
         claim: Claim,
         digest: KeyHash,
@@ -200,13 +197,13 @@ impl<S, F, P> Memo<S, F, P> {
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let (computation, ticket) = turn.run_entered(|| self.begin(digest, key, is_refresh));
+        let (computation, ticket) = self.begin(driver, &turn, digest, key, is_refresh).await;
         self.counters.computation();
         Started { computation, ticket, claim, turn }
     }
 
     #[inline(never)]
-    fn after<M, K, V, E, O>(
+    fn after_blocking<M, K, V, E, O>(
         &self,
         form: &M,
         key: &K,
@@ -219,26 +216,52 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        if self.is_off {
-            return Ok(M::convert(&self.store, None, result?));
-        }
+        ready(self.after(Driver::Thread, form, key, started, result, sharing))
+    }
+
+    async fn after<M, K, V, E, O>(
+        &self,
+        driver: Driver,
+        _form: &M,
+        key: &K,
+        started: &mut Started<'_>,
+        result: Result<V, E>,
+        sharing: Sharing<E>,
+    ) -> Result<O, E>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        M: Form<S, K, Output = O>,
+    {
+        let turn = &started.turn;
         let value = match result {
             Ok(value) => value,
+            Err(error) if self.is_off => return Err(error),
             Err(error) => {
                 // What was forgotten during the computation is not found.
-                let stale = if started.ticket.is_refresh { None } else { self.find_stale(form, key) };
+                let is_stale = !started.ticket.is_refresh;
+                let stale = if is_stale { self.find_stale::<M, _, _>(driver, turn, key).await } else { None };
                 return stale.ok_or_else(|| {
-                    started.turn.share_error(key, &error, sharing);
+                    turn.run_entered(|| turn.share_error(key, &error, sharing));
                     error
                 });
             }
         };
-        if let Err(error) = self.put(started.computation.as_ref(), key, &value, started.ticket) {
-            self.warn(&error, "the result is returned but not stored");
+        if !self.is_off {
+            let put = self.put(driver, turn, started.computation.as_ref(), key, &value, started.ticket);
+            if let Err(error) = put.await {
+                self.warn(&error, "the result is returned but not stored");
+            }
+            // The conversion may take long. Release the lease before it, so that other processes can look.
+            started.claim = Claim::free();
+            // The entry may be another caller's by now. Its value is just as valid.
+            if M::READS_BACK
+                && let Some(found) = self.find::<M, _, _>(driver, &started.turn, key).await
+            {
+                return Ok(found);
+            }
         }
-        // The conversion may take long. Release the lease before it, so that other processes can look.
-        started.claim = Claim::free();
-        Ok(M::convert(&self.store, Some(key), value))
+        Ok(M::convert(&self.store, value))
     }
 
     pub(super) fn recompute<K, V, E>(
@@ -251,10 +274,11 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let mut started = self.start_refresh(Driver::Thread, key);
-        let _entered = started.turn.enter();
+        let mut started = ready(self.start_refresh(Driver::Thread, key));
+        let entered = started.turn.enter();
         let result = started.turn.run(compute);
-        self.after(&Owned, key, &mut started, result, sharing)
+        drop(entered);
+        self.after_blocking(&Owned, key, &mut started, result, sharing)
     }
 
     pub(super) async fn recompute_async<K, V, E>(
@@ -267,14 +291,13 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let mut started = self.start_refresh(Driver::Task, key);
+        let mut started = self.start_refresh(Driver::Task, key).await;
         let result = started.turn.drive(compute).await;
-        let _entered = started.turn.enter();
-        self.after(&Owned, key, &mut started, result, sharing)
+        self.after(Driver::Task, &Owned, key, &mut started, result, sharing).await
     }
 
     /// Leads the flight of the key if no other caller does, so that callers that miss meanwhile wait for the refresh.
-    fn start_refresh<K, V>(&self, driver: Driver, key: &K) -> Started<'_>
+    async fn start_refresh<K, V>(&self, driver: Driver, key: &K) -> Started<'_>
     where
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
@@ -284,34 +307,46 @@ impl<S, F, P> Memo<S, F, P> {
         }
         let digest = self.flights.digest(key);
         let turn = self.flights.join(digest, driver, None).without_wait();
-        self.start(turn, Claim::free(), digest, key, true)
+        self.start(driver, turn, Claim::free(), digest, key, true).await
     }
 
     /// Records the start of a computation, first in this process and then in the store. In the other order, a change
     /// between the two steps would not be noticed.
-    pub(super) fn begin<K, V>(&self, digest: KeyHash, key: &K, is_refresh: bool) -> (Option<Computation<'_>>, Ticket)
+    pub(super) async fn begin<K, V>(
+        &self,
+        driver: Driver,
+        turn: &Turn<'_>,
+        digest: KeyHash,
+        key: &K,
+        is_refresh: bool,
+    ) -> (Option<Computation<'_>>, Ticket)
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
         let computation = self.flights.begin(digest);
-        let ticket = guard("begin a computation", || Ok(self.store.begin(key))).unwrap_or_default();
+        let (by_thread, by_task) = (|| Ok(self.store.begin(key)), || self.store.begin_async(key));
+        let ticket = ask(driver, turn, "begin a computation", by_thread, by_task).await.unwrap_or_default();
         (computation, Ticket { is_refresh, ..ticket })
     }
 
     /// Asks the store for a lease. Only a leader asks; the other callers have already waited.
-    fn claim<K, V>(&self, turn: &Turn<'_>, key: &K) -> Claim
+    async fn claim<K, V>(&self, driver: Driver, turn: &Turn<'_>, key: &K) -> Claim
     where
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let claim = |patience| guard("claim a computation", || Ok(self.store.claim(key, patience))).ok();
-        turn.claim_patience().and_then(claim).unwrap_or_else(Claim::free)
+        let Some(patience) = turn.claim_patience() else { return Claim::free() };
+        let by_thread = || Ok(self.store.claim(key, patience));
+        let by_task = || self.store.claim_async(key, patience);
+        ask(driver, turn, "claim a computation", by_thread, by_task).await.unwrap_or_else(|_| Claim::free())
     }
 
     /// Stores a result if it is current.
-    pub(super) fn put<K, V>(
+    pub(super) async fn put<K, V>(
         &self,
+        driver: Driver,
+        turn: &Turn<'_>,
         computation: Option<&Computation<'_>>,
         key: &K,
         value: &V,
@@ -321,26 +356,43 @@ impl<S, F, P> Memo<S, F, P> {
         K: ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        let remove = || guard("remove an older result", || self.store.remove(key)).map(drop);
-        let store = || match guard("store a result", || self.store.insert_begun(key, value, None, ticket)) {
-            Ok(is_current) => (Ok(()), is_current),
-            Err(error) => {
-                if let Err(error) = remove() {
-                    self.warn(&error, "the store may still have an older result");
-                }
-                (Err(error), false)
-            }
+        let store = || {
+            Answer::guarded("store a result", || match driver {
+                Driver::Thread => Answer::Now(self.store.insert_begun(key, value, None, ticket)),
+                Driver::Task => self.store.insert_begun_async(key, value, None, ticket),
+            })
         };
-        // The caller that forgets the key gets the same error, and returns it.
-        let forget = || remove().or(Ok(()));
-        let (is_refresh, is_shared) = (ticket.is_refresh, self.store.is_shared());
-        let stored = computation.ok_or_else(forked)?.store_if_current(is_refresh, is_shared, store, forget);
+        let (counters, warned) = (&self.counters, &self.warned);
+        let remove = |failed: Option<Error>| {
+            let removed = Answer::guarded("remove an older result", || match driver {
+                Driver::Thread => Answer::Now(self.store.remove(key)),
+                Driver::Task => self.store.remove_async(key),
+            });
+            removed.then(move |removed| match (failed, removed) {
+                // The caller that forgets the key gets the same error, and returns it.
+                (None, _) => Ok(()),
+                (Some(error), removed) => {
+                    if let Err(error) = removed {
+                        counters.store_error();
+                        warned.warn(&error, "the store may still have an older result");
+                    }
+                    Err(error)
+                }
+            })
+        };
+        let stored = match computation {
+            Some(computation) => {
+                let is_shared = self.store.is_shared();
+                turn.await_entered(computation.store_if_current(ticket.is_refresh, is_shared, store, remove)).await
+            }
+            None => Err(forked()),
+        };
         let settle = || {
             self.store.settle();
             Ok(())
         };
-        let _ = guard("settle what was stored", settle);
-        stored?.unwrap_or(Ok(()))
+        let _ = turn.run_entered(|| guard("settle what was stored", settle));
+        stored
     }
 
     #[cold]

@@ -13,9 +13,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::flight::Flights;
+use crate::flight::{Flights, Turn};
 use crate::store::guard;
-use crate::{Args, Error, KeyedStore, Store, WarnOnce};
+use crate::sync::{Driver, ready};
+use crate::{Answer, Args, Error, KeyedStore, Store, WarnOnce};
 use lookup::Owned;
 use stats::Counters;
 
@@ -295,8 +296,72 @@ impl<S, F, P> Memo<S, F, P> {
         if self.is_off {
             return Ok(());
         }
-        let (computation, ticket) = self.begin(self.flights.digest(key), key, true);
-        self.put(computation.as_ref(), key, value, ticket)
+        ready(self.insert_by(Driver::Thread, key, value))
+    }
+
+    /// Like [`peek`](Self::peek), for a task: it does not block the thread while the store answers.
+    pub async fn peek_async<K, R, V, Kind>(&self, key: &K) -> Result<Option<V>, Error>
+    where
+        K: ?Sized,
+        S: KeyedStore<K, Value = V>,
+        P: Mode<Kind>,
+        F: Takes<K, R, Kind>,
+    {
+        Answer::guarded("look up a result", || self.look_async::<Owned, _>(key)).await
+    }
+
+    /// Like [`forget`](Self::forget), for a task.
+    pub async fn forget_async<K, R, Kind>(&self, key: &K) -> Result<bool, Error>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K>,
+        P: Mode<Kind>,
+        F: Takes<K, R, Kind>,
+    {
+        let (_invalidated, result) = self.flights.invalidate(self.flights.digest(key));
+        let removed = Answer::guarded("forget a result", || self.store.remove_async(key)).await;
+        result.and(removed)
+    }
+
+    /// Like [`insert`](Self::insert), for a task.
+    pub async fn insert_async<K, R, V, Kind>(&self, key: &K, value: &V) -> Result<(), Error>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K, Value = V>,
+        P: Mode<Kind>,
+        F: Takes<K, R, Kind>,
+    {
+        if self.is_off {
+            return Ok(());
+        }
+        self.insert_by(Driver::Task, key, value).await
+    }
+
+    async fn insert_by<K, V>(&self, driver: Driver, key: &K, value: &V) -> Result<(), Error>
+    where
+        K: Args + ?Sized,
+        S: KeyedStore<K, Value = V>,
+    {
+        let turn = Turn::alone();
+        let (computation, ticket) = self.begin(driver, &turn, self.flights.digest(key), key, true).await;
+        self.put(driver, &turn, computation.as_ref(), key, value, ticket).await
+    }
+
+    /// Like [`clear`](Self::clear), for a task.
+    pub async fn clear_async(&self) -> Result<(), Error>
+    where
+        S: Store,
+    {
+        let (_invalidated, result) = self.flights.invalidate_all();
+        result.and(Answer::guarded("forget all results", || self.store.clear_async()).await)
+    }
+
+    /// Like [`len`](Self::len), for a task.
+    pub async fn len_async(&self) -> Result<usize, Error>
+    where
+        S: Store,
+    {
+        Answer::guarded("count the results", || self.store.len_async()).await
     }
 
     /// Removes all results.

@@ -2,13 +2,15 @@
 
 use super::lookup::Form;
 use super::miss::into_ok;
-use crate::{Args, Error, Found, Memo, SharesErrors, Sharing, ViewStore};
+use crate::{Answer, Args, Error, Found, Memo, SharesErrors, Sharing, ViewStore};
 
 /// Returns a view.
 struct Viewed;
 
 impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Viewed {
     type Output = S::View;
+
+    const READS_BACK: bool = true;
 
     #[inline]
     fn find(store: &S, key: &K) -> Result<Option<S::View>, Error> {
@@ -19,13 +21,20 @@ impl<K: ?Sized, S: ViewStore<K>> Form<S, K> for Viewed {
         store.view_with_ttl(key)
     }
 
-    fn convert(store: &S, key: Option<&K>, value: S::Value) -> S::View {
-        // The entry may be another caller's by now. Its value is just as valid.
-        let view = key.and_then(|key| store.view(key).ok().flatten());
-        view.unwrap_or_else(|| match store.to_view(&value) {
+    #[inline]
+    fn find_async<'a>(store: &'a S, key: &K) -> Answer<'a, Option<S::View>> {
+        store.view_async(key)
+    }
+
+    fn find_with_ttl_async<'a>(store: &'a S, key: &K) -> Answer<'a, Option<Found<S::View>>> {
+        store.view_with_ttl_async(key)
+    }
+
+    fn convert(store: &S, value: S::Value) -> S::View {
+        match store.to_view(&value) {
             Ok(view) => view,
             Err(error) => panic!("there is no view of this result: {}", error.chain()),
-        })
+        }
     }
 }
 
@@ -139,9 +148,9 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: ViewStore<K, Value = V, View = W>,
     {
-        match self.look::<Viewed, _>(key) {
-            Ok(Some(view)) => Ok(self.hit(view)),
-            missed => Box::pin(self.miss_async(&Viewed, key, missed.err(), sharing, async { compute().await })).await,
+        match self.look_async::<Viewed, _>(key) {
+            Answer::Now(Ok(Some(view))) => Ok(self.hit(view)),
+            answer => Box::pin(self.miss_async(&Viewed, key, answer, sharing, async { compute().await })).await,
         }
     }
 }

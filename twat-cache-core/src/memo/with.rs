@@ -2,7 +2,7 @@
 
 use super::lookup::Owned;
 use super::miss::into_ok;
-use crate::{Args, KeyedStore, Memo, SharesErrors, Sharing};
+use crate::{Answer, Args, KeyedStore, Memo, SharesErrors, Sharing};
 
 /// Calls with their own function, for a function that needs more than the key, or that consumes a value.
 ///
@@ -64,11 +64,11 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        match self.look::<Owned, _>(key) {
-            Ok(Some(value)) => self.hit(value),
-            missed => {
+        match self.look_async::<Owned, _>(key) {
+            Answer::Now(Ok(Some(value))) => self.hit(value),
+            answer => {
                 let compute = async { Ok(compute().await) };
-                into_ok(Box::pin(self.miss_async(&Owned, key, missed.err(), Sharing::none(), compute)).await)
+                into_ok(Box::pin(self.miss_async(&Owned, key, answer, Sharing::none(), compute)).await)
             }
         }
     }
@@ -101,9 +101,9 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
-        match self.look::<Owned, _>(key) {
-            Ok(Some(value)) => Ok(self.hit(value)),
-            missed => Box::pin(self.miss_async(&Owned, key, missed.err(), sharing, async { compute().await })).await,
+        match self.look_async::<Owned, _>(key) {
+            Answer::Now(Ok(Some(value))) => Ok(self.hit(value)),
+            answer => Box::pin(self.miss_async(&Owned, key, answer, sharing, async { compute().await })).await,
         }
     }
 

@@ -15,7 +15,12 @@ pub struct Claim(State);
 
 enum State {
     Free,
-    Held(#[expect(dead_code, reason = "its `Drop` releases the lease")] Box<dyn Send>),
+    Held {
+        #[expect(dead_code, reason = "its `Drop` releases the lease")]
+        guard: Box<dyn Send>,
+        /// The store has looked, and has no result.
+        is_missing: bool,
+    },
     Waiting(Attempt),
 }
 
@@ -34,7 +39,12 @@ impl Claim {
 
     /// A lease that this process holds. Dropping `guard` releases it.
     pub fn held(guard: impl Send + 'static) -> Self {
-        Self(State::Held(Box::new(guard)))
+        Self(State::Held { guard: Box::new(guard), is_missing: false })
+    }
+
+    /// Like [`held`](Self::held), by a store that has found no result when it gave the lease. So nobody looks again.
+    pub fn held_missing(guard: impl Send + 'static) -> Self {
+        Self(State::Held { guard: Box::new(guard), is_missing: true })
     }
 
     /// A lease that another process holds.
@@ -49,6 +59,11 @@ impl Claim {
     /// Returns whether there is no lease.
     pub(crate) fn is_free(&self) -> bool {
         matches!(self.0, State::Free)
+    }
+
+    /// Returns whether the store has no result, and others do not make one.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self.0, State::Held { is_missing: true, .. })
     }
 
     /// Returns whether another process holds the lease.
@@ -79,7 +94,7 @@ impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             State::Free => "Claim(free)",
-            State::Held(_) => "Claim(held)",
+            State::Held { .. } => "Claim(held)",
             State::Waiting(_) => "Claim(waiting)",
         })
     }
@@ -94,7 +109,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::sync::poll_once;
+    use crate::sync::ready;
 
     struct Guard(mpsc::Sender<()>);
 
@@ -117,8 +132,8 @@ mod tests {
     #[test]
     fn threads_and_tasks_wait_until_the_lease_is_granted() {
         let (send, dropped) = mpsc::channel();
-        let claim = poll_once(granted_third(send.clone()).granted(Driver::Thread)).unwrap();
-        assert!(matches!(claim.0, State::Held(_)) && dropped.try_recv().is_err());
+        let claim = ready(granted_third(send.clone()).granted(Driver::Thread));
+        assert!(matches!(claim.0, State::Held { .. }) && dropped.try_recv().is_err());
         drop(claim);
         dropped.recv().unwrap();
         let claims = [0; 10].map(|_| granted_third(send.clone()).granted(Driver::Task));

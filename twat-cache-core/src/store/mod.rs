@@ -1,5 +1,6 @@
 //! The traits of stores, and the types that stores are built from.
 
+mod answer;
 mod args;
 mod claim;
 mod clock;
@@ -13,6 +14,7 @@ mod warn;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use answer::Answer;
 pub use args::{Args, Call, Part};
 pub use claim::Claim;
 pub use clock::{Clock, ManualClock};
@@ -86,6 +88,16 @@ pub trait Store: Send + Sync {
 
     /// Removes every entry.
     fn clear(&self) -> Result<(), Error>;
+
+    /// Like [`len`](Self::len), for a task.
+    fn len_async(&self) -> Answer<'_, usize> {
+        Answer::Now(self.len())
+    }
+
+    /// Like [`clear`](Self::clear), for a task.
+    fn clear_async(&self) -> Answer<'_, ()> {
+        Answer::Now(self.clear())
+    }
 
     /// Returns the longest time for which an entry stays valid, unless it has a TTL of its own. `None`, the default, means
     /// that entries never expire.
@@ -203,6 +215,17 @@ pub trait KeyedStore<K: ?Sized>: Store {
         Ok(self.get(key)?.map(|value| Found { value, ttl: None }))
     }
 
+    /// Like [`get`](Self::get), for a caller that needs a part of the value only. `read` may be called more than once.
+    ///
+    /// The default reads what `get` returns. A store in memory can read its entry in place.
+    #[inline]
+    fn get_part<T>(&self, key: &K, read: impl Fn(&Self::Value) -> Option<T>) -> Result<Option<T>, Error>
+    where
+        Self: Sized,
+    {
+        Ok(self.get(key)?.and_then(|value| read(&value)))
+    }
+
     /// Like [`insert`](Self::insert), for an entry with a TTL of its own, in place of the store's. With zero, the store
     /// keeps no value for `key`. With `None`, the store's TTL applies.
     ///
@@ -262,6 +285,54 @@ pub trait KeyedStore<K: ?Sized>: Store {
     fn claim(&self, _key: &K, _patience: Duration) -> Claim {
         Claim::free()
     }
+
+    /// Like [`get`](Self::get), for a task. As of all async forms, the default answers at once, by the method that blocks.
+    #[inline]
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Self::Value>> {
+        Answer::Now(self.get(key))
+    }
+
+    /// Like [`insert`](Self::insert), for a task.
+    fn insert_async<'a>(&'a self, key: &K, value: &Self::Value) -> Answer<'a, ()> {
+        self.insert_with_ttl_async(key, value, None)
+    }
+
+    /// Like [`insert_with_ttl`](Self::insert_with_ttl), for a task.
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &Self::Value, ttl: Option<Duration>) -> Answer<'a, ()> {
+        Answer::Now(self.insert_with_ttl(key, value, ttl))
+    }
+
+    /// Like [`remove`](Self::remove), for a task.
+    fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
+        Answer::Now(self.remove(key))
+    }
+
+    /// Like [`get_with_ttl`](Self::get_with_ttl), for a task.
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<Self::Value>>> {
+        Answer::Now(self.get_with_ttl(key))
+    }
+
+    /// Like [`begin`](Self::begin), for a task.
+    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
+        Answer::Now(Ok(self.begin(key)))
+    }
+
+    /// Like [`insert_begun`](Self::insert_begun), for a task. A store that answers this later orders the results of a key by
+    /// its tickets, as shared stores do: while the answer is not there, the key may be removed.
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &Self::Value,
+        ttl: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        Answer::Now(self.insert_begun(key, value, ttl, ticket))
+    }
+
+    /// Like [`claim`](Self::claim), for a task.
+    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
+        Answer::Now(Ok(self.claim(key, patience)))
+    }
 }
 
 /// A store that gives access to a stored value without a copy, for [`Memo::view`](crate::Memo::view).
@@ -272,7 +343,7 @@ pub trait KeyedStore<K: ?Sized>: Store {
 /// - A view does not change when its entry is replaced, removed or evicted.
 pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
     /// The type of views: a value in its stored form.
-    type View;
+    type View: 'static;
 
     /// Returns a view of the value for `key`; `None` is a miss.
     fn view(&self, key: &K) -> Result<Option<Self::View>, Error>;
@@ -282,6 +353,16 @@ pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
     /// The default calls `view`, for entries that never expire.
     fn view_with_ttl(&self, key: &K) -> Result<Option<Found<Self::View>>, Error> {
         Ok(self.view(key)?.map(|value| Found { value, ttl: None }))
+    }
+
+    /// Like [`view`](Self::view), for a task.
+    fn view_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Self::View>> {
+        Answer::Now(self.view(key))
+    }
+
+    /// Like [`view_with_ttl`](Self::view_with_ttl), for a task.
+    fn view_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<Self::View>>> {
+        Answer::Now(self.view_with_ttl(key))
     }
 
     /// Returns a view of a value that is not stored.
@@ -299,6 +380,8 @@ macro_rules! __forward_0_1 {
         $crate::__forward_0_1! { @ [$crate::Store] |$this| $inner;
             fn len() -> ::std::result::Result<usize, $crate::Error>;
             fn clear() -> ::std::result::Result<(), $crate::Error>;
+            fn len_async() -> $crate::Answer<'_, usize>;
+            fn clear_async() -> $crate::Answer<'_, ()>;
             fn ttl() -> ::std::option::Option<::std::time::Duration>;
             fn stale() -> ::std::option::Option<::std::time::Duration>;
             fn describe() -> ::std::string::String;
@@ -324,6 +407,17 @@ macro_rules! __forward_0_1 {
             fn is_outdated(key: &$key, ticket: $crate::Ticket) -> bool;
             fn stamp(key: &$key) -> ::std::option::Option<$crate::Stamp>;
             fn claim(key: &$key, patience: ::std::time::Duration) -> $crate::Claim;
+            fn get_async<'a>(key: &$key) -> $crate::Answer<'a, ::std::option::Option<Self::Value>>;
+            fn insert_async<'a>(key: &$key, value: &Self::Value) -> $crate::Answer<'a, ()>;
+            fn insert_with_ttl_async<'a>(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>)
+                -> $crate::Answer<'a, ()>;
+            fn remove_async<'a>(key: &$key) -> $crate::Answer<'a, bool>;
+            fn get_with_ttl_async<'a>(key: &$key)
+                -> $crate::Answer<'a, ::std::option::Option<$crate::Found<Self::Value>>>;
+            fn begin_async<'a>(key: &$key) -> $crate::Answer<'a, $crate::Ticket>;
+            fn insert_begun_async<'a>(key: &$key, value: &Self::Value, ttl: ::std::option::Option<::std::time::Duration>,
+                ticket: $crate::Ticket) -> $crate::Answer<'a, bool>;
+            fn claim_async<'a>(key: &$key, patience: ::std::time::Duration) -> $crate::Answer<'a, $crate::Claim>;
         }
     };
     (ViewStore<$key:ty>, |$this:ident| $inner:expr) => {
@@ -331,13 +425,16 @@ macro_rules! __forward_0_1 {
             fn view(key: &$key) -> ::std::result::Result<::std::option::Option<Self::View>, $crate::Error>;
             fn view_with_ttl(key: &$key)
                 -> ::std::result::Result<::std::option::Option<$crate::Found<Self::View>>, $crate::Error>;
+            fn view_async<'a>(key: &$key) -> $crate::Answer<'a, ::std::option::Option<Self::View>>;
+            fn view_with_ttl_async<'a>(key: &$key)
+                -> $crate::Answer<'a, ::std::option::Option<$crate::Found<Self::View>>>;
             fn to_view(value: &Self::Value) -> ::std::result::Result<Self::View, $crate::Error>;
         }
     };
-    (@ $trait:tt |$this:ident| $inner:expr; $(fn $name:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
+    (@ $trait:tt |$this:ident| $inner:expr; $(fn $name:ident$(<$life:lifetime>)?($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
         $(
             #[inline]
-            fn $name(&self, $($argument: $type),*) -> $output {
+            fn $name$(<$life>)?(&$($life)? self, $($argument: $type),*) -> $output {
                 let $this = self;
                 $crate::__forward_0_1!(@@ $trait $name)(&$inner, $($argument),*)
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::stale::Stale;
 use super::stamps::Stamps;
-use crate::{Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore, WarnOnce};
+use crate::{Answer, Args, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore, WarnOnce};
 
 /// A store that can fail, the primary, and one that serves where it fails, the secondary.
 ///
@@ -99,24 +99,70 @@ impl<P, S> Fallback<P, S> {
         &self,
         key: &K,
         primary: impl FnOnce(&P) -> Result<Option<T>, Error>,
-        secondary: impl Fn(&S) -> Result<Option<T>, Error>,
+        secondary: impl FnOnce(&S) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error>
     where
         P: Store,
         S: KeyedStore<K>,
     {
         let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
-        // The primary first: it has no entry of a key that the secondary has, unless another process has stored one since.
+        let found = self.asks_primary(key).then(|| primary(&self.primary));
+        self.choose(key, found, has_secondary_entries, secondary)
+    }
+
+    fn read_async<'a, K, T: 'a>(
+        &'a self,
+        key: &K,
+        primary: impl FnOnce(&'a P) -> Answer<'a, Option<T>>,
+        secondary: impl FnOnce(&S) -> Result<Option<T>, Error>,
+        secondary_later: impl FnOnce(&S, &K::Owned) -> Result<Option<T>, Error> + Send + 'a,
+    ) -> Answer<'a, Option<T>>
+    where
+        K: Args + ?Sized,
+        P: Store,
+        S: KeyedStore<K> + KeyedStore<K::Owned>,
+    {
+        let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
+        match self.asks_primary(key).then(|| primary(&self.primary)) {
+            Some(Answer::Later(found)) => {
+                let key = key.to_key();
+                Answer::later(async move {
+                    let found = found.await;
+                    self.choose(&key, Some(found), has_secondary_entries, |secondary| secondary_later(secondary, &key))
+                })
+            }
+            Some(Answer::Now(found)) => Answer::Now(self.choose(key, Some(found), has_secondary_entries, secondary)),
+            None => Answer::Now(self.choose(key, None, has_secondary_entries, secondary)),
+        }
+    }
+
+    #[inline]
+    fn asks_primary<K: Hash + ?Sized>(&self, key: &K) -> bool {
+        !(self.has_switched() || self.stale.has(key))
+    }
+
+    /// Chooses between what the primary has found and the secondary's entry. The primary comes first: it has no entry of a key
+    /// that the secondary has, unless another process has stored one since.
+    #[inline]
+    fn choose<K: Hash + ?Sized, T>(
+        &self,
+        key: &K,
+        found: Option<Result<Option<T>, Error>>,
+        has_secondary_entries: bool,
+        secondary: impl FnOnce(&S) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error>
+    where
+        P: Store,
+        S: KeyedStore<K>,
+    {
         let mut has_failed = self.has_switched();
-        let found = if has_failed || self.stale.has(key) {
-            None
-        } else {
-            primary(&self.primary).unwrap_or_else(|error| {
+        let found = found.and_then(|found| {
+            found.unwrap_or_else(|error| {
                 self.failed(&error);
                 has_failed = true;
                 None
             })
-        };
+        });
         match found {
             _ if !has_secondary_entries => Ok(found),
             None if !has_failed && self.has_changed(key) => {
@@ -153,23 +199,28 @@ where
         if self.has_switched() {
             return Ok(secondary);
         }
-        match self.primary.len() {
-            Ok(primary) => Ok(secondary + primary),
-            Err(error) if self.failed(&error) => Ok(secondary),
-            Err(error) => Err(error),
-        }
+        self.all(secondary, self.primary.len())
     }
 
     fn clear(&self) -> Result<(), Error> {
         let since = self.stale.now();
         let secondary = self.secondary.clear();
-        if let Err(error) = self.primary.clear() {
-            self.failed(&error);
-            self.stale.insert_all();
-            return Err(error);
+        self.cleared(since, self.primary.clear(), secondary)
+    }
+
+    fn len_async(&self) -> Answer<'_, usize> {
+        match self.secondary.len() {
+            Ok(secondary) if !self.has_switched() => {
+                self.primary.len_async().then(move |primary| self.all(secondary, primary))
+            }
+            secondary => Answer::Now(secondary),
         }
-        self.stale.clear(since);
-        secondary
+    }
+
+    fn clear_async(&self) -> Answer<'_, ()> {
+        let since = self.stale.now();
+        let secondary = self.secondary.clear();
+        self.primary.clear_async().then(move |cleared| self.cleared(since, cleared, secondary))
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -217,11 +268,12 @@ where
     }
 }
 
+/// The secondary also takes the owned form of a key. It is for a task: when the primary answers later, the key may be gone.
 impl<K, P, S> KeyedStore<K> for Fallback<P, S>
 where
-    K: Hash + ?Sized,
+    K: Args + ?Sized,
     P: KeyedStore<K>,
-    S: KeyedStore<K, Value = P::Value>,
+    S: KeyedStore<K, Value = P::Value> + KeyedStore<K::Owned, Value = P::Value>,
 {
     #[inline]
     fn get(&self, key: &K) -> Result<Option<P::Value>, Error> {
@@ -235,12 +287,8 @@ where
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let since = self.stale.now();
         let secondary = self.secondary.remove(key);
-        let removed = self.primary.remove(key).inspect_err(|error| {
-            self.failed(error);
-            self.stale.insert(key);
-        })?;
-        self.stale.remove(key, since);
-        Ok(secondary? | removed)
+        let removed = self.primary.remove(key);
+        self.removed(key, since, removed, secondary)
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<P::Value>>, Error> {
@@ -270,9 +318,153 @@ where
     fn claim(&self, key: &K, patience: Duration) -> Claim {
         if self.has_switched() { Claim::free() } else { self.primary.claim(key, patience) }
     }
+
+    #[inline]
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<P::Value>> {
+        let later = |secondary: &S, key: &K::Owned| secondary.get(key);
+        self.read_async(key, |primary| primary.get_async(key), |secondary| secondary.get(key), later)
+    }
+
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<P::Value>>> {
+        let later = |secondary: &S, key: &K::Owned| secondary.get_with_ttl(key);
+        let ask = |primary: &'a P| primary.get_with_ttl_async(key);
+        self.read_async(key, ask, |secondary| secondary.get_with_ttl(key), later)
+    }
+
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &P::Value, time: Option<Duration>) -> Answer<'a, ()> {
+        let insert =
+            |primary: &'a P| primary.insert_with_ttl_async(key, value, time).then(|stored| stored.map(|()| true));
+        self.put_async(key, value, time, None, insert).then(|stored| stored.map(drop))
+    }
+
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &P::Value,
+        time: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        let insert = |primary: &'a P| primary.insert_begun_async(key, value, time, ticket);
+        self.put_async(key, value, time, Some(ticket), insert)
+    }
+
+    fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
+        let since = self.stale.now();
+        let secondary = self.secondary.remove(key);
+        match self.primary.remove_async(key) {
+            Answer::Now(removed) => Answer::Now(self.removed(key, since, removed, secondary)),
+            Answer::Later(removed) => {
+                let key = key.to_key();
+                Answer::later(async move { self.removed(&key, since, removed.await, secondary) })
+            }
+        }
+    }
+
+    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
+        if self.has_switched() { Answer::Now(Ok(Ticket::default())) } else { self.primary.begin_async(key) }
+    }
+
+    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
+        if self.has_switched() { Answer::Now(Ok(Claim::free())) } else { self.primary.claim_async(key, patience) }
+    }
 }
 
 impl<P, S> Fallback<P, S> {
+    /// Notes what came of a removal in the primary.
+    fn removed<K: Hash + ?Sized>(
+        &self,
+        key: &K,
+        since: u64,
+        removed: Result<bool, Error>,
+        secondary: Result<bool, Error>,
+    ) -> Result<bool, Error>
+    where
+        S: Store,
+    {
+        let removed = removed.inspect_err(|error| {
+            self.failed(error);
+            self.stale.insert(key);
+        })?;
+        self.stale.remove(key, since);
+        Ok(secondary? | removed)
+    }
+
+    fn cleared(&self, since: u64, cleared: Result<(), Error>, secondary: Result<(), Error>) -> Result<(), Error>
+    where
+        S: Store,
+    {
+        cleared.inspect_err(|error| {
+            self.failed(error);
+            self.stale.insert_all();
+        })?;
+        self.stale.clear(since);
+        secondary
+    }
+
+    fn all(&self, secondary: usize, primary: Result<usize, Error>) -> Result<usize, Error>
+    where
+        S: Store,
+    {
+        match primary {
+            Ok(primary) => Ok(secondary + primary),
+            Err(error) if self.failed(&error) => Ok(secondary),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The primary has stored a value.
+    fn stored<K>(&self, key: &K, since: u64, is_current: bool) -> Result<bool, Error>
+    where
+        K: Hash + ?Sized,
+        S: KeyedStore<K>,
+    {
+        if is_current {
+            self.stale.remove(key, since);
+        }
+        if self.has_secondary_entries.load(Ordering::Acquire) {
+            self.secondary.remove(key)?;
+        }
+        Ok(is_current)
+    }
+
+    /// Like [`put`](Self::put), for a task. What the primary refuses later is not kept: the value is gone by then.
+    fn put_async<'a, K>(
+        &'a self,
+        key: &K,
+        value: &P::Value,
+        time: Option<Duration>,
+        begun: Option<Ticket>,
+        insert: impl FnOnce(&'a P) -> Answer<'a, bool>,
+    ) -> Answer<'a, bool>
+    where
+        K: Args + ?Sized,
+        P: KeyedStore<K>,
+        S: KeyedStore<K, Value = P::Value> + KeyedStore<K::Owned, Value = P::Value>,
+    {
+        let since = self.stale.now();
+        let later = match self.is_ready(since).map(|is_ready| is_ready.then(|| insert(&self.primary))) {
+            Ok(Some(Answer::Later(later))) => later,
+            Ok(Some(Answer::Now(inserted))) => {
+                return Answer::Now(self.finish_put(key, value, time, begun, since, Some(inserted)));
+            }
+            Ok(None) => return Answer::Now(self.finish_put(key, value, time, begun, since, None)),
+            Err(error) => return Answer::Now(self.finish_put(key, value, time, begun, since, Some(Err(error)))),
+        };
+        let key = key.to_key();
+        Answer::later(async move {
+            match later.await {
+                Ok(is_current) => self.stored(&key, since, is_current),
+                Err(error) => {
+                    self.stale.insert(&key);
+                    if error.kind().is_lasting() {
+                        self.failed(&error);
+                    }
+                    Err(error)
+                }
+            }
+        })
+    }
+
     /// Stores a value in the primary by `insert`, or else in the secondary; says whether it is current.
     fn put<K>(
         &self,
@@ -287,29 +479,46 @@ impl<P, S> Fallback<P, S> {
         P: KeyedStore<K>,
         S: KeyedStore<K, Value = P::Value>,
     {
+        let since = self.stale.now();
+        let inserted = self.is_ready(since).and_then(|is_ready| is_ready.then(|| insert(&self.primary)).transpose());
+        self.finish_put(key, value, time, begun, since, inserted.transpose())
+    }
+
+    /// Whether the primary can take an entry. If all of its entries are stale, it is emptied first.
+    fn is_ready(&self, since: u64) -> Result<bool, Error>
+    where
+        P: Store,
+    {
+        if self.has_switched() {
+            return Ok(false);
+        }
+        if self.stale.is_all() {
+            self.primary.clear()?;
+            self.stale.clear(since);
+        }
+        Ok(true)
+    }
+
+    /// What is done after the primary was asked to store a value, if it was.
+    fn finish_put<K>(
+        &self,
+        key: &K,
+        value: &P::Value,
+        time: Option<Duration>,
+        begun: Option<Ticket>,
+        since: u64,
+        inserted: Option<Result<bool, Error>>,
+    ) -> Result<bool, Error>
+    where
+        K: Hash + ?Sized,
+        P: KeyedStore<K>,
+        S: KeyedStore<K, Value = P::Value>,
+    {
         let mut refused = None;
         let is_shared = self.primary.is_shared();
-        if !self.has_switched() {
-            let since = self.stale.now();
-            // If all of its entries are stale, it must be empty before it takes a new one.
-            let is_all_stale = self.stale.is_all();
-            let cleared = if is_all_stale { self.primary.clear() } else { Ok(()) };
-            let inserted = cleared.and_then(|()| {
-                if is_all_stale {
-                    self.stale.clear(since);
-                }
-                insert(&self.primary)
-            });
+        if let Some(inserted) = inserted {
             match inserted {
-                Ok(is_current) => {
-                    if is_current {
-                        self.stale.remove(key, since);
-                    }
-                    if self.has_secondary_entries.load(Ordering::Acquire) {
-                        self.secondary.remove(key)?;
-                    }
-                    return Ok(is_current);
-                }
+                Ok(is_current) => return self.stored(key, since, is_current),
                 Err(error) if error.kind().is_lasting() => drop(self.failed(&error)),
                 Err(error) => {
                     // The primary may have an older entry of this key. A shared one has what other processes have stored, which
@@ -343,9 +552,9 @@ impl<P, S> Fallback<P, S> {
 
 impl<K, P, S> ViewStore<K> for Fallback<P, S>
 where
-    K: Hash + ?Sized,
+    K: Args + ?Sized,
     P: ViewStore<K>,
-    S: ViewStore<K, Value = P::Value, View = P::View>,
+    S: ViewStore<K, Value = P::Value, View = P::View> + ViewStore<K::Owned, Value = P::Value, View = P::View>,
 {
     type View = P::View;
 
@@ -356,6 +565,17 @@ where
 
     fn view_with_ttl(&self, key: &K) -> Result<Option<Found<P::View>>, Error> {
         self.read(key, |primary| primary.view_with_ttl(key), |secondary| secondary.view_with_ttl(key))
+    }
+
+    fn view_async<'a>(&'a self, key: &K) -> Answer<'a, Option<P::View>> {
+        let later = |secondary: &S, key: &K::Owned| secondary.view(key);
+        self.read_async(key, |primary| primary.view_async(key), |secondary| secondary.view(key), later)
+    }
+
+    fn view_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<P::View>>> {
+        let later = |secondary: &S, key: &K::Owned| secondary.view_with_ttl(key);
+        let ask = |primary: &'a P| primary.view_with_ttl_async(key);
+        self.read_async(key, ask, |secondary| secondary.view_with_ttl(key), later)
     }
 
     fn to_view(&self, value: &P::Value) -> Result<P::View, Error> {

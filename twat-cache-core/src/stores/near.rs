@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::is_mutant;
-use crate::{Claim, Error, Found, KeyedStore, Namespace, Stamp, Store, Ticket};
+use crate::{Answer, Args, Claim, Error, Found, KeyedStore, Namespace, Stamp, Store, Ticket};
 
 /// A near cache: memory, the front, with copies of the entries of a store, the back, that others may change.
 ///
@@ -77,21 +77,27 @@ impl<F, B: Store> Near<F, B> {
     }
 }
 
-impl<F, B, V> Store for Near<F, B>
+impl<F, B> Store for Near<F, B>
 where
-    F: Store<Value = Copied<V>>,
-    B: Store<Value = V>,
+    F: Store<Value = Copied<B::Value>>,
+    B: Store,
 {
-    type Value = V;
+    type Value = B::Value;
 
     fn len(&self) -> Result<usize, Error> {
         self.back.len()
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let back = self.back.clear();
-        self.own.raise_all();
-        self.front.clear().and(back)
+        self.clear_copies(self.back.clear())
+    }
+
+    fn len_async(&self) -> Answer<'_, usize> {
+        self.back.len_async()
+    }
+
+    fn clear_async(&self) -> Answer<'_, ()> {
+        self.back.clear_async().then(|cleared| self.clear_copies(cleared))
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -130,40 +136,35 @@ where
     }
 }
 
-impl<K, F, B, V> KeyedStore<K> for Near<F, B>
+/// The front also takes the owned form of a key. It is for a task: when the back answers later, the key may be gone.
+impl<K, F, B> KeyedStore<K> for Near<F, B>
 where
-    K: Hash + ?Sized,
-    F: KeyedStore<K, Value = Copied<V>>,
-    B: KeyedStore<K, Value = V>,
-    V: Clone,
+    K: Args + ?Sized,
+    F: KeyedStore<K, Value = Copied<B::Value>> + KeyedStore<K::Owned, Value = Copied<B::Value>>,
+    B: KeyedStore<K>,
+    B::Value: Clone,
 {
     #[inline]
-    fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        match self.front.get(key) {
-            Ok(Some(copy)) if self.is_valid(copy.stamp) => Ok(Some(copy.value)),
+    fn get(&self, key: &K) -> Result<Option<B::Value>, Error> {
+        match self.get_from_front(key) {
+            Ok(Some(value)) => Ok(Some(value)),
             missed => Ok(self.get_from_back(key, missed.err())?.map(|found| found.value)),
         }
     }
 
-    fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
+    fn insert(&self, key: &K, value: &B::Value) -> Result<(), Error> {
         self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        let removed = self.back.remove(key);
-        self.own.raise(self.own.stamp(key));
-        // A copy may be older than what others have removed.
-        let is_copied = self.front.remove(key)? && !self.back.is_shared();
-        Ok(removed? | is_copied)
+        self.remove_copy(key, self.back.remove(key))
     }
 
-    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
+    fn get_with_ttl(&self, key: &K) -> Result<Option<Found<B::Value>>, Error> {
         match self.front.get_with_ttl(key) {
             Ok(Some(Found { value: copy, ttl })) if self.is_valid(copy.stamp) => {
                 let copy = Found { value: copy.value, ttl };
-                // Only the back knows whether the entry is stale: a copy may expire before it, and others may have replaced it.
-                let is_certain = self.front.ttl().is_none() && !self.back.is_shared();
-                if ttl.is_some_and(|left| self.stale() >= Some(left)) && !is_certain {
+                if self.may_be_stale(ttl) {
                     return Ok(self.get_from_back(key, None).ok().flatten().or(Some(copy)));
                 }
                 Ok(Some(copy))
@@ -172,7 +173,7 @@ where
         }
     }
 
-    fn insert_with_ttl(&self, key: &K, value: &V, ttl: Option<Duration>) -> Result<(), Error> {
+    fn insert_with_ttl(&self, key: &K, value: &B::Value, ttl: Option<Duration>) -> Result<(), Error> {
         self.put(key, value, ttl, true, |back| back.insert_with_ttl(key, value, ttl).map(|()| true)).map(drop)
     }
 
@@ -180,7 +181,7 @@ where
         self.back.begin(key)
     }
 
-    fn insert_begun(&self, key: &K, value: &V, ttl: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
+    fn insert_begun(&self, key: &K, value: &B::Value, ttl: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.put(key, value, ttl, ticket.is_refresh, |back| back.insert_begun(key, value, ttl, ticket))
     }
 
@@ -195,6 +196,60 @@ where
     fn claim(&self, key: &K, patience: Duration) -> Claim {
         self.back.claim(key, patience)
     }
+
+    #[inline]
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<B::Value>> {
+        match self.get_from_front(key) {
+            Ok(Some(value)) => Answer::Now(Ok(Some(value))),
+            missed => {
+                let found = self.get_from_back_async(key, missed.err());
+                found.then(|found| Ok(found?.map(|found| found.value)))
+            }
+        }
+    }
+
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<B::Value>>> {
+        match self.front.get_with_ttl(key) {
+            Ok(Some(Found { value: copy, ttl })) if self.is_valid(copy.stamp) && !self.may_be_stale(ttl) => {
+                Answer::Now(Ok(Some(Found { value: copy.value, ttl })))
+            }
+            missed => self.get_from_back_async(key, missed.err()),
+        }
+    }
+
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &B::Value, ttl: Option<Duration>) -> Answer<'a, ()> {
+        let insert = |back: &'a B| back.insert_with_ttl_async(key, value, ttl).then(|stored| stored.map(|()| true));
+        self.put_async(key, value, ttl, true, insert).then(|stored| stored.map(drop))
+    }
+
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &B::Value,
+        ttl: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        let insert = |back: &'a B| back.insert_begun_async(key, value, ttl, ticket);
+        self.put_async(key, value, ttl, ticket.is_refresh, insert)
+    }
+
+    fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
+        match self.back.remove_async(key) {
+            Answer::Now(removed) => Answer::Now(self.remove_copy(key, removed)),
+            Answer::Later(removed) => {
+                let key = key.to_key();
+                Answer::later(async move { self.remove_copy(&key, removed.await) })
+            }
+        }
+    }
+
+    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
+        self.back.begin_async(key)
+    }
+
+    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
+        self.back.claim_async(key, patience)
+    }
 }
 
 impl<F, B> Near<F, B> {
@@ -206,20 +261,84 @@ impl<F, B> Near<F, B> {
         ttl.into_iter().chain(self.front.ttl()).min()
     }
 
+    fn clear_copies(&self, cleared: Result<(), Error>) -> Result<(), Error>
+    where
+        F: Store,
+    {
+        self.own.raise_all();
+        self.front.clear().and(cleared)
+    }
+
+    #[inline]
+    fn get_from_front<K>(&self, key: &K) -> Result<Option<B::Value>, Error>
+    where
+        K: ?Sized,
+        F: KeyedStore<K, Value = Copied<B::Value>>,
+        B: Store,
+        B::Value: Clone,
+    {
+        self.front.get_part(key, |copy| self.is_valid(copy.stamp).then(|| copy.value.clone()))
+    }
+
+    /// Whether only the back knows if an entry is stale whose copy expires after this time: a copy may expire before its entry,
+    /// and others may have replaced that.
+    fn may_be_stale(&self, ttl: Option<Duration>) -> bool
+    where
+        F: Store,
+        B: Store,
+    {
+        let is_certain = self.front.ttl().is_none() && !self.back.is_shared();
+        ttl.is_some_and(|left| self.back.stale() >= Some(left)) && !is_certain
+    }
+
     /// Reads from the back after a miss in the front, and fills the front.
     #[cold]
-    fn get_from_back<K, V>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<V>>, Error>
+    fn get_from_back<K>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<B::Value>>, Error>
     where
         K: Hash + ?Sized,
-        F: KeyedStore<K, Value = Copied<V>>,
-        B: KeyedStore<K, Value = V>,
+        F: KeyedStore<K, Value = Copied<B::Value>>,
+        B: KeyedStore<K>,
     {
         // The stamp comes first: what changes after it makes the copy invalid.
         let stamp = self.stamp_now(key);
-        let Some(found) = self.back.get_with_ttl(key)? else {
+        let found = self.back.get_with_ttl(key);
+        let stamp = if is_mutant("stamps after the lookup") { self.stamp_now(key) } else { stamp };
+        self.fill(key, stamp, found, error)
+    }
+
+    #[cold]
+    fn get_from_back_async<'a, K>(&'a self, key: &K, error: Option<Error>) -> Answer<'a, Option<Found<B::Value>>>
+    where
+        K: Args + ?Sized,
+        F: KeyedStore<K, Value = Copied<B::Value>> + KeyedStore<K::Owned, Value = Copied<B::Value>>,
+        B: KeyedStore<K>,
+    {
+        let stamp = self.stamp_now(key);
+        match self.back.get_with_ttl_async(key) {
+            Answer::Now(found) => Answer::Now(self.fill(key, stamp, found, error)),
+            Answer::Later(found) => {
+                let key = key.to_key();
+                Answer::later(async move { self.fill(&key, stamp, found.await, error) })
+            }
+        }
+    }
+
+    /// Fills the front with what the back has.
+    fn fill<K>(
+        &self,
+        key: &K,
+        stamp: Option<Stamp>,
+        found: Result<Option<Found<B::Value>>, Error>,
+        error: Option<Error>,
+    ) -> Result<Option<Found<B::Value>>, Error>
+    where
+        K: ?Sized,
+        F: KeyedStore<K, Value = Copied<B::Value>>,
+        B: Store,
+    {
+        let Some(found) = found? else {
             return error.map_or(Ok(None), Err);
         };
-        let stamp = if is_mutant("stamps after the lookup") { self.stamp_now(key) } else { stamp };
         let Some(stamp) = stamp else { return Ok(Some(found)) };
         let (copy, ttl) = (Copied { value: found.value, stamp }, self.in_front(found.ttl));
         // If the front does not take it, the next lookup goes to the back again.
@@ -229,28 +348,83 @@ impl<F, B> Near<F, B> {
 
     /// Stores a value in the back by `insert`, which says whether the value is current, and in the front. A `change` replaces
     /// what others may have copies of.
-    fn put<K, V>(
+    fn put<K>(
         &self,
         key: &K,
-        value: &V,
+        value: &B::Value,
         ttl: Option<Duration>,
         is_change: bool,
         insert: impl FnOnce(&B) -> Result<bool, Error>,
     ) -> Result<bool, Error>
     where
         K: Hash + ?Sized,
-        F: KeyedStore<K, Value = Copied<V>>,
-        B: KeyedStore<K, Value = V>,
-        V: Clone,
+        F: KeyedStore<K, Value = Copied<B::Value>>,
+        B: KeyedStore<K>,
+        B::Value: Clone,
     {
         let stamp = self.stamp_now(key);
         let stored = insert(&self.back);
-        let stamp = match stamp {
+        self.copy(key, value, ttl, self.stamp_after(stamp, is_change), stored)
+    }
+
+    fn put_async<'a, K>(
+        &'a self,
+        key: &K,
+        value: &B::Value,
+        ttl: Option<Duration>,
+        is_change: bool,
+        insert: impl FnOnce(&'a B) -> Answer<'a, bool>,
+    ) -> Answer<'a, bool>
+    where
+        K: Args + ?Sized,
+        F: KeyedStore<K, Value = Copied<B::Value>> + KeyedStore<K::Owned, Value = Copied<B::Value>>,
+        B: KeyedStore<K>,
+        B::Value: Clone,
+    {
+        let stamp = self.stamp_now(key);
+        match insert(&self.back) {
+            Answer::Now(stored) => Answer::Now(self.copy(key, value, ttl, self.stamp_after(stamp, is_change), stored)),
+            // The next lookup reads the new value in the back.
+            Answer::Later(stored) => {
+                let key = key.to_key();
+                Answer::later(async move {
+                    let stored = stored.await;
+                    self.stamp_after(stamp, is_change);
+                    self.front.remove(&key)?;
+                    stored
+                })
+            }
+        }
+    }
+
+    /// The stamp for a copy of what was stored.
+    fn stamp_after(&self, stamp: Option<Stamp>, is_change: bool) -> Option<Stamp>
+    where
+        B: Store,
+    {
+        match stamp {
             // A shared back has made all copies invalid. The next lookup reads the new value there.
             _ if is_change && self.back.is_shared() => None,
             Some(stamp) if is_change => self.own.raise(stamp),
             stamp => stamp,
-        };
+        }
+    }
+
+    /// Stores a copy of what the back has stored, or removes an older one.
+    fn copy<K>(
+        &self,
+        key: &K,
+        value: &B::Value,
+        ttl: Option<Duration>,
+        stamp: Option<Stamp>,
+        stored: Result<bool, Error>,
+    ) -> Result<bool, Error>
+    where
+        K: ?Sized,
+        F: KeyedStore<K, Value = Copied<B::Value>>,
+        B: Store,
+        B::Value: Clone,
+    {
         if let (Some(stamp), Ok(true)) = (stamp, &stored) {
             let (copy, ttl) = (Copied { value: value.clone(), stamp }, self.in_front(ttl.or(self.back.ttl())));
             if self.front.insert_with_ttl(key, &copy, ttl).is_ok() {
@@ -259,6 +433,19 @@ impl<F, B> Near<F, B> {
         }
         self.front.remove(key)?;
         stored
+    }
+
+    /// Removes the copy of what was removed in the back.
+    fn remove_copy<K>(&self, key: &K, removed: Result<bool, Error>) -> Result<bool, Error>
+    where
+        K: Hash + ?Sized,
+        F: KeyedStore<K>,
+        B: Store,
+    {
+        self.own.raise(self.own.stamp(key));
+        // A copy may be older than what others have removed.
+        let is_copied = self.front.remove(key)? && !self.back.is_shared();
+        Ok(removed? | is_copied)
     }
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::{Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
+use crate::{Answer, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
 
 /// A store with a rule that decides by the value how long it is kept. [`Memo::keep_if`](crate::Memo::keep_if) and
 /// [`Memo::ttl_by`](crate::Memo::ttl_by) make it.
@@ -82,6 +82,41 @@ impl<K: ?Sized, S: KeyedStore<K>> KeyedStore<K> for Ruled<S> {
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
         self.store.claim(key, patience)
+    }
+
+    #[inline]
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<S::Value>> {
+        self.store.get_async(key)
+    }
+
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &S::Value, ttl: Option<Duration>) -> Answer<'a, ()> {
+        self.store.insert_with_ttl_async(key, value, self.ttl_of(value, ttl))
+    }
+
+    fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
+        self.store.remove_async(key)
+    }
+
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<S::Value>>> {
+        self.store.get_with_ttl_async(key)
+    }
+
+    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
+        self.store.begin_async(key)
+    }
+
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &S::Value,
+        ttl: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        self.store.insert_begun_async(key, value, self.ttl_of(value, ttl), ticket)
+    }
+
+    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
+        self.store.claim_async(key, patience)
     }
 }
 

@@ -30,8 +30,9 @@ impl Stripes {
         &self.0[usize::from(first) % COUNT]
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Stripe> {
-        self.0.iter()
+    /// A change of all stripes begins.
+    pub(crate) fn change_all(&self) -> Vec<Change<'_>> {
+        self.0.iter().map(Stripe::change).collect()
     }
 }
 

@@ -2,8 +2,8 @@ use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
 
-use super::stripes::{Change, Stripe, Stripes};
-use crate::{Claim, Error, Found, KeyedStore, Namespace, Stamp, Store, Ticket};
+use super::stripes::{Change, Lookup, Stripe, Stripes};
+use crate::{Answer, Args, Claim, Error, Found, KeyedStore, Namespace, Stamp, Store, Ticket};
 
 /// A fast store, the front, before a larger or persistent one, the back.
 ///
@@ -57,10 +57,17 @@ where
     }
 
     fn clear(&self) -> Result<(), Error> {
-        let changes: Vec<_> = self.stripes.all().map(Stripe::change).collect();
-        let back = self.back.clear();
-        let waited = changes.iter().try_for_each(Change::wait_for_front);
-        self.front.clear().and(waited).and(back)
+        let changes = self.stripes.change_all();
+        self.clear_front(&changes, self.back.clear())
+    }
+
+    fn len_async(&self) -> Answer<'_, usize> {
+        self.back.len_async()
+    }
+
+    fn clear_async(&self) -> Answer<'_, ()> {
+        let changes = self.stripes.change_all();
+        self.back.clear_async().then(move |cleared| self.clear_front(&changes, cleared))
     }
 
     fn ttl(&self) -> Option<Duration> {
@@ -99,10 +106,11 @@ where
     }
 }
 
+/// The front also takes the owned form of a key. It is for a task: when the back answers later, the key may be gone.
 impl<K, F, B> KeyedStore<K> for Tiered<F, B>
 where
-    K: Hash + ?Sized,
-    F: KeyedStore<K>,
+    K: Args + ?Sized,
+    F: KeyedStore<K> + KeyedStore<K::Owned>,
     B: KeyedStore<K, Value = F::Value>,
 {
     #[inline]
@@ -119,15 +127,12 @@ where
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
         let change = self.stripe(key).change();
-        let back = self.back.remove(key);
-        let front = change.change_front(|_| self.front.remove(key))?;
-        Ok(back? | front)
+        self.remove_copy(key, change, self.back.remove(key))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<F::Value>>, Error> {
         match self.front.get_with_ttl(key) {
-            // A copy may expire before its entry. Then only the back knows whether the entry is stale.
-            Ok(Some(copy)) if copy.ttl.is_some_and(|left| self.stale() >= Some(left)) && self.front.ttl().is_some() => {
+            Ok(Some(copy)) if self.may_be_stale(copy.ttl) => {
                 Ok(self.get_from_back(key, None).ok().flatten().or(Some(copy)))
             }
             Ok(Some(found)) => Ok(Some(found)),
@@ -158,6 +163,58 @@ where
     fn claim(&self, key: &K, patience: Duration) -> Claim {
         self.back.claim(key, patience)
     }
+
+    #[inline]
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<F::Value>> {
+        match self.front.get(key) {
+            Ok(Some(value)) => Answer::Now(Ok(Some(value))),
+            missed => {
+                let found = self.get_from_back_async(key, missed.err());
+                found.then(|found| Ok(found?.map(|found| found.value)))
+            }
+        }
+    }
+
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<F::Value>>> {
+        match self.front.get_with_ttl(key) {
+            Ok(Some(copy)) if !self.may_be_stale(copy.ttl) => Answer::Now(Ok(Some(copy))),
+            missed => self.get_from_back_async(key, missed.err()),
+        }
+    }
+
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &F::Value, ttl: Option<Duration>) -> Answer<'a, ()> {
+        let insert = |back: &'a B| back.insert_with_ttl_async(key, value, ttl).then(|stored| stored.map(|()| true));
+        self.put_async(key, value, ttl, insert).then(|stored| stored.map(drop))
+    }
+
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &F::Value,
+        ttl: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        self.put_async(key, value, ttl, |back| back.insert_begun_async(key, value, ttl, ticket))
+    }
+
+    fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
+        let change = self.stripe(key).change();
+        match self.back.remove_async(key) {
+            Answer::Now(removed) => Answer::Now(self.remove_copy(key, change, removed)),
+            Answer::Later(removed) => {
+                let key = key.to_key();
+                Answer::later(async move { self.remove_copy(&key, change, removed.await) })
+            }
+        }
+    }
+
+    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
+        self.back.begin_async(key)
+    }
+
+    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
+        self.back.claim_async(key, patience)
+    }
 }
 
 impl<F, B> Tiered<F, B> {
@@ -173,16 +230,57 @@ impl<F, B> Tiered<F, B> {
         ttl.into_iter().chain(self.front.ttl()).min()
     }
 
+    /// Whether only the back knows if an entry is stale whose copy expires after this time: a copy may expire before its entry.
+    fn may_be_stale(&self, ttl: Option<Duration>) -> bool
+    where
+        F: Store,
+        B: Store,
+    {
+        ttl.is_some_and(|left| self.back.stale() >= Some(left)) && self.front.ttl().is_some()
+    }
+
     /// Reads from the back after a miss in the front, and fills the front.
     #[cold]
-    fn get_from_back<K, V>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<V>>, Error>
+    fn get_from_back<K>(&self, key: &K, error: Option<Error>) -> Result<Option<Found<F::Value>>, Error>
     where
         K: Hash + ?Sized,
-        F: KeyedStore<K, Value = V>,
-        B: KeyedStore<K, Value = V>,
+        F: KeyedStore<K>,
+        B: KeyedStore<K, Value = F::Value>,
     {
         let lookup = self.stripe(key).lookup();
-        let Some(found) = self.back.get_with_ttl(key)? else {
+        self.fill(key, lookup, self.back.get_with_ttl(key), error)
+    }
+
+    #[cold]
+    fn get_from_back_async<'a, K>(&'a self, key: &K, error: Option<Error>) -> Answer<'a, Option<Found<F::Value>>>
+    where
+        K: Args + ?Sized,
+        F: KeyedStore<K> + KeyedStore<K::Owned>,
+        B: KeyedStore<K, Value = F::Value>,
+    {
+        let lookup = self.stripe(key).lookup();
+        match self.back.get_with_ttl_async(key) {
+            Answer::Now(found) => Answer::Now(self.fill(key, lookup, found, error)),
+            Answer::Later(found) => {
+                let key = key.to_key();
+                Answer::later(async move { self.fill(&key, lookup, found.await, error) })
+            }
+        }
+    }
+
+    /// Fills the front with what the back has.
+    fn fill<K>(
+        &self,
+        key: &K,
+        lookup: Option<Lookup<'_>>,
+        found: Result<Option<Found<F::Value>>, Error>,
+        error: Option<Error>,
+    ) -> Result<Option<Found<F::Value>>, Error>
+    where
+        K: ?Sized,
+        F: KeyedStore<K>,
+    {
+        let Some(found) = found? else {
             return error.map_or(Ok(None), Err);
         };
         if let Some(lookup) = lookup {
@@ -193,28 +291,89 @@ impl<F, B> Tiered<F, B> {
     }
 
     /// Stores a value in the back by `insert`, which says whether the value is current, and in the front.
-    fn put<K, V>(
+    fn put<K>(
         &self,
         key: &K,
-        value: &V,
+        value: &F::Value,
         time: Option<Duration>,
         insert: impl FnOnce(&B) -> Result<bool, Error>,
     ) -> Result<bool, Error>
     where
         K: Hash + ?Sized,
-        F: KeyedStore<K, Value = V>,
-        B: KeyedStore<K, Value = V>,
+        F: KeyedStore<K>,
+        B: KeyedStore<K, Value = F::Value>,
     {
         let change = self.stripe(key).change();
         let stored = insert(&self.back);
+        self.copy(key, Some(value), time, change, stored)
+    }
+
+    fn put_async<'a, K>(
+        &'a self,
+        key: &K,
+        value: &F::Value,
+        time: Option<Duration>,
+        insert: impl FnOnce(&'a B) -> Answer<'a, bool>,
+    ) -> Answer<'a, bool>
+    where
+        K: Args + ?Sized,
+        F: KeyedStore<K> + KeyedStore<K::Owned>,
+        B: KeyedStore<K, Value = F::Value>,
+    {
+        let change = self.stripe(key).change();
+        match insert(&self.back) {
+            Answer::Now(stored) => Answer::Now(self.copy(key, Some(value), time, change, stored)),
+            // The next lookup reads the new value in the back.
+            Answer::Later(stored) => {
+                let key = key.to_key();
+                Answer::later(async move {
+                    let stored = stored.await;
+                    self.copy(&key, None, time, change, stored)
+                })
+            }
+        }
+    }
+
+    /// Stores a copy of what the back has stored, or removes an older one.
+    fn copy<K>(
+        &self,
+        key: &K,
+        value: Option<&F::Value>,
+        time: Option<Duration>,
+        change: Change<'_>,
+        stored: Result<bool, Error>,
+    ) -> Result<bool, Error>
+    where
+        K: ?Sized,
+        F: KeyedStore<K>,
+        B: Store,
+    {
         let time = self.in_front(time.or(self.back.ttl()));
         change.change_front(|is_alone| {
-            let is_there =
-                is_alone && matches!(stored, Ok(true)) && self.front.insert_with_ttl(key, value, time).is_ok();
+            let value = value.filter(|_| is_alone && matches!(stored, Ok(true)));
+            let is_there = value.is_some_and(|value| self.front.insert_with_ttl(key, value, time).is_ok());
             // If the front does not take the new value, it must not keep an older one.
             if is_there { Ok(()) } else { self.front.remove(key).map(drop) }
         })?;
         stored
+    }
+
+    /// Removes the copy of what was removed in the back.
+    fn remove_copy<K>(&self, key: &K, change: Change<'_>, removed: Result<bool, Error>) -> Result<bool, Error>
+    where
+        K: ?Sized,
+        F: KeyedStore<K>,
+    {
+        let front = change.change_front(|_| self.front.remove(key))?;
+        Ok(removed? | front)
+    }
+
+    fn clear_front(&self, changes: &[Change<'_>], cleared: Result<(), Error>) -> Result<(), Error>
+    where
+        F: Store,
+    {
+        let waited = changes.iter().try_for_each(Change::wait_for_front);
+        self.front.clear().and(waited).and(cleared)
     }
 }
 
