@@ -9,11 +9,12 @@ use twat_cache_core::persist;
 use twat_cache_core::persist::{Codec, ErasedCodec, Options, Rkyv};
 use twat_cache_core::{Args, Clock, Error, ErrorKind, Namespace};
 
+use crate::keyed::now;
 use crate::protocol::Keys;
 use crate::server::{self, Via, log_line};
 use crate::space::Space;
 use crate::standby::Standby;
-use crate::store::{RemoteStore, now};
+use crate::store::RemoteStore;
 
 /// A cache of function results that all machines share which use the same server, under this name.
 ///

@@ -36,7 +36,7 @@ const LINGERING: Duration = Duration::from_millis(5);
 /// The pause between two questions whether a result is there.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A lease that a claim has.
+/// What a claim has.
 struct Held {
     leases: Arc<Leases>,
     space: Arc<Space>,
@@ -74,8 +74,7 @@ impl Leases {
         if !std::mem::take(&mut lease.is_dropped) {
             return Some(Claim::free());
         }
-        let number = lease.number;
-        Some(self.held(space, digest, number, terms))
+        Some(Claim::held(self.guard(space, digest, lease.number, terms)))
     }
 
     fn grant(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Claim {
@@ -84,11 +83,11 @@ impl Leases {
         if !std::mem::replace(&mut table.is_renewing, true) {
             spawn(renew_all(Arc::downgrade(self), space.clone(), terms.for_tasks()));
         }
-        self.held(space, digest, number, terms)
+        Claim::held_missing(self.guard(space, digest, number, terms))
     }
 
-    fn held(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Claim {
-        Claim::held(Held { leases: self.clone(), space: space.clone(), terms: terms.for_tasks(), digest, number })
+    fn guard(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Held {
+        Held { leases: self.clone(), space: space.clone(), terms: terms.for_tasks(), digest, number }
     }
 
     /// Waits for another process, on the driver's thread. It asks whether the result is there rather than for the lease.

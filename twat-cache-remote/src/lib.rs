@@ -5,6 +5,7 @@
 
 mod builder;
 mod entry;
+mod keyed;
 mod lease;
 mod protocol;
 mod server;

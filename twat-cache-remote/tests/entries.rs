@@ -36,7 +36,9 @@ fn after_a_clear_nobody_finds_what_was_there_before() {
 fn nothing_stays_on_the_server_forever_and_other_programs_are_left_alone() {
     let Some(server) = server!() else { return };
     let theirs = ["tc1:{}", "name", "tc1:{name}:g"];
-    theirs.iter().for_each(|name| server.ask::<()>(cmd("SET").arg(name).arg("theirs")));
+    for name in theirs {
+        server.ask::<()>(cmd("SET").arg(name).arg("theirs"));
+    }
     let store = server.named("name").ttl(Duration::from_secs(60)).open().unwrap();
     let endless = server.named("endless").ttl(Duration::MAX).open().unwrap();
     insert_all(&store, 0..10);
@@ -55,7 +57,9 @@ fn nothing_stays_on_the_server_forever_and_other_programs_are_left_alone() {
     }
     store.clear().unwrap();
     assert!(store.remove(&1).is_ok());
-    theirs.iter().for_each(|name| assert_eq!(server.ask::<String>(cmd("GET").arg(name)), "theirs"));
+    for name in theirs {
+        assert_eq!(server.ask::<String>(cmd("GET").arg(name)), "theirs");
+    }
 }
 
 #[test]

@@ -1,12 +1,10 @@
 mod removals;
-mod traits;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use twat_cache_core::{Error, Found, KeyedStore as _, LruStore, Store as _, Ticket, WarnOnce};
+use twat_cache_core::{Claim, Error, Found, KeyedStore as _, LruStore, Store as _, Ticket, WarnOnce};
 
 use crate::server::Via;
 use crate::space::Key;
@@ -19,11 +17,11 @@ use removals::Removals;
 /// removed from the server when it is back, and until then this process does not use what the server has. Nothing else is
 /// removed.
 pub struct Standby<V> {
-    primary: RemoteStore<V>,
+    pub(crate) primary: RemoteStore<V>,
     memory: LruStore<Kept>,
     removals: Arc<Removals>,
     warned: WarnOnce,
-    suppressed_errors: AtomicU64,
+    pub(crate) suppressed_errors: AtomicU64,
 }
 
 /// A result that the server did not take.
@@ -78,7 +76,7 @@ impl<V> Standby<V> {
         }
     }
 
-    async fn find(&self, key: &impl Key, via: Via) -> Result<Option<Found<V>>, Error> {
+    pub(crate) async fn find(&self, key: &impl Key, via: Via) -> Result<Option<Found<V>>, Error> {
         if !self.removals.include(key) {
             match self.primary.find(key, via).await {
                 Ok(found) => return Ok(found),
@@ -94,7 +92,7 @@ impl<V> Standby<V> {
         }
     }
 
-    async fn put(
+    pub(crate) async fn put(
         &self,
         key: &impl Key,
         bytes: &[u8],
@@ -102,7 +100,7 @@ impl<V> Standby<V> {
         ticket: Option<Ticket>,
         via: Via,
     ) -> Result<bool, Error> {
-        let error = match self.primary.store(key, bytes, time, ticket, via).await {
+        let error = match self.primary.put(key, bytes, time, ticket, via).await {
             Ok(is_current) => return Ok(is_current),
             Err(error) => error,
         };
@@ -119,7 +117,7 @@ impl<V> Standby<V> {
         Ok(true)
     }
 
-    async fn take(&self, key: &impl Key, via: Via) -> Result<bool, Error> {
+    pub(crate) async fn take(&self, key: &impl Key, via: Via) -> Result<bool, Error> {
         let recorded = key.recorded();
         let was_kept = self.memory.remove(&*recorded)? && self.outage().is_some();
         match self.primary.take(key, via).await {
@@ -133,7 +131,7 @@ impl<V> Standby<V> {
         }
     }
 
-    async fn clear_all(&self, via: Via) -> Result<(), Error> {
+    pub(crate) async fn clear_all(&self, via: Via) -> Result<(), Error> {
         self.memory.clear()?;
         match self.primary.clear_all(via).await {
             Err(_) if self.primary.space.is_none() => Ok(()),
@@ -146,16 +144,23 @@ impl<V> Standby<V> {
         }
     }
 
-    async fn count(&self, via: Via) -> Result<usize, Error> {
+    pub(crate) async fn count(&self, via: Via) -> Result<usize, Error> {
         if self.primary.space.is_none() { self.memory.len() } else { self.primary.count(via).await }
     }
-}
 
-impl<V> fmt::Debug for Standby<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standby")
-            .field("primary", &self.primary)
-            .field("outage", &self.outage())
-            .finish_non_exhaustive()
+    pub(crate) async fn ticket(&self, key: &impl Key, via: Via) -> Ticket {
+        self.primary.ticket(key, via).await
+    }
+
+    pub(crate) async fn claim_among_all(&self, key: &impl Key, patience: Duration, via: Via) -> Claim {
+        self.primary.claim_among_all(key, patience, via).await
+    }
+
+    pub(crate) async fn has_ended(&self, key: &impl Key, ticket: Ticket, via: Via) -> Result<bool, Error> {
+        self.primary.has_ended(key, ticket, via).await
+    }
+
+    pub(crate) fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
+        self.primary.encode(value)
     }
 }

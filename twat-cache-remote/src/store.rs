@@ -1,5 +1,3 @@
-mod traits;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,8 +9,6 @@ use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
 use crate::space::{Digest, Fresh, Space, Stored, Terms};
-
-pub(crate) use traits::now;
 
 /// Results on a server that all machines share, found by the digest of their arguments.
 ///
@@ -113,7 +109,7 @@ impl<V> RemoteStore<V> {
 
     /// Stores encoded bytes for at most `time`, and says whether they are current. Without a ticket, they replace what others
     /// store meanwhile.
-    pub(crate) async fn store(
+    pub(crate) async fn put(
         &self,
         key: &impl Digest,
         bytes: &[u8],
@@ -165,8 +161,8 @@ impl<V> RemoteStore<V> {
         self.space()?.len(self.since(), self.terms(via)).await
     }
 
-    /// The number of a computation that begins now; 0 if the server cannot be asked.
-    async fn number(&self, key: &impl Digest, via: Via) -> u64 {
+    /// The beginning of a computation. Its number is 0 if the server cannot be asked.
+    pub(crate) async fn ticket(&self, key: &impl Digest, via: Via) -> Ticket {
         let begin = async {
             let (space, terms) = (self.space()?, self.terms(via));
             match self.leases.begin(space.digest(key, terms).await?) {
@@ -174,16 +170,17 @@ impl<V> RemoteStore<V> {
                 None => space.begin(key, terms).await,
             }
         };
-        if self.options.keeps() { begin.await.unwrap_or_default() } else { 0 }
+        let number = if self.options.keeps() { begin.await.unwrap_or_default() } else { 0 };
+        Ticket { number, is_refresh: false }
     }
 
-    async fn claim_among_all(&self, key: &impl Digest, patience: Duration, via: Via) -> Claim {
+    pub(crate) async fn claim_among_all(&self, key: &impl Digest, patience: Duration, via: Via) -> Claim {
         let Some(space) = self.space.as_ref().filter(|_| self.options.keeps()) else { return Claim::free() };
         let claim = self.leases.claim(space, key, patience, &self.fresh(), self.terms(via)).await;
         claim.unwrap_or_else(|_| Claim::free())
     }
 
-    async fn has_ended(&self, key: &impl Digest, ticket: Ticket, via: Via) -> Result<bool, Error> {
+    pub(crate) async fn has_ended(&self, key: &impl Digest, ticket: Ticket, via: Via) -> Result<bool, Error> {
         let is_begun = self.space()?.is_begun(key, ticket.number, self.terms(via)).await?;
         Ok(!is_begun)
     }
