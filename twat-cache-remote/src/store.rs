@@ -125,6 +125,8 @@ impl<V> RemoteStore<V> {
         let (life, value) = if self.fits(bytes) { (life, bytes) } else { (Duration::ZERO, &[][..]) };
         let number = match ticket {
             Some(Ticket { number: 0, .. }) => {
+                // Why not, if that is still so.
+                space.begin(key, terms).await?;
                 let why = "the beginning of its computation could not be noted";
                 return Err(Error::new(ErrorKind::Io, "write an entry").at(&space.server.name).because(why));
             }
