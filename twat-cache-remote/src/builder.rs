@@ -185,6 +185,17 @@ impl<C> RemoteBuilder<C> {
     }
 }
 
+#[cfg(feature = "compress")]
+impl RemoteBuilder<persist::MessagePack> {
+    /// Compresses values, for texts and documents. It needs the feature `compress`.
+    ///
+    /// A value that does not get smaller is stored as it is. [`max_value_bytes`](Self::max_value_bytes) counts the compressed
+    /// bytes. Results that were stored without this option are not found with it, and the other way round.
+    pub fn compress(self) -> RemoteBuilder<persist::Compressed> {
+        self.with_codec()
+    }
+}
+
 /// Makes the namespace of a cache of that of a secret.
 fn within(options: Options, codec: fn(&Namespace) -> Namespace) -> impl Fn(&Namespace) -> Namespace + Send + Sync {
     move |secret| codec(&options.versioned(secret))

@@ -25,6 +25,11 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
 /// The server with this URL. It is connected to when it is first used.
 pub(crate) fn server(url: &str) -> RedisResult<Arc<Server>> {
     let info = url.into_connection_info()?;
+    #[cfg(feature = "tls")]
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        // Without one, rustls panics. A program may have chosen another one before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
     let name = match info.addr() {
         ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
         ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}"),
