@@ -58,8 +58,9 @@ mod server;
 mod space;
 mod standby;
 mod store;
+mod tracking;
 
-pub use builder::{RemoteBuilder, rcache};
+pub use builder::{InMemory, NearStore, RemoteBuilder, rcache};
 pub use redis;
 pub use standby::Standby;
 pub use store::RemoteStore;

@@ -53,6 +53,11 @@ impl Keys {
         format!("tc1l:{}:{digest}", self.0)
     }
 
+    /// How the names of the state and of all entries begin.
+    pub(crate) fn prefix(&self) -> String {
+        format!("tc1:{}:", self.0)
+    }
+
     /// What all entries match, and nothing else.
     fn pattern(&self) -> String {
         format!("tc1:{}:{}", self.0, "?".repeat(32))
