@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use twat_cache_core::{Claim, Error, Found, KeyedStore as _, LruStore, Store as _, Ticket, WarnOnce};
 
+use crate::digest::Key;
 use crate::server::Via;
-use crate::space::Key;
 use crate::store::RemoteStore;
 use removals::Removals;
 
