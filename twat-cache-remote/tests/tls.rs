@@ -34,7 +34,9 @@ fn child_that_trusts_the_certificate() {
                 value(*key)
             })
         });
-        memos.iter().for_each(|memo| assert_eq!(memo.call(&1), value(1)));
+        for memo in &memos {
+            assert_eq!(memo.call(&1), value(1));
+        }
         let warnings = record_logs().warnings(&format!("rediss://{host}"));
         task.say(format_args!("{host}: {} computed, {} warnings", computed.get(), warnings.len()));
     }
