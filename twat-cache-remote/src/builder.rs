@@ -189,8 +189,8 @@ impl<C, N> RemoteBuilder<C, N> {
         let within = within(self.options.clone(), C::within);
         // Before the secret of the server is known, and the same for all machines.
         let keys = Keys::new(&self.options.name, &within(&Namespace::from_secret([0; 16])));
-        let tag = keys.tag().to_owned();
-        Ok(server::space(&url, &tag, || Space::new(server, keys, within)))
+        let prefix = keys.prefix().to_owned();
+        Ok(server::space(&url, prefix, || Space::new(server, keys, within)))
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use twat_cache_core::{Answer, Args, Claim, Error, Found, KeyedStore, Recorded, Stamp, Store, Ticket};
 
+use crate::digest::Of;
 use crate::server::Via::{Task, Thread};
-use crate::space::Of;
 use crate::{RemoteStore, Standby};
 
 /// The output of a future that blocks instead of waiting.

@@ -50,10 +50,12 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod digest;
 mod entry;
 mod keyed;
 mod lease;
 mod protocol;
+mod scripts;
 mod server;
 mod space;
 mod standby;

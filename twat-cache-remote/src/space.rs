@@ -1,14 +1,14 @@
 //! The entries of a cache on a server, as all stores of this process see them.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use redis::Value;
-use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Recorded, Stamp};
+use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Stamp};
 
+use crate::digest::Digest;
 use crate::entry::{Entry, State, read_head, split_number};
 use crate::protocol::{self, About, Computed, Keys};
 use crate::server::{Request, Server, Via};
@@ -286,52 +286,6 @@ impl Space {
 
     fn corrupt(&self, why: &'static str) -> Error {
         Error::new(ErrorKind::Corrupt, "read an entry").at(&self.server.name).because(why)
-    }
-}
-
-/// What a digest is made of, once the secret is known.
-pub(crate) trait Digest {
-    fn digest(&self, namespace: &Namespace) -> KeyHash;
-}
-
-/// A key that can be remembered.
-pub(crate) trait Key: Digest {
-    fn recorded(&self) -> Cow<'_, Recorded>;
-}
-
-/// The arguments of a call.
-pub(crate) struct Of<'a, K: ?Sized>(pub(crate) &'a K);
-
-impl<K: Args + ?Sized> Digest for Of<'_, K> {
-    #[inline]
-    fn digest(&self, namespace: &Namespace) -> KeyHash {
-        namespace.digest_of(self.0)
-    }
-}
-
-impl<K: Args + ?Sized> Key for Of<'_, K> {
-    fn recorded(&self) -> Cow<'_, Recorded> {
-        Cow::Owned(Recorded::of(self.0))
-    }
-}
-
-/// The arguments of a call that is made later.
-impl Digest for Recorded {
-    fn digest(&self, namespace: &Namespace) -> KeyHash {
-        namespace.digest_of_recorded(self)
-    }
-}
-
-impl Key for Recorded {
-    fn recorded(&self) -> Cow<'_, Recorded> {
-        Cow::Borrowed(self)
-    }
-}
-
-/// One that was made before.
-impl Digest for KeyHash {
-    fn digest(&self, _: &Namespace) -> KeyHash {
-        *self
     }
 }
 

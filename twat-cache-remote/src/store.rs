@@ -7,10 +7,11 @@ use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Options};
 use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, Stamp, Ticket};
 
+use crate::digest::Digest;
 use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
-use crate::space::{Digest, Fresh, Space, Stored, Terms};
+use crate::space::{Fresh, Space, Stored, Terms};
 
 /// Results on a server that all machines share, found by the digest of their arguments.
 ///

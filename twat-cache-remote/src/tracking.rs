@@ -115,7 +115,7 @@ pub(crate) fn track(space: &Arc<Space>) -> Arc<Tracking> {
 async fn follow_always(space: Weak<Space>, tracking: Arc<Tracking>) {
     while let Some(here) = space.upgrade() {
         if here.server.outage().is_none() {
-            let (server, prefix) = (here.server.clone(), here.keys.prefix());
+            let (server, prefix) = (here.server.clone(), here.keys.prefix().to_owned());
             drop(here);
             let followed = follow(&space, &tracking, &server, prefix).await;
             tracking.stop();

@@ -39,9 +39,9 @@ pub(crate) fn server(url: &str) -> RedisResult<Arc<Server>> {
     Ok(REGISTRY.find(&REGISTRY.servers, url.to_owned(), || Server::new(client, name, REGISTRY.process)))
 }
 
-/// The space with this tag on a server.
-pub(crate) fn space(url: &str, tag: &str, new: impl FnOnce() -> Space) -> Arc<Space> {
-    REGISTRY.find(&REGISTRY.spaces, (url.to_owned(), tag.to_owned()), new)
+/// The space of what begins like this on a server.
+pub(crate) fn space(url: &str, prefix: String, new: impl FnOnce() -> Space) -> Arc<Space> {
+    REGISTRY.find(&REGISTRY.spaces, (url.to_owned(), prefix), new)
 }
 
 impl Registry {

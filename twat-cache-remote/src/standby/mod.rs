@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use twat_cache_core::{Args, Claim, Error, Found, KeyedStore as _, LruStore, Stamp, Store as _, Ticket, WarnOnce};
 
+use crate::digest::{Key, Of};
 use crate::server::Via;
-use crate::space::{Key, Of};
 use crate::store::RemoteStore;
 use removals::Removals;
 
