@@ -180,8 +180,19 @@ impl<C> RemoteBuilder<C> {
         let within = within(self.options.clone(), C::within);
         // Before the secret of the server is known, and the same for all machines.
         let keys = Keys::new(&self.options.name, &within(&Namespace::from_secret([0; 16])));
-        let tag = keys.tag().to_owned();
-        Ok(server::space(&url, &tag, || Space::new(server, keys, within)))
+        let prefix = keys.prefix().to_owned();
+        Ok(server::space(&url, prefix, || Space::new(server, keys, within)))
+    }
+}
+
+#[cfg(feature = "compress")]
+impl RemoteBuilder<persist::MessagePack> {
+    /// Compresses values, for texts and documents. It needs the feature `compress`.
+    ///
+    /// A value that does not get smaller is stored as it is. [`max_value_bytes`](Self::max_value_bytes) counts the compressed
+    /// bytes. Results that were stored without this option are not found with it, and the other way round.
+    pub fn compress(self) -> RemoteBuilder<persist::Compressed> {
+        self.with_codec()
     }
 }
 

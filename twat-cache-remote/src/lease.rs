@@ -74,6 +74,8 @@ impl Leases {
         if !std::mem::take(&mut lease.is_dropped) {
             return Some(Claim::free());
         }
+        // The computation that began under this number has ended without a result.
+        lease.is_begun = false;
         Some(Claim::held(self.guard(space, digest, lease.number, terms)))
     }
 

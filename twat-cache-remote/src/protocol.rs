@@ -21,7 +21,13 @@ use crate::server::Request;
 
 /// The names of what a cache has on the server. What is in braces decides on which node of a cluster they are: all on one.
 #[derive(Debug)]
-pub(crate) struct Keys(String);
+pub(crate) struct Keys {
+    state: String,
+    /// What entries begin with.
+    entry: String,
+    /// What leases begin with. It is another word, so that who follows the changes of entries is not told of leases.
+    lease: String,
+}
 
 impl Keys {
     /// Those of a name, in this namespace. The name is there for people who look at the server.
@@ -33,30 +39,39 @@ impl Keys {
                 _ => _ = write!(tag, "%{byte:02X}"),
             }
         }
-        Self(format!("{{{tag}:{:016x}}}", namespace.id()))
+        let tag = format!("{{{tag}:{:016x}}}", namespace.id());
+        Self { state: format!("tc1:{tag}:g"), entry: format!("tc1:{tag}:"), lease: format!("tc1l:{tag}:") }
     }
 
-    pub(crate) fn tag(&self) -> &str {
-        &self.0
-    }
-
-    fn state(&self) -> String {
-        format!("tc1:{}:g", self.0)
+    /// What identifies the cache on its server.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.entry
     }
 
     fn entry(&self, digest: KeyHash) -> String {
-        format!("tc1:{}:{digest}", self.0)
+        with_digest(&self.entry, digest)
     }
 
-    /// With another beginning, so that who follows the changes of entries is not told of leases.
     fn lease(&self, digest: KeyHash) -> String {
-        format!("tc1l:{}:{digest}", self.0)
+        with_digest(&self.lease, digest)
     }
 
     /// What all entries match, and nothing else.
     fn pattern(&self) -> String {
-        format!("tc1:{}:{}", self.0, "?".repeat(32))
+        format!("{}{}", self.entry, "?".repeat(32))
     }
+}
+
+/// A lookup makes one of these, so it does without the machinery of formats.
+fn with_digest(prefix: &str, digest: KeyHash) -> String {
+    let mut name = String::with_capacity(prefix.len() + 32);
+    name.push_str(prefix);
+    for byte in digest.to_bytes().into_iter().rev() {
+        for digit in [byte >> 4, byte & 15] {
+            name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    name
 }
 
 const LONGEST_NAME: usize = 64;
@@ -68,37 +83,40 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 const UNHELD: u64 = 60 * 60 * 1000;
 
 /// What all scripts begin with. They have the keys of the state, of an entry and of its lease, and two arguments: the secret of a
-/// new state, and how long it stays. What is not as it should be counts as absent.
+/// new state, and how long it stays. What is not as it should be counts as absent. Numbers have to be exact in floating point.
 const PRELUDE: &str = r"
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local function text(key, last)
-  local found = redis.pcall('GETRANGE', key, 0, last)
+local function number(text, from)
+  local number = tonumber(string.sub(text, from, from + 15))
+  return number and number > 0 and number < 9e15 and number or 0
+end
+local function digits(number) return string.format('%016.0f', number) end
+local found = redis.call('MGET', KEYS[1], KEYS[3])
+local state, lease = found[1] or '', found[2] or ''
+local cleared = #state == 32 and number(state, 1) or 0
+if cleared == 0 then state = '' end
+local first, last, holder = number(lease, 1), number(lease, 17), number(lease, 33)
+if cleared == 0 or first <= cleared then first, last, holder = 0, 0, 0 end
+local function entry()
+  local found = redis.pcall('GETRANGE', KEYS[2], 0, 23)
   return type(found) == 'string' and found or ''
 end
-local function number(text)
-  local number = tonumber(string.match(text, '^' .. string.rep('%d', 16)))
-  return number and number < now + 86400000000 and number or 0
+local function is_current(entry) return cleared > 0 and number(entry, 1) > cleared end
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
 end
-local state = text(KEYS[1], -1)
-local cleared = #state == 32 and number(state) or 0
-if cleared == 0 then state = '' end
 local function set_state(number)
   cleared = number
-  state = string.format('%016.0f', number) .. (state == '' and ARGV[1] or string.sub(state, 17))
+  state = digits(number) .. (state == '' and ARGV[1] or string.sub(state, 17))
   redis.call('SET', KEYS[1], state, 'PX', ARGV[2])
-end
-local function is_current(text) return cleared > 0 and number(text) > cleared end
-local function digits(number) return string.format('%016.0f', number) end
-local function lease()
-  local lease = text(KEYS[3], -1)
-  if not is_current(lease) then return 0, 0, 0 end
-  return number(lease), number(string.sub(lease, 17)), number(string.sub(lease, 33))
 end
 local function set_lease(first, last, holder, life)
   redis.call('SET', KEYS[3], digits(first) .. digits(last) .. digits(holder), unpack(life and {'PX', life} or {'KEEPTTL'}))
 end
-local function begin(entry, last) return math.max(now, cleared + 1, number(entry) + 1, last + 1) end
+local function begin(entry)
+  if cleared == 0 then set_state(now()) end
+  return math.max(now(), cleared + 1, number(entry, 1) + 1, last + 1)
+end
 ";
 
 macro_rules! scripts {
@@ -112,27 +130,23 @@ macro_rules! scripts {
 
 scripts! {
     /// Makes the state, if there is none.
-    STATE = "if cleared == 0 then set_state(now) end return {state}";
+    STATE = "if cleared == 0 then set_state(now()) end return {state}";
     /// Arguments: since when an entry counts as new, up to which deadline it counts as old, how long a lease stays.
     CLAIM = r"
-if cleared == 0 then set_state(now) end
-local entry = text(KEYS[2], 23)
-if is_current(entry) and number(entry) > tonumber(ARGV[3]) and #entry == 24 then
+local entry = entry()
+if is_current(entry) and number(entry, 1) > tonumber(ARGV[3]) and #entry == 24 then
   local deadline = 0
   for i = 24, 17, -1 do deadline = deadline * 256 + string.byte(entry, i) end
   if deadline == 0 or deadline > tonumber(ARGV[4]) then return {state, 'there'} end
 end
-local first, last, holder = lease()
 if holder > 0 then return {state, 'held'} end
-local began = begin(entry, last)
+local began = begin(entry)
 set_lease(first > 0 and first or began, began, began, ARGV[5])
 return {state, digits(began)}
 ";
     /// Argument: how long a lease without a holder stays.
     BEGIN = r"
-if cleared == 0 then set_state(now) end
-local first, last, holder = lease()
-local began = begin(text(KEYS[2], 15), last)
+local began = begin(entry())
 if first > 0 then
   set_lease(first, began, holder)
 else
@@ -144,9 +158,8 @@ return {state, digits(began)}
     /// if it is stored and the lease stays, because others may compute as well.
     STORE = r"
 local began, is_refresh, life = tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
-local first, last, holder = lease()
 if first == 0 or began < first then
-  if is_refresh and number(text(KEYS[2], 15)) <= began then redis.call('DEL', KEYS[2]) end
+  if is_refresh and number(entry(), 1) <= began then redis.call('DEL', KEYS[2]) end
   return {state, 0}
 end
 if life == 0 then
@@ -164,15 +177,14 @@ return {state, 2}
 ";
     /// Answers with the beginning of the entry that was there.
     REMOVE = r"
-local entry = text(KEYS[2], 23)
+local entry = entry()
 redis.call('DEL', KEYS[2], KEYS[3])
 return {state, is_current(entry) and entry or ''}
 ";
-    CLEAR = "set_state(math.max(now, cleared + 1)) return {state}";
+    CLEAR = "set_state(math.max(now(), cleared + 1)) return {state}";
     /// Arguments: the number of the holder, and how long a lease without one stays.
     RELEASE = r"
 local began = tonumber(ARGV[3])
-local first, last, holder = lease()
 if holder == began then
   if first == began and last == began then
     redis.call('DEL', KEYS[3])
@@ -184,7 +196,6 @@ return {state}
 ";
     /// Arguments: the number of the holder, and how long the lease stays.
     RENEW = r"
-local first, last, holder = lease()
 local is_ours = holder == tonumber(ARGV[3])
 if is_ours then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
 return {state, is_ours and 1 or 0}
@@ -215,7 +226,7 @@ pub(crate) struct About<'a> {
 impl About<'_> {
     fn script(&self, script: &'static Script) -> ScriptInvocation<'static> {
         let Self { keys, digest, secret, life } = *self;
-        let mut script = script.key(keys.state());
+        let mut script = script.key(&*keys.state);
         script.key(keys.entry(digest)).key(keys.lease(digest)).arg(&secret[..]).arg(milliseconds(life));
         script
     }
@@ -226,11 +237,11 @@ pub(crate) fn make_state(about: &About<'_>) -> Request {
 }
 
 pub(crate) fn read(about: &About<'_>) -> Request {
-    Request::Command(redis::cmd("MGET").arg(about.keys.state()).arg(about.keys.entry(about.digest)).take())
+    Request::Command(redis::cmd("MGET").arg(&*about.keys.state).arg(about.keys.entry(about.digest)).take())
 }
 
 pub(crate) fn read_lease(about: &About<'_>) -> Request {
-    Request::Command(redis::cmd("MGET").arg(about.keys.state()).arg(about.keys.lease(about.digest)).take())
+    Request::Command(redis::cmd("MGET").arg(&*about.keys.state).arg(about.keys.lease(about.digest)).take())
 }
 
 /// `since` is the number after which an entry counts as new, and `fresh_after` the deadline up to which it counts as old.
@@ -283,7 +294,7 @@ pub(crate) fn scan(keys: &Keys, position: &[u8]) -> Request {
 /// The state, and the numbers of these entries.
 pub(crate) fn numbers(keys: &Keys, names: &[Vec<u8>]) -> Request {
     let mut pipeline = Pipeline::new();
-    pipeline.get(keys.state());
+    pipeline.get(&*keys.state);
     for name in names {
         pipeline.getrange(name, 0, DIGITS.cast_signed() - 1);
     }

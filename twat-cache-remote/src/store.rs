@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+#[cfg(feature = "compress")]
+use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Options};
 use twat_cache_core::{Claim, Error, ErrorKind, Found, Ticket};
 
@@ -22,6 +24,9 @@ pub struct RemoteStore<V> {
     pub(crate) space: Option<Arc<Space>>,
     pub(crate) options: Options,
     codec: ErasedCodec<V>,
+    /// Without a dictionary: the server could lose it before the entries that need it.
+    #[cfg(feature = "compress")]
+    packing: Packing,
     timeout: Duration,
     leases: Arc<Leases>,
     /// Entries whose computations began up to here are not used.
@@ -33,7 +38,16 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 
 impl<V> RemoteStore<V> {
     pub(crate) fn new(space: Option<Arc<Space>>, options: Options, codec: ErasedCodec<V>, timeout: Duration) -> Self {
-        Self { space, options, codec, timeout, leases: Arc::default(), since: Arc::default() }
+        Self {
+            space,
+            options,
+            codec,
+            #[cfg(feature = "compress")]
+            packing: Packing::default(),
+            timeout,
+            leases: Arc::default(),
+            since: Arc::default(),
+        }
     }
 
     /// The client of the server; `None` if no server is named. It makes connections of its own.
@@ -88,12 +102,22 @@ impl<V> RemoteStore<V> {
     }
 
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<V, Error> {
+        #[cfg(feature = "compress")]
+        if self.codec.is_compressed() {
+            return self.codec.decode(&self.packing.unpack(bytes)?);
+        }
         self.codec.decode(bytes)
     }
 
     pub(crate) fn encode(&self, value: &V) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         self.codec.encode(value, &mut bytes)?;
+        #[cfg(feature = "compress")]
+        if self.codec.is_compressed() {
+            let mut packed = Vec::new();
+            self.packing.pack(&bytes, &mut packed);
+            return Ok(packed);
+        }
         Ok(bytes)
     }
 
@@ -125,6 +149,8 @@ impl<V> RemoteStore<V> {
         let (life, value) = if self.fits(bytes) { (life, bytes) } else { (Duration::ZERO, &[][..]) };
         let number = match ticket {
             Some(Ticket { number: 0, .. }) => {
+                // Why not, if that is still so.
+                space.begin(key, terms).await?;
                 let why = "the beginning of its computation could not be noted";
                 return Err(Error::new(ErrorKind::Io, "write an entry").at(&space.server.name).because(why));
             }

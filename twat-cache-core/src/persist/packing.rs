@@ -61,7 +61,8 @@ impl Packings {
     }
 }
 
-/// How the values of a name are compressed.
+/// How the values of a name are compressed. By default there is no dictionary, and none is made.
+#[derive(Default)]
 pub struct Packing {
     /// None yet for the first values.
     dictionary: OnceLock<Dictionary>,

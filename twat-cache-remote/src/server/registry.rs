@@ -25,6 +25,11 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::default);
 /// The server with this URL. It is connected to when it is first used.
 pub(crate) fn server(url: &str) -> RedisResult<Arc<Server>> {
     let info = url.into_connection_info()?;
+    #[cfg(feature = "tls")]
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        // Without one, rustls panics. A program may have chosen another one before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
     let name = match info.addr() {
         ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
         ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}"),
@@ -34,9 +39,9 @@ pub(crate) fn server(url: &str) -> RedisResult<Arc<Server>> {
     Ok(REGISTRY.find(&REGISTRY.servers, url.to_owned(), || Server::new(client, name, REGISTRY.process)))
 }
 
-/// The space with this tag on a server.
-pub(crate) fn space(url: &str, tag: &str, new: impl FnOnce() -> Space) -> Arc<Space> {
-    REGISTRY.find(&REGISTRY.spaces, (url.to_owned(), tag.to_owned()), new)
+/// The space of what begins like this on a server.
+pub(crate) fn space(url: &str, prefix: String, new: impl FnOnce() -> Space) -> Arc<Space> {
+    REGISTRY.find(&REGISTRY.spaces, (url.to_owned(), prefix), new)
 }
 
 impl Registry {

@@ -1,17 +1,17 @@
 //! A real server for each test.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-use std::env;
-use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use tempfile::TempDir;
 use twat_cache_core::KeyedStore;
 use twat_cache_core::testing::system::run;
-use twat_cache_core::testing::{record_logs, text, until};
+use twat_cache_core::testing::{record_logs, text};
 use twat_cache_remote::redis::{Client, Cmd, Connection, FromRedisValue, cmd};
 use twat_cache_remote::{RemoteBuilder, rcache};
 
@@ -58,36 +58,52 @@ impl Server {
         // Another program may have taken the port meanwhile.
         for _ in 0..10 {
             let Some(process) = self.spawn() else {
-                let test = std::thread::current().name().unwrap_or_default().to_owned();
+                let test = thread::current().name().unwrap_or_default().to_owned();
                 assert!(env::var_os(VARIABLE).is_none_or(|value| value != "1"), "no server is installed for {test}");
                 eprintln!("skipped: {test}, because neither redis-server nor valkey-server is installed");
                 return false;
             };
             self.process = Some(process);
-            let mut is_running = true;
-            until("the server answers", || {
-                is_running = self.process.as_mut().unwrap().try_wait().unwrap().is_none();
-                !is_running || self.client().get_connection().is_ok_and(|mut connection| is_ready(&mut connection))
-            });
-            if is_running {
-                return true;
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(5) {
+                if self.is_ready() {
+                    return true;
+                }
+                thread::sleep(Duration::from_millis(5));
             }
+            self.kill();
             self.port = free_port();
         }
         panic!("the server does not start");
     }
 
+    /// Whether it answers, and not another program.
+    fn is_ready(&self) -> bool {
+        let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let mut answer = String::new();
+        let asked = (&stream).write_all(b"PING\r\n").and_then(|()| BufReader::new(&stream).read_line(&mut answer));
+        // One with a password is ready, too.
+        asked.is_ok() && (answer.starts_with("+PONG") || answer.starts_with("-NOAUTH")) && self.id().is_some()
+    }
+
+    /// Its process.
+    fn id(&self) -> Option<u32> {
+        fs::read_to_string(self.dir.path().join("pid")).ok()?.trim().parse().ok()
+    }
+
+    /// By a shell that kills it when this process ends, however that ends.
     fn spawn(&self) -> Option<Child> {
-        let port = self.port.to_string();
-        ["redis-server", "valkey-server"].into_iter().find_map(|program| {
+        let is_installed = |program: &&str| {
             let mut command = Command::new(program);
-            command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-            command.args(["--maxmemory", "0"]).args(&self.arguments).current_dir(self.dir.path());
-            match command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                spawned => Some(spawned.unwrap()),
-            }
-        })
+            command.arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        let program = ["redis-server", "valkey-server"].into_iter().find(is_installed)?;
+        let mut command = Command::new("sh");
+        command.args(["-c", "\"$0\" \"$@\" & read -r _; kill -9 $!", program]);
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--maxmemory", "0", "--pidfile", "pid", "--daemonize", "no"]).args(&self.arguments);
+        command.current_dir(self.dir.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Some(command.spawn().unwrap())
     }
 
     pub fn url(&self) -> String {
@@ -125,15 +141,16 @@ impl Server {
     }
 
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
+        if let Some(mut shell) = self.process.take() {
+            drop(shell.stdin.take());
+            shell.wait().unwrap();
+            let _ = fs::remove_file(self.dir.path().join("pid"));
         }
     }
 
     /// Sends it a signal.
     pub fn signal(&self, signal: &str) {
-        signal_to(signal, self.process.as_ref().unwrap().id());
+        signal_to(signal, self.id().unwrap());
     }
 
     /// A cache on it, with a name of its own. It has all the time that it needs.
@@ -164,12 +181,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn is_ready(connection: &mut Connection) -> bool {
-    let answer = cmd("PING").query::<String>(connection);
-    // One with a password is ready, too.
-    answer.is_ok() || answer.is_err_and(|error| error.code() == Some("NOAUTH"))
 }
 
 pub fn free_port() -> u16 {
