@@ -216,6 +216,11 @@ async fn in_memory(n: u32) -> u32 {
     n
 }
 
+#[rcache(server = server(), timeout = PATIENCE)]
+async fn on_server(text: &str) -> usize {
+    text.len()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_futures_of_a_companion_can_be_sent() {
     let task = tokio::spawn(async {
@@ -228,8 +233,8 @@ async fn the_futures_of_a_companion_can_be_sent() {
     });
     assert_eq!(task.await.unwrap(), (Some(7), 2));
     if SERVER.is_some() {
-        let task = tokio::spawn(async { (eventually(9, "x").await, eventually::peek_async(9, "x").await.unwrap()) });
-        assert_eq!(task.await.unwrap(), (Ok("xxxxxxxxx".into()), Some("xxxxxxxxx".into())));
+        let task = tokio::spawn(async { (on_server("x").await, on_server::peek_async("x").await.unwrap()) });
+        assert_eq!(task.await.unwrap(), (1, Some(1)));
     }
 }
 
@@ -271,6 +276,23 @@ fn all_options(n: usize, quiet: bool) -> Result<String, String> {
 fn by_key(n: u32) -> usize {
     let _ = n;
     COMPUTED[8].count()
+}
+
+#[cfg(feature = "compress")]
+#[rcache(server = server(), timeout = PATIENCE, compress, max_value_bytes = 1000)]
+fn compressed(n: usize) -> Vec<String> {
+    COMPUTED[10].count();
+    vec!["to be or not to be".into(); n]
+}
+
+#[cfg(feature = "compress")]
+#[test]
+fn results_may_be_compressed() {
+    need_server!();
+    for _ in 0..2 {
+        assert_eq!(compressed(1000), ["to be or not to be"; 1000]);
+    }
+    assert_eq!((COMPUTED[10].get(), compressed::len().unwrap()), (1, 1));
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
