@@ -129,10 +129,16 @@ fn of_processes_that_ask_at_once_one_computes() {
     need_server!();
     let (dir, url) = (volatile_dir(), server());
     let mut children = [(); 3].map(|()| Child::with(NAME, dir.path(), [("TWAT_CACHE_SERVER", &url)]));
-    children.iter_mut().for_each(|child| assert_eq!(child.hear().as_deref(), Some("connected")));
-    children.iter_mut().for_each(|child| child.tell("compute"));
+    for child in &mut children {
+        assert_eq!(child.hear().as_deref(), Some("connected"));
+    }
+    for child in &mut children {
+        child.tell("compute");
+    }
     assert_eq!(children.iter_mut().map(Child::hear_number).sum::<u64>(), 1);
-    children.into_iter().for_each(|child| drop(child.finish()));
+    for child in children {
+        assert_eq!(child.finish(), [""; 0]);
+    }
 }
 
 #[rcache(name = "nowhere")]

@@ -35,7 +35,9 @@ impl Server {
         let Some(program) = installed else {
             let test = thread::current().name().unwrap_or_default().to_owned();
             assert!(env::var_os(REQUIRED).is_none_or(|value| value != "1"), "no server is installed for {test}");
-            eprintln!("skipped: {test}, because neither redis-server nor valkey-server is installed");
+            // Not by `eprintln!`, which shows only what tests print that fail.
+            let why = "because neither redis-server nor valkey-server is installed";
+            let _ = writeln!(io::stderr(), "skipped: {test}, {why}");
             return None;
         };
         // Another program may take the port before the server does.
