@@ -81,6 +81,7 @@ fn controls(function: &Function, options: &Options, ordinal: usize) -> TokenStre
     let (tokens, meaning) = (function.tokens(), options.key_tokens());
     let (fingerprint, describe) = (fingerprint(quote!(#tokens (#meaning))), describe(function, options));
 
+    let later = asyncness.map(|_| controls_for_tasks(function, &key, &in_key));
     let (link, new_value) = (format!("[`{name}`](fn@{name})"), ours("value"));
     let refresh_doc = format!("Computes the result of {link}, and stores it, whatever is stored.");
     let peek_doc = format!("The stored result of {link} for these arguments. This never computes.");
@@ -132,6 +133,8 @@ fn controls(function: &Function, options: &Options, ordinal: usize) -> TokenStre
                 Self::memo().len()
             }
 
+            #later
+
             /// The store, which leads to the engine.
             #visibility fn store() -> &'static #store {
                 Self::memo().store()
@@ -141,6 +144,39 @@ fn controls(function: &Function, options: &Options, ordinal: usize) -> TokenStre
             #visibility fn memo() -> &'static __cache::Memo<#store, ()> {
                 __MEMO.get_or_init(|| #open)
             }
+        }
+    }
+}
+
+/// What the companion of an async function has besides: what does not block the thread while the store answers.
+fn controls_for_tasks(function: &Function, key: &TokenStream, in_key: &TokenStream) -> TokenStream {
+    let Function { visibility, signature, .. } = function;
+    let (generics, where_clause) = (&signature.generics, &signature.generics.where_clause);
+    let value = ours("value");
+    quote! {
+        /// Like `peek`, for a task: it does not block the thread while the store answers.
+        #visibility async fn peek_async #generics(#in_key) -> __cache::Result<__cache::Option<__Value>> #where_clause {
+            Self::memo().peek_async(&#key).await
+        }
+
+        /// Like `insert`, for a task.
+        #visibility async fn insert_async #generics(#in_key #value: __Value) -> __cache::Result<()> #where_clause {
+            Self::memo().insert_async(&#key, &#value).await
+        }
+
+        /// Like `forget`, for a task.
+        #visibility async fn forget_async #generics(#in_key) -> __cache::Result<bool> #where_clause {
+            Self::memo().forget_async(&#key).await
+        }
+
+        /// Like `clear`, for a task.
+        #visibility async fn clear_async() -> __cache::Result<()> {
+            Self::memo().clear_async().await
+        }
+
+        /// Like `len`, for a task.
+        #visibility async fn len_async() -> __cache::Result<usize> {
+            Self::memo().len_async().await
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn open(function: &Function, options: &Options, name: &TokenStream, k
     };
     let open = match options.wrapper {
         Wrapper::Memory => quote_spanned!(span=> .open()),
-        Wrapper::Disk | Wrapper::Shared | Wrapper::File => quote_spanned!(span=> .with_memory()),
+        Wrapper::Disk | Wrapper::Shared | Wrapper::File | Wrapper::Remote => quote_spanned!(span=> .with_memory()),
         Wrapper::Unified => quote_spanned!(span=> .build()),
     };
     let memo = quote!(__cache::Memo::new(#builder #(#settings)* #open, ()));

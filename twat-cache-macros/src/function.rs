@@ -255,8 +255,23 @@ pub(crate) fn boxed_future(of: &Type) -> Option<Type> {
 }
 
 /// The functions of a companion.
-const CONTROLS: [&str; 10] =
-    ["uncached", "refresh", "view", "peek", "insert", "forget", "clear", "len", "store", "memo"];
+const CONTROLS: [&str; 15] = [
+    "uncached",
+    "refresh",
+    "view",
+    "peek",
+    "peek_async",
+    "insert",
+    "insert_async",
+    "forget",
+    "forget_async",
+    "clear",
+    "clear_async",
+    "len",
+    "len_async",
+    "store",
+    "memo",
+];
 
 /// Makes paths skip the companion. In a function `bytes`, `bytes::Bytes` means the crate, because the companion has no such name.
 struct SkipCompanion(Ident);

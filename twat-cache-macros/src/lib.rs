@@ -83,6 +83,12 @@ pub fn fcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
     decorate(Wrapper::File, attribute, item)
 }
 
+/// Remembers the results of a function on a server that all machines share.
+#[proc_macro_attribute]
+pub fn rcache(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    decorate(Wrapper::Remote, attribute, item)
+}
+
 /// Remembers the results of a function in memory, in front of the best backend on disk.
 #[proc_macro_attribute]
 pub fn ucache(attribute: TokenStream, item: TokenStream) -> TokenStream {

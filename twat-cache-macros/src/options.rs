@@ -15,11 +15,12 @@ pub(crate) enum Wrapper {
     Disk,
     Shared,
     File,
+    Remote,
     Unified,
 }
 
 /// The names of the attributes.
-pub(crate) const NAMES: [&str; 5] = ["mcache", "bcache", "scache", "fcache", "ucache"];
+pub(crate) const NAMES: [&str; 6] = ["mcache", "bcache", "scache", "fcache", "rcache", "ucache"];
 
 impl Wrapper {
     pub(crate) fn name(self) -> &'static str {
@@ -39,6 +40,9 @@ impl Wrapper {
                 &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "compress"]
             }
             Self::File => &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "access", "verify"],
+            Self::Remote => {
+                &["server", "timeout", "max_value_bytes", "version", "depends", "name", "serde", "compress"]
+            }
             Self::Unified => {
                 &["max_entries", "max_bytes", "version", "depends", "dir", "name", "trust", "serde", "backend"]
             }
@@ -195,7 +199,7 @@ fn not_an_option(wrapper: Wrapper, word: &str) -> String {
     let attribute = wrapper.name();
     let allowed =
         wrapper.options().iter().chain(&FOR_ALL).map(|option| format!("`{option}`")).collect::<Vec<_>>().join(", ");
-    if [Wrapper::Memory, Wrapper::Disk, Wrapper::Shared, Wrapper::File, Wrapper::Unified]
+    if [Wrapper::Memory, Wrapper::Disk, Wrapper::Shared, Wrapper::File, Wrapper::Remote, Wrapper::Unified]
         .iter()
         .any(|other| other.takes(word))
     {

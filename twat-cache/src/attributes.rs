@@ -195,6 +195,32 @@ pub use twat_cache_macros::scache;
 #[cfg(feature = "file")]
 pub use twat_cache_macros::fcache;
 
+/// Remembers the results of a function on a server that all machines share, as [`rcache`](fn@crate::rcache) does. One process of
+/// one machine computes a result, and all find it.
+///
+/// ```
+/// use std::time::Duration;
+/// use twat_cache::rcache;
+///
+/// #[rcache(name = "rates", ttl = Duration::from_secs(3600))] // on the server that $TWAT_CACHE_SERVER names
+/// fn rate(currency: &str) -> Result<f64, String> {
+///     if currency == "EUR" { Ok(1.1) } else { Err(format!("no rate of {currency}")) }
+/// }
+///
+/// assert_eq!(rate("EUR"), Ok(1.1)); // without a server, one warning, and memory serves
+/// ```
+///
+/// Functions, arguments, results, options and companions are as [`mcache`](macro@crate::mcache) describes them. Values, names and
+/// versions are as [`bcache`](macro@crate::bcache) describes them. Two builds of one function share their results. Functions of two
+/// packages share theirs if `name` and `version` are given, and the type of the result is the same.
+///
+/// # Options
+///
+/// `server`, `timeout`, `max_value_bytes`, `version`, `depends`, `name`, `serde`, `compress`, `ttl`, `stale`, `ttl_by`, `keep_if`,
+/// `patience`, `key`, `skip`, `companion`, `memo`, `crate`.
+#[cfg(feature = "remote")]
+pub use twat_cache_macros::rcache;
+
 /// Remembers the results of a function in memory, in front of the best backend on disk, as [`ucache`](fn@crate::ucache) does.
 ///
 /// ```

@@ -11,6 +11,7 @@
 //! - [`guide::options`]: how long results are kept, which ones, and how to do without a cache
 //! - [`guide::errors`]: functions that fail, and what happens when the cache fails
 //! - [`guide::processes`]: caches on disk, several processes, `fork`
+//! - [`guide::machines`]: from one process to many machines
 //! - [`guide::tasks`]: async functions, and how long callers wait
 //! - [`guide::stores`]: a store of your own
 
@@ -23,7 +24,10 @@
 pub mod __private_0_1;
 #[cfg(feature = "macros")]
 mod attributes;
-#[cfg(all(feature = "macros", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
+#[cfg(all(
+    feature = "macros",
+    any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache")
+))]
 mod derive;
 pub mod guide;
 #[cfg(feature = "ucache")]
@@ -35,33 +39,42 @@ pub use attributes::bcache;
 pub use attributes::fcache;
 #[cfg(all(feature = "macros", feature = "mem"))]
 pub use attributes::mcache;
+#[cfg(all(feature = "macros", feature = "remote"))]
+pub use attributes::rcache;
 #[cfg(all(feature = "macros", feature = "shared"))]
 pub use attributes::scache;
 #[cfg(all(feature = "macros", feature = "ucache"))]
 pub use attributes::ucache;
-#[cfg(all(feature = "macros", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
+#[cfg(all(
+    feature = "macros",
+    any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache")
+))]
 pub use derive::CacheValue;
 #[cfg(feature = "stats")]
 pub use twat_cache_core::Stats;
-pub use twat_cache_core::{Args, Async, Call, Clock, Error, ErrorKind, ManualClock, Memo, OwnErrors, SharedErrors};
 #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
-pub use twat_cache_core::{
-    Trust,
-    persist::{CacheValue, rkyv},
-};
+pub use twat_cache_core::Trust;
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
+pub use twat_cache_core::persist::{CacheValue, rkyv};
+pub use twat_cache_core::{Args, Async, Call, Clock, Error, ErrorKind, ManualClock, Memo, OwnErrors, SharedErrors};
 #[cfg(feature = "disk")]
 pub use twat_cache_disk::bcache;
 #[cfg(feature = "file")]
 pub use twat_cache_file::{Access, Verify, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::mcache;
+#[cfg(feature = "remote")]
+pub use twat_cache_remote::rcache;
 #[cfg(feature = "shared")]
 pub use twat_cache_shared::scache;
 #[cfg(feature = "ucache")]
 pub use ucache::{Backend, ucache};
 
 /// What the code that `#[derive(CacheValue)]` writes is made of. It changes with it, so nobody else may use it.
-#[cfg(all(feature = "macros", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
+#[cfg(all(
+    feature = "macros",
+    any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache")
+))]
 #[doc(hidden)]
 pub mod __value_0_1 {
     pub use twat_cache_core::persist::derived::*;
@@ -70,7 +83,7 @@ pub mod __value_0_1 {
 
 /// What it takes to write a store, and the stores that need no engine.
 pub mod store {
-    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
     pub use twat_cache_core::persist;
     pub use twat_cache_core::{
         Args, AsyncFunction, Claim, Copied, Error, ErrorKind, Expiry, Fallback, Found, Function, KeyHash, KeyHasher,
@@ -101,6 +114,12 @@ pub mod shared {
 #[cfg(feature = "file")]
 pub mod file {
     pub use twat_cache_file::{FileBuilder, FileFallback, FileStore, MemoryStore};
+}
+
+/// The builder and the stores of [`rcache`](fn@rcache).
+#[cfg(feature = "remote")]
+pub mod remote {
+    pub use twat_cache_remote::{RemoteBuilder, RemoteStore, Standby, redis};
 }
 
 /// The builder and the store of [`ucache`](fn@ucache).

@@ -35,6 +35,7 @@
 //! | values that say which key they belong to | [`text`], [`is_text_of`] |
 //! | directories | [`volatile_dir`], [`rooted`] |
 //! | other processes | [`child`], [`kills`]; [`define_in_fork!`](crate::define_in_fork) for those without a program of their own |
+//! | a server that machines share | [`Server`] |
 //! | files, and damage to them | [`files`], [`damage`] |
 //! | what is in the way of a file, and whose it is | [`obstacles`], [`owners`] |
 //! | read-only directories and full disks | [`system`] |
@@ -62,6 +63,7 @@ pub mod owners;
 #[cfg(feature = "persist")]
 pub mod persistent;
 mod random;
+mod server;
 pub mod system;
 mod tasks;
 mod texts;
@@ -79,6 +81,7 @@ pub use log::{
     warnings_from_now,
 };
 pub use random::Random;
+pub use server::Server;
 pub use tasks::{block_on, join_all, poll_once, yield_once};
 pub use texts::{is_text_of, text};
 pub use time::{PATIENCE, soak, until, until_waiting, within};

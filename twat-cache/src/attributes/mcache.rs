@@ -188,6 +188,9 @@
 /// # }
 /// ```
 ///
+/// The companion of an async function also has `peek_async`, `insert_async`, `forget_async`, `clear_async` and `len_async`, which do
+/// not block the thread while a store answers. Its `refresh` and `uncached` are async.
+///
 /// `peek`, `insert` and `forget` take no arguments that are not part of the key: none that are skipped, and with `key = …` only
 /// those that its expression names.
 ///

@@ -8,6 +8,10 @@ pub mod attributes {}
 #[doc = include_str!("errors.md")]
 pub mod errors {}
 
+#[cfg(all(feature = "macros", feature = "remote"))]
+#[doc = include_str!("machines.md")]
+pub mod machines {}
+
 #[cfg(all(feature = "macros", feature = "mem"))]
 #[doc = include_str!("options.md")]
 pub mod options {}

@@ -86,7 +86,7 @@ impl<V> NoCodec<V> for &Probe<V> {}
 
 /// The error for a value that has neither codec. No type has this trait.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be stored on disk",
+    message = "`{Self}` cannot be stored",
     label = "neither a `CacheValue` nor serialisable by serde",
     note = "derive `twat_cache::CacheValue` for it, and for the types inside it; rkyv's own derives are not enough, and not needed",
     note = "or derive `serde::Serialize` and `serde::Deserialize` for it; that needs the feature `serde` of `twat-cache`"
@@ -131,5 +131,6 @@ encodes! {
     "disk" twat_cache_disk DiskBuilder;
     "shared" twat_cache_shared SharedBuilder;
     "file" twat_cache_file FileBuilder;
+    "remote" twat_cache_remote RemoteBuilder;
     "ucache" ucache UnifiedBuilder;
 }

@@ -1,7 +1,7 @@
 use std::any::TypeId;
 use std::hash::Hash;
 
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 use twat_cache_core::persist::{CacheValue, Shape};
 
 use super::{Probe, Recorded};
@@ -53,7 +53,7 @@ impl<F: Function> Probe<F> {
 }
 
 /// A type of values, whose shape is known.
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 pub trait HasShape<V>: Sized {
     /// Adds the shape of the type.
     fn depend(self, to: &mut Dependencies)
@@ -64,7 +64,7 @@ pub trait HasShape<V>: Sized {
     }
 }
 
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 impl<V: CacheValue> HasShape<V> for Probe<V> {}
 
 /// Neither a function nor a type of values.

@@ -1,7 +1,7 @@
 //! What the code that the attributes write is made of. It changes with them, so nobody else may use it.
 
 mod cell;
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 mod codec;
 mod depends;
 mod exact;
@@ -17,7 +17,7 @@ pub use std::option::Option;
 pub use std::sync::OnceLock;
 
 pub use cell::{MemoCell, instance_of};
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 pub use codec::{Encoded, Encodes, Storable, StorableBySerde};
 pub use depends::{Dependencies, Function, dependencies};
 pub use outcome::Outcome;
@@ -29,9 +29,12 @@ pub use view::Views;
 
 #[cfg(feature = "ucache")]
 pub use crate::ucache::{UnifiedStore, ucache};
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 pub use twat_cache_core::persist::CacheValue;
-#[cfg(all(feature = "serde", any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")))]
+#[cfg(all(
+    feature = "serde",
+    any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache")
+))]
 pub use twat_cache_core::persist::SerdeValue;
 pub use twat_cache_core::{Args, Call, Memo, Ruled};
 #[cfg(feature = "disk")]
@@ -40,6 +43,8 @@ pub use twat_cache_disk::{DiskFallback, bcache};
 pub use twat_cache_file::{FileFallback, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::{MemStore, mcache};
+#[cfg(feature = "remote")]
+pub use twat_cache_remote::{Standby, rcache};
 #[cfg(feature = "shared")]
 pub use twat_cache_shared::{SharedFallback, scache};
 
@@ -87,12 +92,12 @@ impl<T: ?Sized> Nothing for Probe<T> {}
 pub mod by_type {
     #[cfg(all(
         feature = "serde",
-        any(feature = "disk", feature = "shared", feature = "file", feature = "ucache")
+        any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache")
     ))]
     pub use super::codec::BySerde as _;
-    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
     pub use super::codec::{Encodes as _, NoCodec as _};
-    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
     pub use super::depends::HasShape as _;
     pub use super::depends::NoDependency as _;
     pub use super::outcome::{NoResult as _, OwnError as _};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use futures_lite::future::block_on;
 use twat_cache::store::KeyedStore as _;
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
-use twat_cache_core::testing::Counter;
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
+use twat_cache_core::testing::{Counter, PATIENCE};
 
 fn dir() -> PathBuf {
     crate::dir("companion")
@@ -60,6 +60,7 @@ companions! {
     on_disk: bcache(dir = dir());
     shared: scache(dir = dir());
     in_files: fcache(dir = dir());
+    remote: rcache(server = crate::server(), timeout = PATIENCE);
     wherever: ucache(dir = dir());
 }
 

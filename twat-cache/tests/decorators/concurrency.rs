@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
 use twat_cache_core::testing::{Counter, PATIENCE, until_waiting, within};
 
 fn dir() -> PathBuf {
@@ -42,6 +42,7 @@ coalescing! {
     on_disk: bcache(dir = dir());
     shared: scache(dir = dir());
     in_a_file: fcache(dir = dir());
+    remote: rcache(server = crate::server(), timeout = PATIENCE);
     wherever: ucache(dir = dir());
 }
 
@@ -145,6 +146,7 @@ panicking! {
     panics_on_disk: bcache(dir = dir());
     panics_shared: scache(dir = dir());
     panics_in_a_file: fcache(dir = dir());
+    panics_remote: rcache(server = crate::server(), timeout = PATIENCE);
     panics_wherever: ucache(dir = dir());
 }
 
@@ -205,6 +207,7 @@ impatient! {
     impatient_on_disk: bcache(dir = dir(), patience = patience());
     impatient_shared: scache(dir = dir(), patience = patience());
     impatient_in_a_file: fcache(dir = dir(), patience = patience());
+    impatient_remote: rcache(server = crate::server(), timeout = PATIENCE, patience = patience());
     impatient_wherever: ucache(dir = dir(), patience = patience());
 }
 

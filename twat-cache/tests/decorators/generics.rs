@@ -5,7 +5,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
+use twat_cache_core::testing::PATIENCE;
 
 fn dir() -> PathBuf {
     crate::dir("generics")
@@ -70,6 +71,11 @@ impl<T: Named> Wrapper<T> {
         format!("{}{n}", T::NAME)
     }
 
+    #[rcache(server = crate::server(), timeout = PATIENCE)]
+    fn remote(&self, n: u32) -> String {
+        format!("{}{n}", T::NAME)
+    }
+
     #[ucache(dir = dir())]
     fn wherever(n: u32) -> String {
         format!("{}{n}", T::NAME)
@@ -83,7 +89,7 @@ impl<T: Named> Wrapper<T> {
 
 #[test]
 fn a_generic_impl_keeps_types_apart() {
-    fn all<T: Named>(wrapper: &Wrapper<T>) -> [String; 9] {
+    fn all<T: Named>(wrapper: &Wrapper<T>) -> [String; 10] {
         [
             Wrapper::<T>::associated(1),
             wrapper.method(1),
@@ -92,13 +98,14 @@ fn a_generic_impl_keeps_types_apart() {
             wrapper.on_disk(1),
             wrapper.shared(1),
             wrapper.in_a_file(1),
+            wrapper.remote(1),
             Wrapper::<T>::wherever(1),
             futures_lite::future::block_on(Wrapper::<T>::eventually(1)),
         ]
     }
     for _ in 0..2 {
-        assert_eq!(all(&Wrapper::<One>::THIS), [const { "one1" }; 9]);
-        assert_eq!(all(&Wrapper::<Other>::THIS), [const { "other1" }; 9]);
+        assert_eq!(all(&Wrapper::<One>::THIS), [const { "one1" }; 10]);
+        assert_eq!(all(&Wrapper::<Other>::THIS), [const { "other1" }; 10]);
     }
 }
 

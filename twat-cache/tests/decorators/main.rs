@@ -1,5 +1,5 @@
-//! The attributes `#[mcache]`, `#[bcache]`, `#[scache]`, `#[fcache]` and `#[ucache]`: what they do to the functions under them. `ui`
-//! has what they refuse.
+//! The attributes `#[mcache]`, `#[bcache]`, `#[scache]`, `#[fcache]`, `#[rcache]` and `#[ucache]`: what they do to the functions under
+//! them. `ui` has what they refuse, and `rcache` what needs a server.
 
 #![allow(
     clippy::boxed_local,
@@ -40,6 +40,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
+use twat_cache_core::testing::Server;
 
 /// Where the functions of this process keep their results: a directory for each module of tests.
 ///
@@ -48,4 +49,10 @@ fn dir(tests: &str) -> PathBuf {
     static ROOT: LazyLock<TempDir> =
         LazyLock::new(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory"));
     ROOT.path().join(tests)
+}
+
+/// Where the functions of this process keep the results that all machines share. Where no server is installed, memory serves.
+fn server() -> String {
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+    SERVER.as_ref().map(Server::url).unwrap_or_default()
 }

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use twat_cache::{Call, bcache, fcache, mcache, scache, ucache};
-use twat_cache_core::testing::Counter;
+use twat_cache::{Call, bcache, fcache, mcache, rcache, scache, ucache};
+use twat_cache_core::testing::{Counter, PATIENCE};
 
 fn dir() -> PathBuf {
     crate::dir("paths")
@@ -68,6 +68,7 @@ functions! {
     borrowed_shared: scache(dir = dir()), &Path, |path| path;
     borrowed_in_a_file: fcache(dir = dir()), &Path, |path| path;
     tuple_in_a_file: fcache(dir = dir()), (Own, PathBuf), |path| (Own(1), path.into());
+    borrowed_remote: rcache(server = crate::server(), timeout = PATIENCE), &Path, |path| path;
     borrowed_wherever: ucache(dir = dir()), &Path, |path| path;
     option_wherever: ucache(dir = dir()), &Option<PathBuf>, |path| &Some(path.into());
 }

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
-use twat_cache_core::testing::{Counter, until_waiting};
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
+use twat_cache_core::testing::{Counter, PATIENCE, until_waiting};
 
 fn dir() -> PathBuf {
     crate::dir("results")
@@ -174,6 +174,7 @@ failing! {
     fails_on_disk: bcache(dir = dir());
     fails_shared: scache(dir = dir());
     fails_in_a_file: fcache(dir = dir());
+    fails_remote: rcache(server = crate::server(), timeout = PATIENCE);
     fails_wherever: ucache(dir = dir());
 }
 

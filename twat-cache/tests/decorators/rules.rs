@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
-use twat_cache_core::testing::Counter;
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
+use twat_cache_core::testing::{Counter, PATIENCE};
 
 fn dir() -> PathBuf {
     crate::dir("rules")
@@ -102,6 +102,7 @@ rules! {
     on_disk: bcache(dir = dir());
     shared: scache(dir = dir());
     in_files: fcache(dir = dir());
+    remote: rcache(server = crate::server(), timeout = PATIENCE);
     wherever: ucache(dir = dir());
 }
 

@@ -1,6 +1,6 @@
 //! Results that neither codec can store: one error for each function.
 
-use twat_cache::{bcache, fcache, scache, ucache};
+use twat_cache::{bcache, fcache, rcache, scache, ucache};
 
 #[derive(Clone)]
 struct OnlyClone;
@@ -18,6 +18,11 @@ async fn in_a_file(n: u32) -> Option<OnlyClone> {
 
 #[scache]
 fn shared(n: u32) -> Vec<OnlyClone> {
+    vec![OnlyClone; n as usize]
+}
+
+#[rcache(name = "remote")]
+fn remote(n: u32) -> Vec<OnlyClone> {
     vec![OnlyClone; n as usize]
 }
 

@@ -1,6 +1,6 @@
 //! Results that cannot be kept where they should be. In an `impl`, where the compiler says so only a few times.
 
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
 
 struct NoTraits;
 
@@ -25,6 +25,11 @@ impl OnlyClone {
 
     #[scache(skip(self))]
     fn shared(&self) -> OnlyClone {
+        OnlyClone
+    }
+
+    #[rcache(skip(self))]
+    fn remote(&self) -> OnlyClone {
         OnlyClone
     }
 

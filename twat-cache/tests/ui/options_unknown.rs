@@ -1,6 +1,6 @@
 //! Options that there are not, or not for this attribute.
 
-use twat_cache::{bcache, fcache, mcache, scache, ucache};
+use twat_cache::{bcache, fcache, mcache, rcache, scache, ucache};
 
 #[mcache(max_entrys = 3)]
 fn unknown(n: u32) -> u32 {
@@ -24,6 +24,16 @@ fn shared_has_no_entries(n: u32) -> u32 {
 
 #[fcache(compress)]
 fn files_are_not_compressed(n: u32) -> u32 {
+    n
+}
+
+#[rcache(dir = "x")]
+fn a_server_has_no_directory(n: u32) -> u32 {
+    n
+}
+
+#[scache(server = "redis://localhost/")]
+fn shared_has_no_server(n: u32) -> u32 {
     n
 }
 

@@ -31,8 +31,13 @@ pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
     fn in_files(text: &str) -> usize {
         compute(text)
     }
+    #[cfg(feature = "remote")]
+    #[twat_cache::rcache(timeout = std::time::Duration::from_secs(20))]
+    fn on_server(text: &str) -> usize {
+        compute(text)
+    }
 
-    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+    #[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
     values::check(lasting);
 
     compute("by none of them");
@@ -46,16 +51,20 @@ pub(crate) fn check(lasting: usize) -> Result<(), twat_cache::Error> {
         assert_eq!((in_shared("text"), in_shared::len()?), (4, 1));
         #[cfg(feature = "file")]
         assert_eq!((in_files("text"), in_files::len()?), (4, 1));
+        #[cfg(feature = "remote")]
+        assert_eq!((on_server("text"), on_server::len()?), (4, 1));
     }
     expected += usize::from(cfg!(feature = "mem"));
     let persistent = [cfg!(feature = "disk"), cfg!(feature = "shared"), cfg!(feature = "file")];
     expected += lasting * persistent.map(usize::from).iter().sum::<usize>();
+    #[cfg(feature = "remote")]
+    (expected += crate::remote::lasting(lasting));
     assert_eq!(COMPUTED.load(Ordering::Relaxed), expected);
     Ok(())
 }
 
 /// Values of types that this program defines.
-#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "ucache"))]
+#[cfg(any(feature = "disk", feature = "shared", feature = "file", feature = "remote", feature = "ucache"))]
 mod values {
     use std::collections::HashMap;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,6 +109,11 @@ mod values {
     fn in_files(name: &str) -> Place {
         place(name)
     }
+    #[cfg(feature = "remote")]
+    #[twat_cache::rcache(timeout = std::time::Duration::from_secs(20))]
+    fn on_server(name: &str) -> Place {
+        place(name)
+    }
     #[cfg(feature = "ucache")]
     #[twat_cache::ucache]
     fn wherever(name: &str) -> Place {
@@ -115,6 +129,8 @@ mod values {
             assert_eq!(in_shared("Ulm"), expected);
             #[cfg(feature = "file")]
             assert_eq!(in_files("Ulm"), expected);
+            #[cfg(feature = "remote")]
+            assert_eq!(on_server("Ulm"), expected);
             #[cfg(feature = "ucache")]
             assert_eq!(wherever("Ulm"), expected);
         }
@@ -122,6 +138,8 @@ mod values {
         let wherever = if persistent.contains(&true) { lasting } else { 1 };
         let computed = 1 + lasting * persistent.map(usize::from).iter().sum::<usize>();
         let computed = computed + wherever * usize::from(cfg!(feature = "ucache"));
+        #[cfg(feature = "remote")]
+        let computed = computed + crate::remote::lasting(lasting);
         assert_eq!(COMPUTED.load(Ordering::Relaxed), computed);
     }
 }

@@ -12,6 +12,8 @@ mod file;
 mod macros;
 #[cfg(feature = "mem")]
 mod mem;
+#[cfg(feature = "remote")]
+mod remote;
 #[cfg(all(feature = "disk", feature = "serde"))]
 mod serde;
 #[cfg(feature = "shared")]
@@ -35,6 +37,8 @@ fn main() -> Result<(), twat_cache::Error> {
     shared::check(lasting)?;
     #[cfg(feature = "file")]
     file::check(lasting)?;
+    #[cfg(feature = "remote")]
+    remote::check(lasting)?;
     #[cfg(all(feature = "disk", feature = "serde"))]
     serde::check(lasting)?;
     #[cfg(feature = "ucache")]
