@@ -7,12 +7,11 @@ use std::time::Duration;
 #[cfg(feature = "serde")]
 use twat_cache_core::persist;
 use twat_cache_core::persist::{Codec, ErasedCodec, Options, Rkyv};
-use twat_cache_core::{Args, Clock, Copied, Error, ErrorKind, Namespace, Near};
+use twat_cache_core::{Args, Clock, Copied, Error, ErrorKind, Expiry, Namespace, Near};
 use twat_cache_mem::{MemStore, mcache};
 
-use crate::keyed::now;
 use crate::protocol::Keys;
-use crate::server::{self, Via, log_line};
+use crate::server::{self, log_line};
 use crate::space::Space;
 use crate::standby::Standby;
 use crate::store::RemoteStore;
@@ -65,6 +64,24 @@ const TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const TIMEOUT: Duration = Duration::from_millis(100);
 /// The variable with the URL of the server.
 const SERVER: &str = "TWAT_CACHE_SERVER";
+
+impl RemoteBuilder {
+    /// Whether there is a server for builders that name none.
+    #[doc(hidden)]
+    pub fn is_server_named() -> bool {
+        env::var_os(SERVER).is_some_and(|url| !url.is_empty())
+    }
+}
+
+/// The options that all caches have which outlive the process. Of those, directories and their limits mean nothing to a server.
+impl From<Options> for RemoteBuilder {
+    fn from(options: Options) -> Self {
+        let Self { options: own, url, timeout, codec, near } = rcache(options.name.clone());
+        let expiry = Expiry { ttl: options.expiry.ttl.or(own.expiry.ttl), ..options.expiry };
+        let max_bytes = own.max_bytes.min(options.max_bytes);
+        Self { options: Options { expiry, max_bytes, ..options }, url, timeout, codec, near }
+    }
+}
 
 impl<C, N> RemoteBuilder<C, N> {
     /// The URL of the server: `redis://user:password@host:port/database`, `rediss://…` for an encrypted connection (feature
@@ -154,7 +171,7 @@ impl<C, N> RemoteBuilder<C, N> {
     {
         let space = self.space::<V>()?;
         let store = RemoteStore::new(Some(space), self.options, ErasedCodec::of::<C>(), self.timeout);
-        now(store.connect(Via::Thread))?;
+        store.open()?;
         Ok(store)
     }
 

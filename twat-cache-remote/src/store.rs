@@ -8,6 +8,7 @@ use twat_cache_core::persist::{ErasedCodec, Options};
 use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, Stamp, Ticket};
 
 use crate::digest::Digest;
+use crate::keyed::now;
 use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
@@ -49,6 +50,11 @@ impl<V> RemoteStore<V> {
             leases: Arc::default(),
             since: Arc::default(),
         }
+    }
+
+    /// Connects to the server now, if that has not been done. Every operation does so by itself.
+    pub fn open(&self) -> Result<(), Error> {
+        now(self.connect(Via::Thread))
     }
 
     /// The client of the server; `None` if no server is named. It makes connections of its own.

@@ -372,12 +372,12 @@ pub trait ViewStore<K: ?Sized>: KeyedStore<K> {
 /// Writes the methods of a store that wraps another store, inside an `impl` of [`Store`], [`KeyedStore`] or
 /// [`ViewStore`].
 ///
-/// It forwards default methods too. Without that, a wrapper would ignore the inner store's own implementation of them.
+/// The wrapper has the other store at `|this| expression`, or in each variant of an `enum`. It forwards default methods too. Without that, a wrapper would ignore the inner store's own implementation of them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __forward_0_1 {
-    (Store, |$this:ident| $inner:expr) => {
-        $crate::__forward_0_1! { @ [$crate::Store] |$this| $inner;
+    (Store, $($to:tt)+) => {
+        $crate::__forward_0_1! { @ [$crate::Store] {$($to)+};
             fn len() -> ::std::result::Result<usize, $crate::Error>;
             fn clear() -> ::std::result::Result<(), $crate::Error>;
             fn len_async() -> $crate::Answer<'_, usize>;
@@ -392,8 +392,8 @@ macro_rules! __forward_0_1 {
             fn settle() -> ();
         }
     };
-    (KeyedStore<$key:ty>, |$this:ident| $inner:expr) => {
-        $crate::__forward_0_1! { @ [$crate::KeyedStore::<$key>] |$this| $inner;
+    (KeyedStore<$key:ty>, $($to:tt)+) => {
+        $crate::__forward_0_1! { @ [$crate::KeyedStore::<$key>] {$($to)+};
             fn get(key: &$key) -> ::std::result::Result<::std::option::Option<Self::Value>, $crate::Error>;
             fn insert(key: &$key, value: &Self::Value) -> ::std::result::Result<(), $crate::Error>;
             fn remove(key: &$key) -> ::std::result::Result<bool, $crate::Error>;
@@ -420,8 +420,8 @@ macro_rules! __forward_0_1 {
             fn claim_async<'a>(key: &$key, patience: ::std::time::Duration) -> $crate::Answer<'a, $crate::Claim>;
         }
     };
-    (ViewStore<$key:ty>, |$this:ident| $inner:expr) => {
-        $crate::__forward_0_1! { @ [$crate::ViewStore::<$key>] |$this| $inner;
+    (ViewStore<$key:ty>, $($to:tt)+) => {
+        $crate::__forward_0_1! { @ [$crate::ViewStore::<$key>] {$($to)+};
             fn view(key: &$key) -> ::std::result::Result<::std::option::Option<Self::View>, $crate::Error>;
             fn view_with_ttl(key: &$key)
                 -> ::std::result::Result<::std::option::Option<$crate::Found<Self::View>>, $crate::Error>;
@@ -431,17 +431,22 @@ macro_rules! __forward_0_1 {
             fn to_view(value: &Self::Value) -> ::std::result::Result<Self::View, $crate::Error>;
         }
     };
-    (@ $trait:tt |$this:ident| $inner:expr; $(fn $name:ident$(<$life:lifetime>)?($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
+    (@ $trait:tt $to:tt; $(fn $name:ident$(<$life:lifetime>)?($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
         $(
             #[inline]
             fn $name$(<$life>)?(&$($life)? self, $($argument: $type),*) -> $output {
-                let $this = self;
-                $crate::__forward_0_1!(@@ $trait $name)(&$inner, $($argument),*)
+                $crate::__forward_0_1!(@@ $trait $name $to self ($($argument),*))
             }
         )+
     };
-    (@@ [$($trait:tt)*] $name:ident) => {
-        $($trait)*::$name
+    (@@ [$($trait:tt)*] $name:ident {|$this:ident| $inner:expr} $self:ident ($($argument:ident),*)) => {{
+        let $this = $self;
+        $($trait)*::$name(&$inner, $($argument),*)
+    }};
+    (@@ $trait:tt $name:ident {enum $($variant:ident),+} $self:ident $arguments:tt) => {
+        match $self {
+            $(Self::$variant(store) => $crate::__forward_0_1!(@@ $trait $name {|store| *store} store $arguments),)+
+        }
     };
 }
 

@@ -4,11 +4,14 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The first of `Shared`, `Disk` and `File` that is compiled in, or else `Memory`; the default.
+    /// `Remote` if a server is named, or else the first of `Shared`, `Disk` and `File` that is compiled in, or else `Memory`; the
+    /// default.
     #[default]
     Auto,
     /// Memory alone.
     Memory,
+    /// A server that all machines share, as [`rcache`](https://docs.rs/twat-cache-remote) has it.
+    Remote,
     /// A database that all processes of a machine share, as [`scache`](https://docs.rs/twat-cache-shared) has it.
     Shared,
     /// An embedded database, as [`bcache`](https://docs.rs/twat-cache-disk) has it. It is for one process at a time.
@@ -18,7 +21,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// This backend, or the best one that is compiled in.
+    /// This backend, or the best one that is compiled in on this machine.
     pub(super) fn resolved(self) -> Self {
         match self {
             Self::Auto if cfg!(feature = "shared") => Self::Shared,
@@ -32,6 +35,7 @@ impl Backend {
     /// The feature of this crate that has it.
     pub(super) fn feature(self) -> &'static str {
         match self {
+            Self::Remote => "remote",
             Self::Shared => "shared",
             Self::File => "file",
             _ => "disk",
@@ -44,6 +48,7 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Self::Auto => "the best backend",
             Self::Memory => "memory",
+            Self::Remote => "the server",
             Self::Shared => "the shared database",
             Self::Disk => "the database",
             Self::File => "files",

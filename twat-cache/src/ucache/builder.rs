@@ -1,3 +1,4 @@
+use std::fmt;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
@@ -17,8 +18,8 @@ use super::{Backend, BackendCodec, UnifiedStore};
 /// assert_eq!(square.call(&12), 144); // computed once, and not again by the next run of the program
 /// ```
 ///
-/// The backend is the first of `scache`, `bcache` and `fcache` that is compiled in (features `shared`, `disk` and `file`), or the one
-/// that [`backend`](UnifiedBuilder::backend) names. No other takes its place: while it cannot be opened or written to, memory serves,
+/// The backend is a server, if one is named (feature `remote`), or the first of `scache`, `bcache` and `fcache` that is compiled in
+/// (features `shared`, `disk` and `file`), or the one that [`backend`](UnifiedBuilder::backend) names. No other takes its place: while it cannot be opened or written to, memory serves,
 /// and it is tried again. Arguments and values need the same in any case.
 ///
 /// By default it keeps at most 1024 results in memory and 1 GiB of them in the backend, in the platform's cache directory, and they
@@ -33,6 +34,7 @@ pub fn ucache(name: impl Into<String>) -> UnifiedBuilder {
         options: Options::new(name, 1 << 30),
         max_entries: 1024,
         backend: Backend::Auto,
+        server: None,
         codec: PhantomData,
     }
 }
@@ -44,7 +46,18 @@ pub struct UnifiedBuilder<C = Rkyv> {
     options: Options,
     max_entries: usize,
     backend: Backend,
+    server: Option<Url>,
     codec: PhantomData<C>,
+}
+
+/// The URL of a server, which may contain a password.
+#[derive(Clone)]
+struct Url(String);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl<C> UnifiedBuilder<C> {
@@ -59,6 +72,17 @@ impl<C> UnifiedBuilder<C> {
     /// If it is not compiled in, one warning is logged, and memory serves. While it cannot be opened, memory serves as well.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
+        self
+    }
+
+    /// The URL of a server that all machines share, as for `rcache`: it becomes the backend. The default is that of
+    /// `$TWAT_CACHE_SERVER`, if there is one.
+    ///
+    /// Memory has copies of what the server has, and the server tells of changes. While it is away, memory has results of its
+    /// own, which are dropped when it is back. Results expire after 30 days, unless there is another [`ttl`](Self::ttl).
+    #[cfg(feature = "remote")]
+    pub fn server(mut self, url: impl Into<String>) -> Self {
+        self.server = Some(Url(url.into()));
         self
     }
 
@@ -80,8 +104,8 @@ impl<C> UnifiedBuilder<C> {
     /// Keeps values in the form of this codec.
     #[doc(hidden)]
     pub fn with_codec<D>(self) -> UnifiedBuilder<D> {
-        let Self { options, max_entries, backend, codec: _ } = self;
-        UnifiedBuilder { options, max_entries, backend, codec: PhantomData }
+        let Self { options, max_entries, backend, server, codec: _ } = self;
+        UnifiedBuilder { options, max_entries, backend, server, codec: PhantomData }
     }
 
     twat_cache_core::__wraps_0_1! {
@@ -101,7 +125,7 @@ impl<C> UnifiedBuilder<C> {
         C: BackendCodec<V>,
     {
         let store = self.build();
-        store.open_strictly()?;
+        store.open()?;
         Ok(store)
     }
 
@@ -112,6 +136,7 @@ impl<C> UnifiedBuilder<C> {
         V: Clone + Send + Sync,
         C: BackendCodec<V>,
     {
-        UnifiedStore::new(&self.options, self.max_entries, self.backend)
+        let server = self.server.map(|url| url.0);
+        UnifiedStore::new(&self.options, self.max_entries, self.backend, server)
     }
 }

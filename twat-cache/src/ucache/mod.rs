@@ -1,5 +1,6 @@
-//! Memory in front of the best persistent backend.
+//! Memory in front of the best backend.
 
+mod back;
 mod backend;
 mod builder;
 mod persistent;

@@ -9,9 +9,12 @@ use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
 use twat_cache_file::FileStore;
 use twat_cache_mem::{MemStore, mcache};
+#[cfg(feature = "remote")]
+use twat_cache_remote::{RemoteBuilder, RemoteStore};
 #[cfg(feature = "shared")]
 use twat_cache_shared::SharedStore;
 
+use super::back::Back;
 use super::persistent::Persistent;
 use super::{Backend, BackendCodec};
 
@@ -24,25 +27,38 @@ pub struct UnifiedStore<K, V, C: BackendCodec<V> = Rkyv> {
     tiers: Near<MemStore<K, Copied<V>>, Back<V, C>>,
 }
 
-type Back<V, C> = Fallback<Persistent<V, C>, LruStore<V>>;
-
 impl<K, V, C> UnifiedStore<K, V, C>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
     C: BackendCodec<V>,
 {
-    pub(super) fn new(options: &Options, max_entries: usize, backend: Backend) -> Self {
+    pub(super) fn new(options: &Options, max_entries: usize, backend: Backend, server: Option<String>) -> Self {
         let keeps = options.keeps() && max_entries > 0;
         let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 });
-        let back = Persistent::new(options, if keeps { backend } else { Backend::Memory });
+        let back = back(options, if keeps { backend } else { Backend::Memory }, server);
         // Without a backend, the memory in front has all results.
-        let is_alone = matches!(back, Persistent::None { .. });
-        let max_bytes = if is_alone { 0 } else { MEMORY.min(options.max_bytes) };
-        let memory = LruStore::by_weight(max_bytes, weight::<V, C>).clock(options.expiry.clock.clone());
-        let back = Fallback::new(back, memory);
-        Self { tiers: if is_alone { Near::alone(front, back) } else { Near::new(front, back) } }
+        let tiers = if back.is_none() { Near::alone(front, back) } else { Near::new(front, back) };
+        Self { tiers }
     }
+}
+
+#[cfg_attr(not(feature = "remote"), allow(unused_variables, reason = "nobody names a server"))]
+fn back<V, C>(options: &Options, backend: Backend, server: Option<String>) -> Back<V, C>
+where
+    V: Clone + Send + Sync,
+    C: BackendCodec<V>,
+{
+    #[cfg(feature = "remote")]
+    if backend == Backend::Remote || backend == Backend::Auto && (server.is_some() || RemoteBuilder::is_server_named())
+    {
+        let builder = RemoteBuilder::from(options.clone()).with_codec::<C>();
+        return Back::Remote(server.into_iter().fold(builder, RemoteBuilder::server).with_memory());
+    }
+    let persistent = Persistent::new(options, backend);
+    let max_bytes = if matches!(persistent, Persistent::None { .. }) { 0 } else { MEMORY.min(options.max_bytes) };
+    let memory = LruStore::by_weight(max_bytes, weight::<V, C>).clock(options.expiry.clock.clone());
+    Back::Local(Fallback::new(persistent, memory))
 }
 
 /// How many bytes of results memory has at most that the backend could not take.
@@ -80,14 +96,22 @@ where
 const OVERHEAD: u64 = 64;
 
 impl<K, V: Send + Sync, C: BackendCodec<V>> UnifiedStore<K, V, C> {
-    pub(super) fn open_strictly(&self) -> Result<(), Error> {
-        self.persistent().open()
+    /// Opens the backend, if it is not open.
+    pub(super) fn open(&self) -> Result<(), Error> {
+        match self.tiers.back() {
+            Back::Local(store) => store.primary().open(),
+            #[cfg(feature = "remote")]
+            Back::Remote(store) => store.primary().open(),
+        }
     }
 
-    /// The backend behind the memory: `Shared`, `Disk` or `File`, or `Memory` if it is not compiled in, or cannot be opened at
-    /// present. Never [`Auto`](Backend::Auto). Opens it if it is not open.
+    /// The backend behind the memory: `Remote`, `Shared`, `Disk` or `File`, or `Memory` if it is not compiled in, or cannot be
+    /// opened at present. Never [`Auto`](Backend::Auto). Opens it if it is not open.
     pub fn backend(&self) -> Backend {
-        if self.persistent().open().is_ok() { self.persistent().backend() } else { Backend::Memory }
+        if self.open().is_err() {
+            return Backend::Memory;
+        }
+        self.tiers.back().local().map_or(Backend::Remote, Persistent::backend)
     }
 
     /// The memory in front. It has copies of the backend's entries.
@@ -98,28 +122,30 @@ impl<K, V: Send + Sync, C: BackendCodec<V>> UnifiedStore<K, V, C> {
     /// The shared database, if it is the backend.
     #[cfg(feature = "shared")]
     pub fn shared(&self) -> Option<&SharedStore<V>> {
-        if let Persistent::Shared(store) = self.persistent() { Some(store) } else { None }
+        if let Some(Persistent::Shared(store)) = self.tiers.back().local() { Some(store) } else { None }
     }
 
     /// The database, if it is the backend.
     #[cfg(feature = "disk")]
     pub fn disk(&self) -> Option<&DiskStore<V>> {
-        if let Persistent::Disk(store) = self.persistent() { Some(store) } else { None }
+        if let Some(Persistent::Disk(store)) = self.tiers.back().local() { Some(store) } else { None }
     }
 
     /// The files, if they are the backend.
     #[cfg(feature = "file")]
     pub fn file(&self) -> Option<&FileStore<V, C>> {
-        if let Persistent::File(store) = self.persistent() { Some(store) } else { None }
+        if let Some(Persistent::File(store)) = self.tiers.back().local() { Some(store) } else { None }
     }
 
-    fn persistent(&self) -> &Persistent<V, C> {
-        self.tiers.back().primary()
+    /// The store on the server, if that is the backend.
+    #[cfg(feature = "remote")]
+    pub fn remote(&self) -> Option<&RemoteStore<V>> {
+        if let Back::Remote(store) = self.tiers.back() { Some(store.primary()) } else { None }
     }
 
     /// Whether memory has all results.
     fn is_alone(&self) -> bool {
-        matches!(self.persistent(), Persistent::None { .. })
+        self.tiers.back().is_none()
     }
 }
 
@@ -192,7 +218,7 @@ impl<K, V, C: BackendCodec<V>> fmt::Debug for UnifiedStore<K, V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnifiedStore")
             .field("memory", self.tiers.front())
-            .field("persistent", self.tiers.back().primary())
+            .field("back", self.tiers.back())
             .finish_non_exhaustive()
     }
 }
