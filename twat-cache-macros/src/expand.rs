@@ -50,6 +50,7 @@ pub(crate) fn open(function: &Function, options: &Options, name: &TokenStream, k
     };
     let open = match options.wrapper {
         Wrapper::Memory => quote_spanned!(span=> .open()),
+        Wrapper::Remote if options.sets("near") => quote_spanned!(span=> .with_copies()),
         Wrapper::Disk | Wrapper::Shared | Wrapper::File | Wrapper::Remote => quote_spanned!(span=> .with_memory()),
         Wrapper::Unified => quote_spanned!(span=> .build()),
     };

@@ -41,11 +41,20 @@ impl Wrapper {
             }
             Self::File => &["max_bytes", "version", "depends", "dir", "name", "trust", "serde", "access", "verify"],
             Self::Remote => {
-                &["server", "timeout", "max_value_bytes", "version", "depends", "name", "serde", "compress"]
+                &["server", "timeout", "max_value_bytes", "near", "version", "depends", "name", "serde", "compress"]
             }
-            Self::Unified => {
-                &["max_entries", "max_bytes", "version", "depends", "dir", "name", "trust", "serde", "backend"]
-            }
+            Self::Unified => &[
+                "max_entries",
+                "max_bytes",
+                "version",
+                "depends",
+                "dir",
+                "name",
+                "trust",
+                "serde",
+                "backend",
+                "server",
+            ],
         }
     }
 
@@ -86,6 +95,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether this method of the builder is called.
+    pub(crate) fn sets(&self, setting: &str) -> bool {
+        self.settings.iter().any(|(name, _)| name == setting)
+    }
+
     /// The options of this attribute.
     pub(crate) fn parse(wrapper: Wrapper, tokens: TokenStream) -> Result<Self> {
         let mut options = Self {

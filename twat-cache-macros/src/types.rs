@@ -74,6 +74,7 @@ impl Types {
             Wrapper::Disk => quote!(#cache::DiskFallback<#value>),
             Wrapper::Shared => quote!(#cache::SharedFallback<#value>),
             Wrapper::File => quote!(#cache::FileFallback<#value, #codec>),
+            Wrapper::Remote if options.sets("near") => quote!(#cache::NearStore<#key, #value>),
             Wrapper::Remote => quote!(#cache::Standby<#value>),
             Wrapper::Unified => quote!(#cache::UnifiedStore<#key, #value, #codec>),
         };

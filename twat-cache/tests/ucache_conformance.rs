@@ -70,3 +70,37 @@ mod file {
 
     conformance!(open);
 }
+
+/// Each store has a name of its own on one server.
+#[cfg(feature = "remote")]
+mod remote {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use twat_cache_core::testing::Server;
+
+    use super::*;
+
+    static SERVER: LazyLock<Option<Server>> = LazyLock::new(Server::start);
+
+    /// On the server, in front of a memory that is too small for most. Without a server, memory alone passes as well.
+    fn named() -> UnifiedBuilder {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("cache {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        match &*SERVER {
+            Some(server) => ucache(name).server(server.url()).max_entries(2),
+            None => ucache(name).backend(Backend::Memory),
+        }
+    }
+
+    fn open(setup: &Setup) -> UnifiedStore<u64, String> {
+        let builder = named().clock(setup.clock.clone());
+        let builder = setup.ttl.into_iter().fold(builder, UnifiedBuilder::ttl);
+        let builder = setup.stale.into_iter().fold(builder, UnifiedBuilder::stale);
+        if setup.max_entries == 0 { builder.max_bytes(0).open().unwrap() } else { builder.open().unwrap() }
+    }
+
+    conformance!(unlimited open);
+    twat_cache_core::conformance_of_stale!(open);
+    conformance_of_keys!(named().open::<_, u32>().unwrap());
+}

@@ -44,7 +44,7 @@ pub use twat_cache_file::{FileFallback, View, fcache};
 #[cfg(feature = "mem")]
 pub use twat_cache_mem::{MemStore, mcache};
 #[cfg(feature = "remote")]
-pub use twat_cache_remote::{Standby, rcache};
+pub use twat_cache_remote::{NearStore, Standby, rcache};
 #[cfg(feature = "shared")]
 pub use twat_cache_shared::{SharedFallback, scache};
 

@@ -70,10 +70,18 @@ impl Setup {
 /// Makes a test of every behaviour for a store: `conformance!(open)`, with
 /// `open: Fn(&Setup) -> S` and `S: KeyedStore<u64, Value = String>`.
 ///
-/// Each test calls `open` for a fresh store; they run in parallel.
+/// Each test calls `open` for a fresh store; they run in parallel. `conformance!(unlimited open)` is for stores without a limit on
+/// the number of entries.
 #[macro_export]
 macro_rules! conformance {
     ($open:expr) => {
+        $crate::conformance! { unlimited $open }
+        $crate::conformance! { @tests $open =>
+            the_limit_on_entries_holds_under_four_threads
+            entries_in_constant_use_are_not_evicted
+        }
+    };
+    (unlimited $open:expr) => {
         $crate::conformance! { @tests $open =>
             // values
             a_result_is_computed_once_per_key
@@ -99,9 +107,7 @@ macro_rules! conformance {
             after_a_forget_one_waiter_computes_for_all_waiters
             a_refresh_is_stored_whatever_happens_to_other_keys
             // limits
-            the_limit_on_entries_holds_under_four_threads
             with_a_limit_of_zero_every_call_computes
-            entries_in_constant_use_are_not_evicted
             an_entry_expires_at_its_deadline_and_not_before
             storing_again_restarts_the_ttl
             with_a_ttl_of_zero_every_call_computes
