@@ -143,9 +143,9 @@ impl Space {
         self.tracking.get().inspect(|tracking| tracking.outdate_all());
     }
 
-    /// Connects, if that has not been done.
+    /// Asks the server for its state, which also tells whether it is there.
     pub(crate) async fn connect(&self, terms: Terms) -> Result<(), Error> {
-        self.secret(terms).await.map(drop)
+        self.ask(&NO_KEY, terms, terms.step(), protocol::make_state).await.map(drop)
     }
 
     pub(crate) async fn digest(&self, key: &impl Digest, terms: Terms) -> Result<KeyHash, Error> {

@@ -52,7 +52,7 @@ impl<V> RemoteStore<V> {
         }
     }
 
-    /// Connects to the server now, if that has not been done. Every operation does so by itself.
+    /// Asks the server whether it is there. Every operation connects by itself.
     pub fn open(&self) -> Result<(), Error> {
         now(self.connect(Via::Thread))
     }

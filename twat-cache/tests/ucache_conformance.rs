@@ -5,7 +5,9 @@
 use tempfile::TempDir;
 use twat_cache::unified::{UnifiedBuilder, UnifiedStore};
 use twat_cache::{Backend, ucache};
-use twat_cache_core::testing::{ENTRY_BYTES, Rooted, Setup, rooted};
+#[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
+use twat_cache_core::testing::ENTRY_BYTES;
+use twat_cache_core::testing::{Rooted, Setup, rooted};
 use twat_cache_core::{conformance, conformance_of_keys};
 
 type Store<K, V> = Rooted<UnifiedStore<K, V>>;

@@ -15,6 +15,7 @@ use super::time::until;
 /// A server on a free port of this machine, in a directory of its own. It ends when this is dropped, and with this process.
 #[derive(Debug)]
 pub struct Server {
+    program: &'static str,
     port: u16,
     process: Child,
     _dir: TempDir,
@@ -44,13 +45,35 @@ impl Server {
         (0..10).find_map(|_| Self::run(program)).or_else(|| panic!("{program} does not start"))
     }
 
-    fn run(program: &str) -> Option<Self> {
+    /// Ends it. What it had is lost.
+    pub fn kill(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again after [`kill`](Self::kill), at the same address.
+    pub fn restart(&mut self) {
+        // Until the system has given the port back.
+        until("it starts again", || match Self::run_at(self.program, self.port) {
+            Some(again) => {
+                *self = again;
+                true
+            }
+            None => false,
+        });
+    }
+
+    fn run(program: &'static str) -> Option<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Self::run_at(program, port)
+    }
+
+    fn run_at(program: &'static str, port: u16) -> Option<Self> {
         let (dir, port_given) = (volatile_dir(), port.to_string());
         let mut command = command("sh", ["-c", UNTIL_INPUT_ENDS, "sh", program, "--port", &port_given]);
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).current_dir(dir.path());
         let process = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut server = Self { port, process, _dir: dir };
+        let mut server = Self { program, port, process, _dir: dir };
         let mut is_running = true;
         until("the server answers", || {
             is_running = server.process.try_wait().unwrap().is_none();
@@ -67,8 +90,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 
