@@ -68,6 +68,7 @@ mod files;
 mod map;
 mod measure;
 mod memory;
+mod pool;
 mod read;
 mod store;
 mod table;
