@@ -36,10 +36,9 @@ use crate::write;
 /// the next one that opens the cache goes on. A process that cannot make a thread, and one on a network file system, removes
 /// the files before `clear` returns.
 ///
-/// A thread waits for its reads and writes. A task does not wait for those of a large file, of more than 1 MiB, on the thread
-/// that runs it: threads of this store read, check and write it. They end when they have nothing to do. Values are encoded and
-/// decoded by the task, because they need not be `Send`. If a task is dropped while its result is written, the result is still
-/// stored.
+/// The async forms answer at once for files of up to 1 MiB, and for entries that are open. Up to 8 threads of the store read, check
+/// and write larger files. They end when there is nothing left to do. The task itself encodes and decodes values, because they
+/// need not be `Send`. If a task is dropped while the result of a computation is written, the result is still stored.
 ///
 /// Writes go to the operating system's buffers. So a stored result survives the process, however it ends, but not a power
 /// cut.
