@@ -17,7 +17,7 @@ use crate::view::View;
 /// A codec whose values can be stored in files. Only this crate can implement it, because `Bytes` has no public name.
 pub trait FileCodec<V>: Codec<V> {
     /// An entry that was read. Clones share its bytes.
-    type Entry: Clone + Send + Sync;
+    type Entry: Clone + Send + Sync + 'static;
 
     /// Checks the bytes of an entry, as far as that is done once for all reads.
     fn check(bytes: Bytes) -> Result<Self::Entry, Error>;

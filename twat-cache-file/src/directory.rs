@@ -1,5 +1,6 @@
 //! The directory of one cache, while it is open.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use twat_cache_core::among::temp::{self, Temp};
 use twat_cache_core::persist::trust;
 use twat_cache_core::{Args, Error, Expiry, KeyHash, Namespace, Ticket};
 
-use crate::codec::FileCodec;
 use crate::counts::{self, Counts};
 use crate::entry::Header;
 use crate::evict::Evictor;
@@ -29,8 +29,8 @@ pub(crate) fn name_for(cache: &str) -> String {
     format!("{readable}-{digest:016x}")
 }
 
-/// An open directory.
-#[derive(Debug)]
+/// An open directory. Work that outlives a call has a clone.
+#[derive(Clone, Debug)]
 pub(crate) struct Directory {
     pub(crate) path: PathBuf,
     /// The user that has opened it.
@@ -44,6 +44,15 @@ pub(crate) struct Directory {
     pub(crate) namespace_id: u64,
     pub(crate) claims: Arc<Claims>,
     pub(crate) evictor: Arc<Evictor>,
+}
+
+/// An entry that is stored: all but its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) digest: KeyHash,
+    pub(crate) deadline: u64,
+    /// The ticket of its computation. Without one, the value is current.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 impl Directory {
@@ -82,6 +91,11 @@ impl Directory {
         Ok((directory, damage))
     }
 
+    /// Whether a file of this length could be written.
+    pub(crate) fn has_room(&self, len: u64) -> bool {
+        trust::fits(len).is_ok() && system::free_space(&self.path) >= len
+    }
+
     pub(crate) fn digest<K: Args + ?Sized>(&self, key: &K) -> KeyHash {
         self.namespace.digest_of(key)
     }
@@ -91,29 +105,29 @@ impl Directory {
         self.files.path_of(self.namespace_id, digest)
     }
 
-    /// Stores an entry, and evicts others for it. Returns false if its computation is outdated.
+    /// Stores an entry, and evicts others for it. `fill` writes its value, see [`write()`]. Returns false if its computation is
+    /// outdated, or if `is_wanted` is false when it would get its name.
     ///
-    /// If the entry is larger than the limit, or there is no value with its deadline, it is not stored, and the one that it
-    /// would have replaced is removed. Without a `ticket`, which belongs to a computation, the value is current.
-    pub(crate) fn store<V, C: FileCodec<V>>(
+    /// If the entry is larger than the limit, or there is no value, it is not stored, and the one that it would have replaced is
+    /// removed.
+    pub(crate) fn store(
         &self,
-        digest: KeyHash,
-        value: Option<(&V, u64)>,
+        entry: Entry,
         max_bytes: u64,
-        ticket: Option<Ticket>,
+        fill: Option<impl FnOnce(&File) -> Result<Option<(u64, u64)>, Error>>,
+        is_wanted: impl Fn() -> bool,
     ) -> Result<bool, Error> {
+        let Entry { digest, deadline, .. } = entry;
         let path = self.path_of(digest);
         let failed = |error: Error| error.attempting("write an entry").at(&path);
-        let written = value.map(|(value, deadline)| {
-            let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
-            write::<V, C>(&self.path.join("tmp"), header, value, self.files.longest(max_bytes))
-        });
+        let header = Header { namespace: self.namespace_id, key: digest, length: 0, deadline, sum: 0 };
+        let written = fill.map(|fill| write(&self.path.join("tmp"), header, fill));
         let written = written.transpose().map_err(failed)?.flatten();
         let bytes = written.as_ref().map_or(0, |(_, len)| self.files.space(*len));
         // It is counted before it gets its name, because the process may be killed in between. An excess is corrected when
         // entries are listed; an entry that was not counted might never be.
         let mut held = self.meta.add(bytes, max_bytes / 16);
-        let stored = self.put(&path, digest, written.map(|(file, _)| file), ticket);
+        let stored = self.put(&path, entry, written.map(|(file, _)| file), is_wanted);
         let excess = stored.as_ref().map_or(bytes, |stored| stored.unwrap_or(bytes));
         if excess > 0 {
             held = self.meta.subtract(excess);
@@ -128,12 +142,18 @@ impl Directory {
     }
 
     /// Gives the file of a new entry its name. If there is none, removes the entry with that name. Returns how much space is
-    /// free again, or `None` if the computation is outdated.
-    fn put(&self, path: &Path, digest: KeyHash, new: Option<Temp>, ticket: Option<Ticket>) -> io::Result<Option<u64>> {
+    /// free again, or `None` if the entry is outdated or not wanted.
+    fn put(
+        &self,
+        path: &Path,
+        Entry { digest, ticket, .. }: Entry,
+        new: Option<Temp>,
+        is_wanted: impl Fn() -> bool,
+    ) -> io::Result<Option<u64>> {
         // Nobody removes the entry between this check and its rename.
         let mut turn = self.meta.order.turn(digest)?;
         // If the counters were lost while the entry was written, others may have noted its removal in new ones.
-        if !self.meta.is_in_use() {
+        if !self.meta.is_in_use() || !is_wanted() {
             return Ok(None);
         }
         match turn.judge(ticket) {

@@ -30,6 +30,9 @@
 //! A value that cannot be encoded, or is larger than the limit or the format, is returned and not stored. Its length is counted
 //! before a file is made, so nothing is written for it.
 //!
+//! A task does not wait on its executor's thread for a file of more than 1 MiB: threads of the store read, check and write it. The
+//! task itself encodes and decodes values, because they need not be `Send`. A [view](View) is not decoded.
+//!
 //! # When something is wrong
 //!
 //! The function is not affected. One warning is logged, which says what has failed and what serves instead. A damaged entry
@@ -68,6 +71,7 @@ mod files;
 mod map;
 mod measure;
 mod memory;
+mod pool;
 mod read;
 mod store;
 mod table;

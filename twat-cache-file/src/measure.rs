@@ -13,15 +13,15 @@ use crate::map::{ALIGNMENT, Bytes};
 pub(crate) struct Measured {
     pub(crate) whole: Option<Vec<u8>>,
     /// The length with a header.
-    len: u64,
-    limit: u64,
+    pub(crate) len: u64,
+    pub(crate) limit: u64,
 }
 
 /// How many bytes are allocated at first, and collected before they are written. More than most values have.
 pub(crate) const BUFFER: usize = 32 << 10;
 
-/// A longer value is only counted.
-const SHORT: usize = 1 << 20;
+/// A longer value is only counted. A task does not wait for its file on its own thread.
+pub(crate) const LARGE: usize = 1 << 20;
 
 impl Measured {
     /// Encodes a value, and counts the bytes. `None` if it is longer than `limit`, with its header.
@@ -32,6 +32,15 @@ impl Measured {
             encoded => encoded.map(|()| Some(measured)),
         }
     }
+
+    /// All bytes of a large value. `None` if it is not large, there is no memory for them, or it is encoded differently now.
+    pub(crate) fn large<V, C: FileCodec<V>>(&self, value: &V) -> Option<Vec<u8>> {
+        let len = usize::try_from(self.len).ok().filter(|_| self.whole.is_none())? - Header::LEN;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).ok()?;
+        encode::<V, C>(value, &mut bytes).ok()?;
+        (bytes.len() == len).then_some(bytes)
+    }
 }
 
 impl io::Write for Measured {
@@ -41,7 +50,7 @@ impl io::Write for Measured {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         match &mut self.whole {
-            Some(whole) if bytes.len() <= SHORT - whole.len() => whole.extend_from_slice(bytes),
+            Some(whole) if bytes.len() <= LARGE - whole.len() => whole.extend_from_slice(bytes),
             whole => *whole = None,
         }
         Ok(bytes.len())

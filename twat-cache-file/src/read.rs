@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rkyv::util::AlignedVec;
 use twat_cache_core::among::system::private::Private;
@@ -14,7 +14,7 @@ use crate::codec::FileCodec;
 use crate::directory::Directory;
 use crate::entry::{Header, NoHeader};
 use crate::map::{ALIGNMENT, Bytes};
-use crate::measure::allocate;
+use crate::measure::{LARGE, allocate};
 
 /// How entries are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,25 +55,68 @@ const MAP_FROM: usize = 128 << 10;
 /// What a file contains: the entry, its header, and the file itself if the entry is mapped.
 pub(crate) type Loaded<E> = (E, Header, Option<File>, Stat);
 
-/// The entry in this file, if there is one and it is valid. If it has expired, it is removed.
-pub(crate) fn load<V, C: FileCodec<V>>(
+/// The file of an entry, open and not read yet.
+pub(crate) struct Unread {
+    pub(crate) digest: KeyHash,
+    pub(crate) path: PathBuf,
+    /// The generation of its stripe before the file was opened.
+    pub(crate) generation: u64,
+    file: File,
+    pub(crate) stat: Stat,
+}
+
+impl Unread {
+    /// Opens the file of an entry, if there is one.
+    pub(crate) fn open(
+        directory: &Directory,
+        digest: KeyHash,
+        path: PathBuf,
+        generation: u64,
+    ) -> Result<Option<Self>, Error> {
+        let open = || {
+            let file = match system::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                // A link, for instance.
+                Err(_) if system::stat_of(&path).is_ok_and(|found| !found.is_file) => {
+                    return Err(damaged("it is no file"));
+                }
+                file => file.map_err(refused)?,
+            };
+            let stat = system::stat(&file).map_err(refused)?;
+            if !stat.is_file || stat.owner != directory.owner || stat.len < Header::LEN as u64 {
+                return Err(damaged("it is no entry"));
+            }
+            Ok(Some((file, stat)))
+        };
+        let opened = open().map_err(|error| error.at(&path))?;
+        Ok(opened.map(|(file, stat)| Self { digest, path, generation, file, stat }))
+    }
+
+    /// Whether reading and checking it takes long.
+    pub(crate) fn is_large(&self) -> bool {
+        self.stat.len > LARGE as u64
+    }
+
+    /// Reads and checks the entry. If it has expired, it is removed.
+    pub(crate) fn load<V, C: FileCodec<V>>(
+        self,
+        directory: &Directory,
+        reading: Reading,
+        expiry: &Expiry,
+    ) -> Result<Option<Loaded<C::Entry>>, Error> {
+        let Self { digest, path, file, stat, .. } = self;
+        load::<V, C>(directory, digest, &path, (file, stat), reading, expiry).map_err(|error| error.at(&path))
+    }
+}
+
+fn load<V, C: FileCodec<V>>(
     directory: &Directory,
     digest: KeyHash,
     path: &Path,
+    (file, stat): (File, Stat),
     reading: Reading,
     expiry: &Expiry,
 ) -> Result<Option<Loaded<C::Entry>>, Error> {
-    let refused = |error: io::Error| Error::from(error).attempting("read an entry");
-    let file = match system::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // A link, for instance.
-        Err(_) if system::stat_of(path).is_ok_and(|found| !found.is_file) => return Err(damaged("it is no file")),
-        file => file.map_err(refused)?,
-    };
-    let stat = system::stat(&file).map_err(refused)?;
-    if !stat.is_file || stat.owner != directory.owner || stat.len < Header::LEN as u64 {
-        return Err(damaged("it is no entry"));
-    }
     // Of a large file first the header alone. Only if the file has the header's length, that much memory is allocated.
     let small = usize::try_from(stat.len).ok().filter(|len| *len < MAP_FROM);
     let bytes = read(&file, small.unwrap_or(Header::LEN)).map_err(refused)?;
@@ -109,6 +152,10 @@ pub(crate) fn load<V, C: FileCodec<V>>(
     }
     let file = bytes.is_mapped().then_some(file);
     Ok(Some((C::check(bytes)?, header, file, stat)))
+}
+
+fn refused(error: io::Error) -> Error {
+    Error::from(error).attempting("read an entry")
 }
 
 fn damaged(why: &'static str) -> Error {

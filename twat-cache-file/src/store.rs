@@ -1,6 +1,8 @@
+mod later;
 mod open;
 mod traits;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,14 +13,17 @@ use twat_cache_core::among::Latest;
 use twat_cache_core::among::last_check::{AT_ONCE, LastCheck, uptime};
 use twat_cache_core::among::system::touch;
 use twat_cache_core::persist::{Options, Rkyv};
-use twat_cache_core::{Args, Clock, Error, ErrorKind, KeyHash, Process, Ticket, WarnOnce};
+use twat_cache_core::{Args, Clock, Error, ErrorKind, Expiry, Found, KeyHash, Process, Ticket, WarnOnce};
 
 use self::open::Digest;
 use crate::codec::FileCodec;
 use crate::counts::Counts;
-use crate::directory::{self, Directory};
-use crate::read::{Reading, load};
+use crate::directory::{self, Directory, Entry};
+use crate::measure::Measured;
+use crate::pool::Pool;
+use crate::read::{Reading, Unread};
 use crate::table::{self, Open, Table};
+use crate::write;
 
 /// Results in files, one each. All processes that use the same directory share them.
 ///
@@ -30,6 +35,10 @@ use crate::table::{self, Open, Table};
 /// and evicts entries above the limit. Until a file is removed, it counts towards the limit. If the program ends before that,
 /// the next one that opens the cache goes on. A process that cannot make a thread, and one on a network file system, removes
 /// the files before `clear` returns.
+///
+/// The async forms answer at once for files of up to 1 MiB, and for entries that are open. Up to 8 threads of the store read, check
+/// and write larger files. They end when there is nothing left to do. The task itself encodes and decodes values, because they
+/// need not be `Send`. If a task is dropped while the result of a computation is written, the result is still stored.
 ///
 /// Writes go to the operating system's buffers. So a stored result survives the process, however it ends, but not a power
 /// cut.
@@ -48,7 +57,9 @@ pub struct FileStore<V, C: FileCodec<V> = Rkyv> {
     in_use: LastCheck,
     /// The same, by the coarse clock.
     near_in_use: LastCheck,
-    table: Table<C::Entry>,
+    table: Arc<Table<C::Entry>>,
+    /// Reads and writes large files for tasks.
+    pool: Arc<Pool>,
     /// How many entries this store has evicted.
     evicted: Arc<AtomicU64>,
     warned: WarnOnce,
@@ -72,7 +83,8 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             whole: LastCheck::default(),
             in_use: LastCheck::default(),
             near_in_use: LastCheck::default(),
-            table: table::new(),
+            table: Arc::new(table::new()),
+            pool: Arc::default(),
             evicted: Arc::default(),
             warned: WarnOnce::new(),
             process: Process::this(),
@@ -100,6 +112,12 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
     /// The entry of a key, if it is valid.
     #[inline]
     fn find<K: Args + ?Sized>(&self, key: &K) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
+        self.seek(key)?.map_or(Ok(None), |place| self.read(place))
+    }
+
+    /// Where the entry of a key is, if there is one.
+    #[inline]
+    fn seek<K: Args + ?Sized>(&self, key: &K) -> Result<Option<Place<'_, C::Entry>>, Error> {
         if !self.options.keeps() {
             return Ok(None);
         }
@@ -107,7 +125,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         self.check_process(now)?;
         let Some(directory) = self.directory.get().filter(|directory| self.can_use_table(directory, now)) else {
             let directory = self.directory()?;
-            return self.load(directory, directory.digest(key));
+            return self.open_file(directory, directory.digest(key));
         };
         let digest = directory.digest(key);
         let open = self.table.get(&digest).filter(|open| {
@@ -117,12 +135,12 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         });
         let is_marked = |open: &Open<C::Entry>| open.used.load(Ordering::Relaxed) >= directory.meta.recent();
         match open {
-            Some(open) if is_marked(&open) => Ok(Some(open)),
+            Some(open) if is_marked(&open) => Ok(Some(Place::Table(open))),
             Some(open) => {
                 mark_as_used(&open, directory, &directory.path_of(digest));
-                Ok(Some(open))
+                Ok(Some(Place::Table(open)))
             }
-            None => self.load(directory, digest),
+            None => self.open_file(directory, digest),
         }
     }
 
@@ -134,34 +152,41 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
             && self.in_use.passes(now, MOVED, || directory.meta.is_in_use())
     }
 
-    /// The entry of a digest: from the table if it is still the one on disk, or else from there.
+    /// Where the entry of a digest is: in the table if that is still the one on disk, or else in a file.
     #[cold]
-    fn load(&self, directory: &Directory, digest: KeyHash) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
+    fn open_file<'a>(&self, directory: &'a Directory, digest: KeyHash) -> Result<Option<Place<'a, C::Entry>>, Error> {
         // First of all, so that the next lookup notices what changes from now on.
         let generation = directory.meta.state(digest).unwrap_or_default();
         let path = directory.path_of(digest);
-        let expiry = &self.options.expiry;
         if let Some(open) = self.table.get(&digest) {
-            if !directory.is_remote && expiry.allows(open.header.deadline) && open.is_still_at(&path) {
+            let is_valid = self.options.expiry.allows(open.header.deadline);
+            if !directory.is_remote && is_valid && open.is_still_at(&path) {
                 open.generation.store(generation, Ordering::Release);
                 mark_as_used(&open, directory, &path);
-                return Ok(Some(open));
+                return Ok(Some(Place::Table(open)));
             }
             self.table.remove(&digest);
         }
-        let loaded = load::<V, C>(directory, digest, &path, self.reading, expiry).map_err(|error| error.at(&path))?;
-        let Some(loaded) = loaded else { return Ok(None) };
-        let open = Arc::new(Open::new(loaded, generation));
-        mark_as_used(&open, directory, &path);
-        self.table.insert(digest, open.clone());
-        Ok(Some(open))
+        let unread = Unread::open(directory, digest, path, generation)?;
+        Ok(unread.map(|unread| Place::File(directory, Box::new(unread))))
     }
 
-    /// The value of a key, and its deadline.
-    fn value<K: Args + ?Sized>(&self, key: &K) -> Result<Option<(V, u64)>, Error> {
-        let Some(open) = self.find(key)? else { return Ok(None) };
-        let value = C::value(&open.entry).map_err(|error| error.at(self.path()))?;
-        Ok(Some((value, open.header.deadline)))
+    #[inline]
+    fn read(&self, place: Place<'_, C::Entry>) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
+        match place {
+            Place::Table(open) => Ok(Some(open)),
+            Place::File(directory, unread) => {
+                read::<V, C>(*unread, directory, &self.table, self.reading, &self.options.expiry)
+            }
+        }
+    }
+
+    fn value(&self, open: &Open<C::Entry>) -> Result<V, Error> {
+        C::value(&open.entry).map_err(|error| error.at(self.path()))
+    }
+
+    fn found<T>(&self, value: T, open: &Open<C::Entry>) -> Found<T> {
+        Found { value, ttl: self.options.expiry.left(open.header.deadline) }
     }
 
     /// Stores a value, unless its computation is outdated; returns whether it was not.
@@ -172,34 +197,97 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         time: Option<Duration>,
         ticket: Option<Ticket>,
     ) -> Result<bool, Error> {
-        let attempt = "write an entry";
-        let Options { max_bytes, expiry, .. } = &self.options;
         if !self.options.keeps() {
             return Ok(true);
         }
-        let is_kept = expiry.of_entry(time) != Some(Duration::ZERO);
-        let (digest, deadline) = (Digest::default(), expiry.deadline(time));
-        let kept = is_kept.then_some((value, deadline));
-        self.change(attempt, |directory, is_repeated| {
-            let digest = digest.of(key, directory);
-            if ticket.is_some_and(|ticket| ticket.number == 0) {
-                let why = "the beginning of its computation could not be noted";
-                return Err(Error::new(ErrorKind::Io, attempt).at(self.path()).because(why));
-            }
-            // What was forgotten since the computation began may have been noted in the counters that are lost.
-            let stored = if is_repeated && ticket.is_some() {
-                directory.remove(digest, expiry).map(|_| false)
-            } else {
-                directory.store::<V, C>(digest, kept, *max_bytes, ticket)
-            };
-            self.table.remove(&digest);
-            if deadline != 0 && stored.is_ok() {
-                // If this fails, the next entry that is stored is the next attempt.
-                let _ = directory.evictor.remove_expired(expiry.clock.since_1970());
-            }
-            stored
+        let digest = Digest::default();
+        self.change(WRITE, |directory, is_repeated| {
+            let (entry, measured) = self.measure(directory, digest.of(key, directory), value, time, ticket)?;
+            self.store_measured(directory, is_repeated, entry, value, measured.as_ref())
         })
     }
+
+    /// A new entry, and the measure of its value. `None` if the value cannot be kept.
+    fn measure(
+        &self,
+        directory: &Directory,
+        digest: KeyHash,
+        value: &V,
+        time: Option<Duration>,
+        ticket: Option<Ticket>,
+    ) -> Result<(Entry, Option<Measured>), Error> {
+        if ticket.is_some_and(|ticket| ticket.number == 0) {
+            let why = "the beginning of its computation could not be noted";
+            return Err(Error::new(ErrorKind::Io, WRITE).at(self.path()).because(why));
+        }
+        let Options { max_bytes, expiry, .. } = &self.options;
+        let is_kept = expiry.of_entry(time) != Some(Duration::ZERO);
+        let measure = || Measured::of::<V, C>(value, directory.files.longest(*max_bytes));
+        let measured = is_kept.then(measure).transpose();
+        let measured = measured.map_err(|error| error.attempting(WRITE).at(directory.path_of(digest)))?;
+        Ok((Entry { digest, deadline: expiry.deadline(time), ticket }, measured.flatten()))
+    }
+
+    fn store_measured(
+        &self,
+        directory: &Directory,
+        is_repeated: bool,
+        entry: Entry,
+        value: &V,
+        measured: Option<&Measured>,
+    ) -> Result<bool, Error> {
+        let Options { max_bytes, expiry, .. } = &self.options;
+        // What was forgotten since the computation began may have been noted in the counters that are lost.
+        if is_repeated && entry.ticket.is_some() {
+            let removed = directory.remove(entry.digest, expiry);
+            self.table.remove(&entry.digest);
+            return removed.map(|_| false);
+        }
+        let fill = measured.map(|measured| |file: &File| write::measured::<V, C>(file, value, measured));
+        let stored = directory.store(entry, *max_bytes, fill, || true);
+        after_storing(directory, &self.table, entry, expiry, stored)
+    }
+}
+
+const WRITE: &str = "write an entry";
+
+/// Where an entry is.
+enum Place<'a, E> {
+    Table(Arc<Open<E>>),
+    File(&'a Directory, Box<Unread>),
+}
+
+/// Reads an entry, checks it, and puts it into the table.
+fn read<V, C: FileCodec<V>>(
+    unread: Unread,
+    directory: &Directory,
+    table: &Table<C::Entry>,
+    reading: Reading,
+    expiry: &Expiry,
+) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
+    let Unread { digest, generation, .. } = unread;
+    let path = unread.path.clone();
+    let Some(loaded) = unread.load::<V, C>(directory, reading, expiry)? else { return Ok(None) };
+    let open = Arc::new(Open::new(loaded, generation));
+    mark_as_used(&open, directory, &path);
+    table.insert(digest, open.clone());
+    Ok(Some(open))
+}
+
+/// What is done after an attempt to store an entry.
+fn after_storing<E>(
+    directory: &Directory,
+    table: &Table<E>,
+    entry: Entry,
+    expiry: &Expiry,
+    stored: Result<bool, Error>,
+) -> Result<bool, Error> {
+    table.remove(&entry.digest);
+    if entry.deadline != 0 && stored.is_ok() {
+        // If this fails, the next entry that is stored is the next attempt.
+        let _ = directory.evictor.remove_expired(expiry.clock.since_1970());
+    }
+    stored
 }
 
 /// Marks an entry's file as used, unless it was marked recently. An entry that cannot be marked may be evicted early.

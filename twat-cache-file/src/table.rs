@@ -80,7 +80,8 @@ impl<E> Open<E> {
         found.is_ok_and(|file| self.is_same(&file) && file.links > 0)
     }
 
-    fn is_same(&self, file: &Stat) -> bool {
+    /// Whether the file has not changed since.
+    pub(crate) fn is_same(&self, file: &Stat) -> bool {
         let is_unchanged = file.identity == self.stat.identity && file.len == self.stat.len;
         is_unchanged && file.mode == self.stat.mode && file.owner == self.stat.owner
     }

@@ -13,28 +13,37 @@ use crate::codec::{FileCodec, encode};
 use crate::entry::Header;
 use crate::measure::{BUFFER, Measured};
 
-/// Writes an entry into a new file in this directory, and returns the file and its length. The header gets its length and sum
-/// here. `None` if the file would be longer than `limit`. Then, and if the value cannot be encoded, nothing is written.
-pub(crate) fn write<V, C: FileCodec<V>>(
+/// Writes an entry into a new file in this directory, and returns the file and its length. `fill` writes what follows the
+/// header, and returns its length and sum. `None` if `fill` has found that the file would be too long.
+pub(crate) fn write(
     tmp: &Path,
     header: Header,
-    value: &V,
-    limit: u64,
+    fill: impl FnOnce(&File) -> Result<Option<(u64, u64)>, Error>,
 ) -> Result<Option<(Temp, u64)>, Error> {
-    let Some(measured) = Measured::of::<V, C>(value, limit)? else { return Ok(None) };
-    let file = Temp::new(tmp, 0o400)?;
-    let written = match measured.whole {
-        Some(whole) => {
-            system::write_at(&file.file, &whole, Header::LEN as u64)?;
-            Some((whole.len() as u64, xxh3_64(&whole)))
-        }
-        None => stream::<V, C>(&file.file, value, limit)?,
-    };
-    let Some((length, sum)) = written else { return Ok(None) };
-    system::write_at(&file.file, &Header { length, sum, ..header }.to_bytes(), 0)?;
+    let new = Temp::new(tmp, 0o400)?;
+    let Some((length, sum)) = fill(&new.file)? else { return Ok(None) };
+    system::write_at(&new.file, &Header { length, sum, ..header }.to_bytes(), 0)?;
     // The clock of file systems has ticks of milliseconds. Of two entries that are written during one, the first is the older.
-    let _ = system::set_modified(&file.file, Clock::system().since_1970());
-    Ok(Some((file, Header::LEN as u64 + length)))
+    let _ = system::set_modified(&new.file, Clock::system().since_1970());
+    Ok(Some((new, Header::LEN as u64 + length)))
+}
+
+/// Writes a value that was measured.
+pub(crate) fn measured<V, C: FileCodec<V>>(
+    file: &File,
+    value: &V,
+    measured: &Measured,
+) -> Result<Option<(u64, u64)>, Error> {
+    match &measured.whole {
+        Some(bytes) => encoded(file, bytes).map(Some),
+        None => stream::<V, C>(file, value, measured.limit),
+    }
+}
+
+/// Writes a value of these bytes.
+pub(crate) fn encoded(file: &File, bytes: &[u8]) -> Result<(u64, u64), Error> {
+    system::write_at(file, bytes, Header::LEN as u64)?;
+    Ok((bytes.len() as u64, xxh3_64(bytes)))
 }
 
 /// Writes a value behind the place of its header, and returns its length and sum. `None` if it has become longer than the limit

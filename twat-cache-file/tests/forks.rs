@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use twat_cache_core::Answer;
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::volatile_dir;
+use twat_cache_core::testing::{block_on, volatile_dir};
 use twat_cache_file::{ErrorKind, FileStore, KeyedStore as _, Store as _, ViewStore as _, fcache};
 
 twat_cache_core::define_in_fork!();
@@ -136,5 +137,33 @@ fn child_that_forks_a_process_with_a_store_of_its_own() {
 fn a_change_by_a_forked_process_does_not_hide_a_change_by_its_parent() {
     let dir = volatile_dir();
     let said = Child::start("child_that_forks_a_process_with_a_store_of_its_own", dir.path()).finish();
+    assert_eq!(said, ["true", "true"]);
+}
+
+#[test]
+fn child_that_forks_after_tasks_have_used_large_files() {
+    let Some(task) = Task::given() else { return };
+    let large = vec![7_u64; 200_000];
+    let store = open(&task.dir);
+    block_on(store.insert_async(&1_u64, &large)).unwrap();
+    let begun = store.get_async(&1_u64);
+    assert!(matches!(begun, Answer::Later(_)));
+    task.say(in_fork(|| {
+        assert!(matches!(store.get_async(&1_u64), Answer::Now(Err(_))));
+        assert!(matches!(store.insert_async(&1_u64, &large), Answer::Now(Err(_))));
+        assert!(block_on(begun).is_err_and(|error| error.kind() == ErrorKind::Unavailable));
+        // The threads of its own store are its own.
+        let own = open(&task.dir);
+        assert!(block_on(own.get_async(&1_u64)).unwrap().as_ref() == Some(&large));
+        block_on(own.insert_async(&2_u64, &large)).unwrap();
+        true
+    }));
+    task.say(block_on(open(&task.dir).get_async(&2_u64)).unwrap() == Some(large));
+}
+
+#[test]
+fn a_forked_process_does_not_wait_for_the_threads_of_its_parent() {
+    let dir = volatile_dir();
+    let said = Child::start("child_that_forks_after_tasks_have_used_large_files", dir.path()).finish();
     assert_eq!(said, ["true", "true"]);
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use common::{call_all, computed_anew, memo, on_disk};
 use twat_cache_core::testing::system::Disk;
-use twat_cache_core::testing::{assert_one_warning, warnings};
+use twat_cache_core::testing::{Counter, assert_one_warning, block_on, record_logs, warnings};
 use twat_cache_file::fcache;
 
 #[test]
@@ -68,4 +68,23 @@ fn a_disk_that_is_full_from_the_start_is_used_when_there_is_room() {
     // The directory is marked later.
     assert!(fs::read_to_string(cache.join("CACHEDIR.TAG")).unwrap().starts_with("Signature"));
     assert_eq!(fs::read_to_string(cache.join(".gitignore")).unwrap(), "*\n");
+}
+
+#[test]
+fn a_large_value_of_a_task_for_which_there_is_no_room_is_kept_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_disk) = Disk::mount(dir.path(), 4) else { return };
+    record_logs();
+    let computed = Counter::new();
+    let large = fcache("large").dir(dir.path()).wrap_async(async |len: &usize| {
+        computed.count();
+        vec![7_u8; *len]
+    });
+    for _ in 0..3 {
+        assert_eq!(block_on(large.view_async(&(6 << 20))).len(), 6 << 20);
+    }
+    assert_eq!(computed.get(), 1);
+    assert!(!block_on(large.view_async(&(6 << 20))).is_mapped());
+    assert!(block_on(large.view_async(&(2 << 20))).is_mapped());
+    assert_one_warning(dir.path(), &["no room left", "going on without it"]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use twat_cache_core::among::meta::Meta;
 use twat_cache_core::among::system;
 use twat_cache_core::persist::CacheValue;
-use twat_cache_core::{Args, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
+use twat_cache_core::{Answer, Args, Claim, Error, Found, KeyedStore, Stamp, Store, Ticket, ViewStore};
 
 use super::open::Digest;
 use super::{FileStore, MOVED};
@@ -67,7 +67,7 @@ impl<V, C: FileCodec<V>> Store for FileStore<V, C> {
 
 impl<K: Args + ?Sized, V, C: FileCodec<V>> KeyedStore<K> for FileStore<V, C> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.value(key)?.map(|(value, _)| value))
+        self.find(key)?.map(|open| self.value(&open)).transpose()
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
@@ -86,8 +86,7 @@ impl<K: Args + ?Sized, V, C: FileCodec<V>> KeyedStore<K> for FileStore<V, C> {
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
-        let found = |(value, deadline)| Found { value, ttl: self.options.expiry.left(deadline) };
-        Ok(self.value(key)?.map(found))
+        self.find(key)?.map(|open| Ok(self.found(self.value(&open)?, &open))).transpose()
     }
 
     fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
@@ -129,6 +128,29 @@ impl<K: Args + ?Sized, V, C: FileCodec<V>> KeyedStore<K> for FileStore<V, C> {
         let is_there = move || Header::read(&path).is_some_and(|header| is_fresh(header.deadline));
         directory.claims.claim(digest, patience, is_there)
     }
+
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<V>> {
+        self.find_async(key).then(|open| open?.map(|open| self.value(&open)).transpose())
+    }
+
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<V>>> {
+        let found = |open: Arc<Open<_>>| Ok(self.found(self.value(&open)?, &open));
+        self.find_async(key).then(move |open| open?.map(found).transpose())
+    }
+
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &V, time: Option<Duration>) -> Answer<'a, ()> {
+        self.store_async(key, value, time, None).then(|stored| stored.map(drop))
+    }
+
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &V,
+        time: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        self.store_async(key, value, time, Some(ticket))
+    }
 }
 
 impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for FileStore<V> {
@@ -140,11 +162,16 @@ impl<K: Args + ?Sized, V: CacheValue> ViewStore<K> for FileStore<V> {
     }
 
     fn view_with_ttl(&self, key: &K) -> Result<Option<Found<View<V>>>, Error> {
-        let found = |open: Arc<Open<View<V>>>| {
-            let ttl = self.options.expiry.left(open.header.deadline);
-            Found { value: open.entry.clone(), ttl }
-        };
-        Ok(self.find(key)?.map(found))
+        Ok(self.find(key)?.map(|open| self.found(open.entry.clone(), &open)))
+    }
+
+    #[inline]
+    fn view_async<'a>(&'a self, key: &K) -> Answer<'a, Option<View<V>>> {
+        self.find_async(key).then(|open| Ok(open?.map(|open| open.entry.clone())))
+    }
+
+    fn view_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<View<V>>>> {
+        self.find_async(key).then(|open| Ok(open?.map(|open| self.found(open.entry.clone(), &open))))
     }
 
     fn to_view(&self, value: &V) -> Result<View<V>, Error> {

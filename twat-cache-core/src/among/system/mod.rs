@@ -13,7 +13,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::persist::trust;
 
-pub use platform::{block_size, coarse_clock, is_local, most_handles, owner, read_at, shared_clock, stat, stat_of};
+pub use platform::{
+    block_size, coarse_clock, free_space, is_local, most_handles, owner, read_at, shared_clock, stat, stat_of,
+};
 
 /// The unit of space where the system says none.
 const BLOCK: u64 = 4096;

@@ -45,6 +45,10 @@ pub fn block_size(_: &Path) -> u64 {
     super::BLOCK
 }
 
+pub fn free_space(_: &Path) -> u64 {
+    u64::MAX
+}
+
 pub fn is_local(_: &Path) -> bool {
     false
 }

@@ -61,6 +61,11 @@ pub fn block_size(dir: &Path) -> u64 {
     if (512..=1 << 20).contains(&size) { size } else { super::BLOCK }
 }
 
+/// How many bytes there is room for in the file system of a directory, as far as it says.
+pub fn free_space(dir: &Path) -> u64 {
+    rustix::fs::statvfs(dir).map_or(u64::MAX, |system| system.f_bavail.saturating_mul(system.f_frsize))
+}
+
 /// Whether a directory is on a file system that is known to be used by this machine only. statfs(2) lists the numbers.
 #[cfg(target_os = "linux")]
 pub fn is_local(dir: &Path) -> bool {
