@@ -61,6 +61,27 @@ mod near {
     });
 }
 
+mod late {
+    use super::*;
+    use twat_cache_core::testing::Late;
+    conformance!(|setup: &Setup| Late::new(lru(setup)));
+    conformance_of_stale!(|setup: &Setup| Late::new(lru(setup)));
+    conformance_of_keys!(Late::new(LruStore::<u32>::new(100)));
+}
+
+mod combinations_that_answer_later {
+    use super::*;
+    use twat_cache_core::testing::Late;
+    use twat_cache_core::{Copied, Fallback, Near, Tiered};
+    conformance!(|setup: &Setup| {
+        let near = LruStore::<Copied<String>>::new(setup.max_entries.min(2)).clock(setup.clock.clone());
+        let tiers =
+            Tiered::new(lru(&Setup { max_entries: setup.max_entries.min(3), ..setup.clone() }), Late::new(lru(setup)));
+        Near::new(near, Fallback::new(tiers, lru(setup)))
+    });
+    conformance_of_stale!(|setup: &Setup| Tiered::new(lru(setup), Fallback::new(Late::new(lru(setup)), lru(setup))));
+}
+
 mod fallback_that_works {
     use super::*;
     use twat_cache_core::Fallback;

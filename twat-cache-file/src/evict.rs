@@ -153,7 +153,7 @@ impl Evictor {
                 let is_removed = self.files.remove(&path).unwrap_or(false);
                 self.evicted.fetch_add(u64::from(is_removed), Ordering::Relaxed);
                 // Processes whose tables have it look it up again.
-                meta.outdate(key)?;
+                meta.outdate_state(key)?;
             }
         }
     }
@@ -213,7 +213,7 @@ impl Evictor {
             let is_over = |header: Header| header.deadline != 0 && header.deadline <= now;
             if let Some(key) = key_of(&path).filter(|_| Header::read(&path).is_some_and(is_over)) {
                 self.files.remove(&path)?;
-                self.files.meta.outdate(key)?;
+                self.files.meta.outdate_state(key)?;
             }
         }
         Ok(())

@@ -91,7 +91,7 @@ pub(crate) fn load<V, C: FileCodec<V>>(
     if !expiry.allows(header.deadline) {
         if header.deadline != 0 && header.deadline <= expiry.clock.since_1970() {
             // If it cannot be removed now, it is removed next time.
-            let _ = directory.files.remove(path).and_then(|_| directory.meta.outdate(digest));
+            let _ = directory.files.remove(path).and_then(|_| directory.meta.outdate_state(digest));
         }
         return Ok(None);
     }

@@ -111,7 +111,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
         };
         let digest = directory.digest(key);
         let open = self.table.get(&digest).filter(|open| {
-            directory.meta.generation(digest) == Some(open.generation.load(Ordering::Acquire))
+            directory.meta.state(digest) == Some(open.generation.load(Ordering::Acquire))
                 && open.is_whole(now, || directory.path_of(digest))
                 && self.options.expiry.allows(open.header.deadline)
         });
@@ -138,7 +138,7 @@ impl<V, C: FileCodec<V>> FileStore<V, C> {
     #[cold]
     fn load(&self, directory: &Directory, digest: KeyHash) -> Result<Option<Arc<Open<C::Entry>>>, Error> {
         // First of all, so that the next lookup notices what changes from now on.
-        let generation = directory.meta.generation(digest).unwrap_or_default();
+        let generation = directory.meta.state(digest).unwrap_or_default();
         let path = directory.path_of(digest);
         let expiry = &self.options.expiry;
         if let Some(open) = self.table.get(&digest) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 #[cfg(feature = "serde")]
 use twat_cache_core::persist;
 use twat_cache_core::persist::{Codec, ErasedCodec, Options, Rkyv};
-use twat_cache_core::{Args, Clock, Error, ErrorKind, Namespace};
+use twat_cache_core::{Args, Clock, Copied, Error, ErrorKind, Namespace, Near};
+use twat_cache_mem::{MemStore, mcache};
 
 use crate::keyed::now;
 use crate::protocol::Keys;
@@ -31,18 +32,23 @@ use crate::store::RemoteStore;
 pub fn rcache(name: impl Into<String>) -> RemoteBuilder {
     let mut options = Options::new(name, MAX_VALUE_BYTES);
     options.expiry.ttl = Some(TTL);
-    RemoteBuilder { options, url: None, timeout: TIMEOUT, codec: PhantomData }
+    RemoteBuilder { options, url: None, timeout: TIMEOUT, codec: PhantomData, near: () }
 }
 
 /// The options of [`rcache`]. All values are legal.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `wrap` or `open`"]
-pub struct RemoteBuilder<C = Rkyv> {
+pub struct RemoteBuilder<C = Rkyv, N = ()> {
     options: Options,
     url: Option<Secret>,
     timeout: Duration,
     codec: PhantomData<C>,
+    near: N,
 }
+
+/// The option [`near`](RemoteBuilder::near), with its number of results.
+#[derive(Clone, Copy, Debug)]
+pub struct InMemory(usize);
 
 /// A URL, which may contain a password.
 #[derive(Clone)]
@@ -60,7 +66,7 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 /// The variable with the URL of the server.
 const SERVER: &str = "TWAT_CACHE_SERVER";
 
-impl<C> RemoteBuilder<C> {
+impl<C, N> RemoteBuilder<C, N> {
     /// The URL of the server: `redis://user:password@host:port/database`, `rediss://…` for an encrypted connection (feature
     /// `tls`), or `unix:///path`. The default is that of `$TWAT_CACHE_SERVER`.
     ///
@@ -120,22 +126,25 @@ impl<C> RemoteBuilder<C> {
     /// Stores values as MessagePack instead of rkyv, for types that have serde's derives. See
     /// [`SerdeValue`](persist::SerdeValue) for what comes back.
     #[cfg(feature = "serde")]
-    pub fn serde(self) -> RemoteBuilder<persist::MessagePack> {
+    pub fn serde(self) -> RemoteBuilder<persist::MessagePack, N> {
         self.with_codec()
     }
 
     /// Stores values in the form of this codec.
     #[doc(hidden)]
-    pub fn with_codec<D>(self) -> RemoteBuilder<D> {
-        let Self { options, url, timeout, .. } = self;
-        RemoteBuilder { options, url, timeout, codec: PhantomData }
+    pub fn with_codec<D>(self) -> RemoteBuilder<D, N> {
+        let Self { options, url, timeout, near, .. } = self;
+        RemoteBuilder { options, url, timeout, codec: PhantomData, near }
     }
 
-    twat_cache_core::__wraps_0_1! {
-        ///
-        /// The server is connected to at the first call. While it is away, memory serves.
-        Standby<V>, by with_memory, patience options.patience,
-        where A: Args + ?Sized, C: Codec<V>, V: Clone + Send + Sync
+    /// Keeps copies of up to this many results in memory. A copy is found a thousand times as fast as its result on the server.
+    ///
+    /// The server tells this process of each change of the cache's entries, and a copy of what has changed is not used any more.
+    /// That takes some milliseconds after the change. If the server cannot be asked for a sign of life, copies are used for at
+    /// most 2 s, and then not until it tells of changes again. Each process with this option is told of all changes of the cache.
+    pub fn near(self, max_entries: usize) -> RemoteBuilder<C, InMemory> {
+        let Self { options, url, timeout, codec, .. } = self;
+        RemoteBuilder { options, url, timeout, codec, near: InMemory(max_entries) }
     }
 
     /// The bare store, connected now. An error if that fails.
@@ -185,13 +194,50 @@ impl<C> RemoteBuilder<C> {
     }
 }
 
+/// Without copies in memory.
+impl<C> RemoteBuilder<C> {
+    twat_cache_core::__wraps_0_1! {
+        ///
+        /// The server is connected to at the first call. While it is away, memory serves.
+        Standby<V>, by with_memory, patience options.patience,
+        where A: Args + ?Sized, C: Codec<V>, V: Clone + Send + Sync
+    }
+}
+
+/// With copies in memory.
+impl<C> RemoteBuilder<C, InMemory> {
+    twat_cache_core::__wraps_0_1! {
+        ///
+        /// The server is connected to at the first call. While it is away, memory serves.
+        NearStore<A::Owned, V>, by with_copies, patience options.patience,
+        where A: Args + ?Sized, C: Codec<V>, V: Clone + Send + Sync
+    }
+
+    /// The store that the `wrap`s use.
+    pub fn with_copies<K, V>(self) -> NearStore<K, V>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        C: Codec<V>,
+        V: Clone + Send + Sync,
+    {
+        let InMemory(max_entries) = self.near;
+        let front = mcache().max_entries(max_entries).clock(self.options.expiry.clock.clone()).open();
+        let back = self.with_memory();
+        if back.primary().space.is_some() { Near::new(front, back) } else { Near::alone(front, back) }
+    }
+}
+
+/// Copies in memory of results on a server. All memos that [`rcache`] makes with the option [`near`](RemoteBuilder::near) have
+/// this store.
+pub type NearStore<K, V> = Near<MemStore<K, Copied<V>>, Standby<V>>;
+
 #[cfg(feature = "compress")]
-impl RemoteBuilder<persist::MessagePack> {
+impl<N> RemoteBuilder<persist::MessagePack, N> {
     /// Compresses values, for texts and documents. It needs the feature `compress`.
     ///
     /// A value that does not get smaller is stored as it is. [`max_value_bytes`](Self::max_value_bytes) counts the compressed
     /// bytes. Results that were stored without this option are not found with it, and the other way round.
-    pub fn compress(self) -> RemoteBuilder<persist::Compressed> {
+    pub fn compress(self) -> RemoteBuilder<persist::Compressed, N> {
         self.with_codec()
     }
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use twat_cache_core::{Answer, Args, Claim, Error, Found, KeyedStore, Recorded, Store, Ticket};
+use twat_cache_core::{Answer, Args, Claim, Error, Found, KeyedStore, Recorded, Stamp, Store, Ticket};
 
+use crate::digest::Of;
 use crate::server::Via::{Task, Thread};
-use crate::space::Of;
 use crate::{RemoteStore, Standby};
 
 /// The output of a future that blocks instead of waiting.
@@ -59,6 +59,11 @@ impl<V: Send + Sync> Store for RemoteStore<V> {
     fn is_shared(&self) -> bool {
         true
     }
+
+    #[inline]
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.space.as_ref().is_some_and(|space| space.is_current(stamp))
+    }
 }
 
 impl<V: Send + Sync> Store for Standby<V> {
@@ -103,6 +108,11 @@ impl<V: Send + Sync> Store for Standby<V> {
 
     fn is_shared(&self) -> bool {
         self.primary.space.is_some()
+    }
+
+    #[inline]
+    fn is_current(&self, stamp: Stamp) -> bool {
+        self.primary.is_current(stamp)
     }
 }
 
@@ -182,6 +192,10 @@ macro_rules! keyed {
 
                 fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
                     now(self.has_ended(&Of(key), ticket, Thread)).unwrap_or(true)
+                }
+
+                fn stamp(&self, key: &K) -> Option<Stamp> {
+                    self.stamp_of(key)
                 }
 
                 fn claim(&self, key: &K, patience: Duration) -> Claim {

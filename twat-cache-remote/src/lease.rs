@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use twat_cache_core::{Claim, Error, KeyHash};
 
+use crate::digest::Digest;
 use crate::protocol::LEASE;
 use crate::server::{breaker::jittered, spawn};
-use crate::space::{Claimed, Digest, Fresh, Space, Terms};
+use crate::space::{Claimed, Fresh, Space, Terms};
 
 /// The leases that a store holds.
 #[derive(Default)]

@@ -50,16 +50,19 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod digest;
 mod entry;
 mod keyed;
 mod lease;
 mod protocol;
+mod scripts;
 mod server;
 mod space;
 mod standby;
 mod store;
+mod tracking;
 
-pub use builder::{RemoteBuilder, rcache};
+pub use builder::{InMemory, NearStore, RemoteBuilder, rcache};
 pub use redis;
 pub use standby::Standby;
 pub use store::RemoteStore;

@@ -1,17 +1,18 @@
 //! The entries of a cache on a server, as all stores of this process see them.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use redis::Value;
-use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Recorded};
+use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Stamp};
 
+use crate::digest::Digest;
 use crate::entry::{Entry, State, read_head, split_number};
 use crate::protocol::{self, About, Computed, Keys};
 use crate::server::{Request, Server, Via};
+use crate::tracking::{Tracking, track};
 
 /// The entries of one name, version and type.
 pub(crate) struct Space {
@@ -21,6 +22,8 @@ pub(crate) struct Space {
     within: Box<dyn Fn(&Namespace) -> Namespace + Send + Sync>,
     /// Made from this secret, which all machines share.
     namespace: RwLock<Option<([u8; 16], Namespace)>>,
+    /// For near caches; made when the first one needs it.
+    pub(crate) tracking: OnceLock<Arc<Tracking>>,
 }
 
 /// How a store asks.
@@ -91,7 +94,7 @@ impl Space {
         keys: Keys,
         within: impl Fn(&Namespace) -> Namespace + Send + Sync + 'static,
     ) -> Self {
-        Self { server, keys, within: Box::new(within), namespace: RwLock::new(None) }
+        Self { server, keys, within: Box::new(within), namespace: RwLock::new(None), tracking: OnceLock::new() }
     }
 
     /// The secret of the server, which gets one if it has none.
@@ -114,6 +117,30 @@ impl Space {
         let namespace = (self.within)(&Namespace::from_secret(secret));
         *self.namespace.write() = Some((secret, namespace));
         namespace
+    }
+
+    /// The stamp of a key, for a near cache; `None` if the server does not tell of changes.
+    pub(crate) fn stamp<K: Args + ?Sized>(self: &Arc<Self>, key: &K) -> Option<Stamp> {
+        if self.server.is_forked() {
+            return None;
+        }
+        let tracking = self.tracking.get_or_init(|| track(self));
+        let (_, namespace) = (*self.namespace.read())?;
+        tracking.stamp(namespace.digest_of(key))
+    }
+
+    #[inline]
+    pub(crate) fn is_current(&self, stamp: Stamp) -> bool {
+        self.tracking.get().is_some_and(|tracking| tracking.is_current(stamp))
+    }
+
+    /// The near caches of this process do not wait to be told of its own changes.
+    pub(crate) fn outdate(&self, digest: KeyHash) {
+        self.tracking.get().inspect(|tracking| tracking.outdate(digest));
+    }
+
+    pub(crate) fn outdate_all(&self) {
+        self.tracking.get().inspect(|tracking| tracking.outdate_all());
     }
 
     /// Connects, if that has not been done.
@@ -259,52 +286,6 @@ impl Space {
 
     fn corrupt(&self, why: &'static str) -> Error {
         Error::new(ErrorKind::Corrupt, "read an entry").at(&self.server.name).because(why)
-    }
-}
-
-/// What a digest is made of, once the secret is known.
-pub(crate) trait Digest {
-    fn digest(&self, namespace: &Namespace) -> KeyHash;
-}
-
-/// A key that can be remembered.
-pub(crate) trait Key: Digest {
-    fn recorded(&self) -> Cow<'_, Recorded>;
-}
-
-/// The arguments of a call.
-pub(crate) struct Of<'a, K: ?Sized>(pub(crate) &'a K);
-
-impl<K: Args + ?Sized> Digest for Of<'_, K> {
-    #[inline]
-    fn digest(&self, namespace: &Namespace) -> KeyHash {
-        namespace.digest_of(self.0)
-    }
-}
-
-impl<K: Args + ?Sized> Key for Of<'_, K> {
-    fn recorded(&self) -> Cow<'_, Recorded> {
-        Cow::Owned(Recorded::of(self.0))
-    }
-}
-
-/// The arguments of a call that is made later.
-impl Digest for Recorded {
-    fn digest(&self, namespace: &Namespace) -> KeyHash {
-        namespace.digest_of_recorded(self)
-    }
-}
-
-impl Key for Recorded {
-    fn recorded(&self) -> Cow<'_, Recorded> {
-        Cow::Borrowed(self)
-    }
-}
-
-/// One that was made before.
-impl Digest for KeyHash {
-    fn digest(&self, _: &Namespace) -> KeyHash {
-        *self
     }
 }
 

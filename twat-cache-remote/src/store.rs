@@ -5,12 +5,13 @@ use std::time::Duration;
 #[cfg(feature = "compress")]
 use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Options};
-use twat_cache_core::{Claim, Error, ErrorKind, Found, Ticket};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, Stamp, Ticket};
 
+use crate::digest::Digest;
 use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
-use crate::space::{Digest, Fresh, Space, Stored, Terms};
+use crate::space::{Fresh, Space, Stored, Terms};
 
 /// Results on a server that all machines share, found by the digest of their arguments.
 ///
@@ -160,7 +161,11 @@ impl<V> RemoteStore<V> {
         let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
         let deadline = self.options.expiry.deadline(time);
         let computed = Computed { number, is_refresh, life, deadline, value };
-        let (digest, stored) = space.store(key, &computed, terms).await?;
+        let stored = space.store(key, &computed, terms).await;
+        if is_refresh {
+            space.outdate(space.digest(key, terms).await?);
+        }
+        let (digest, stored) = stored?;
         if stored == Stored::Alone {
             self.leases.end(digest, number);
         }
@@ -169,15 +174,22 @@ impl<V> RemoteStore<V> {
 
     pub(crate) async fn take(&self, key: &impl Digest, via: Via) -> Result<bool, Error> {
         let (space, terms) = (self.space()?, self.terms(via));
-        self.leases.forget(space.digest(key, terms).await?);
-        let removed = space.remove(key, terms).await?;
+        let digest = space.digest(key, terms).await?;
+        self.leases.forget(digest);
+        let removed = space.remove(key, terms).await;
+        // Also if the server cannot be asked: it is removed later.
+        space.outdate(digest);
+        let removed = removed?;
         Ok(removed
             .is_some_and(|(number, deadline)| number > self.since() && self.left(deadline) != Some(Duration::ZERO)))
     }
 
     pub(crate) async fn clear_all(&self, via: Via) -> Result<(), Error> {
         self.leases.forget_all();
-        self.space()?.clear(self.terms(via)).await
+        let space = self.space()?;
+        let cleared = space.clear(self.terms(via)).await;
+        space.outdate_all();
+        cleared
     }
 
     pub(crate) async fn count(&self, via: Via) -> Result<usize, Error> {
@@ -204,6 +216,10 @@ impl<V> RemoteStore<V> {
         let Some(space) = self.space.as_ref().filter(|_| self.options.keeps()) else { return Claim::free() };
         let claim = self.leases.claim(space, key, patience, &self.fresh(), self.terms(via)).await;
         claim.unwrap_or_else(|_| Claim::free())
+    }
+
+    pub(crate) fn stamp_of<K: Args + ?Sized>(&self, key: &K) -> Option<Stamp> {
+        self.space.as_ref()?.stamp(key)
     }
 
     pub(crate) async fn has_ended(&self, key: &impl Digest, ticket: Ticket, via: Via) -> Result<bool, Error> {

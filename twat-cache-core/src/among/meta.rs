@@ -21,12 +21,13 @@ use crate::{Error, ErrorKind, KeyHash, Namespace, Stamp};
 ///
 /// | bytes | |
 /// |---|---|
-/// | 0–7 | `twatfm`, and the version of this format in 16 bits: 4 |
+/// | 0–7 | `twatfm`, and the version of this format in 16 bits: 5 |
 /// | 8–23 | secret |
 /// | 24–31 | xxh3 of the bytes before |
 /// | 32–63 | four words of the store |
 /// | 64–32831 | [stripes](Order) |
 /// | 32832–49215 | the generation of each stripe |
+/// | 49216–65599 | another number for each stripe, which is a random one after each eviction |
 #[derive(Debug)]
 pub struct Meta {
     path: PathBuf,
@@ -42,13 +43,14 @@ pub struct Meta {
     identity: (u64, u64),
 }
 
-/// Where the words of the store and the generations are, in words.
+/// Where the words of the store, the generations and the evictions are, in words.
 const OWN: usize = 4;
 const GENERATIONS: usize = order::END_WORD;
-const LEN: usize = (GENERATIONS + STRIPES) * 8;
+const EVICTIONS: usize = GENERATIONS + STRIPES;
+const LEN: usize = (EVICTIONS + STRIPES) * 8;
 
 const HEAD: usize = 64;
-const MAGIC: [u8; 8] = *b"twatfm\x04\0";
+const MAGIC: [u8; 8] = *b"twatfm\x05\0";
 
 impl Meta {
     /// The file of this name in the directory of a cache. If it is damaged, it is made anew, and the damage is returned. A new
@@ -133,16 +135,17 @@ impl Meta {
         system::stat_of(&self.path).is_ok_and(|file| file.len == LEN as u64 && file.identity == self.identity)
     }
 
-    /// The generation of the entries in the stripe of this digest; `None` if it cannot be read.
+    /// A number that changes when an entry of the stripe of this digest is changed or evicted; `None` if it cannot be read.
     #[inline]
-    pub fn generation(&self, digest: KeyHash) -> Option<u64> {
-        self.load(GENERATIONS + stripe_of(digest)).ok()
+    pub fn state(&self, digest: KeyHash) -> Option<u64> {
+        let stripe = stripe_of(digest);
+        Some(self.load(GENERATIONS + stripe).ok()?.wrapping_add(self.load(EVICTIONS + stripe).ok()?))
     }
 
     /// The stripe of this digest and its generation.
     pub fn stamp(&self, digest: KeyHash) -> Option<Stamp> {
-        let stripe = u32::try_from(stripe_of(digest)).ok()?;
-        Some(Stamp { stripe, generation: self.generation(digest)? })
+        let stripe = stripe_of(digest);
+        Some(Stamp { stripe: u32::try_from(stripe).ok()?, generation: self.load(GENERATIONS + stripe).ok()? })
     }
 
     /// Whether the stripe of this stamp still has its generation.
@@ -156,6 +159,11 @@ impl Meta {
     pub fn outdate(&self, digest: KeyHash) -> io::Result<()> {
         // No process ever writes the same number again, not even one that was forked from this one.
         self.store(GENERATIONS + stripe_of(digest), Namespace::random().id())
+    }
+
+    /// Tells all processes that entries of the stripe of this digest were evicted. Copies of them are still valid.
+    pub fn outdate_state(&self, digest: KeyHash) -> io::Result<()> {
+        self.store(EVICTIONS + stripe_of(digest), Namespace::random().id())
     }
 
     /// Tells all processes that any entries may have changed.
@@ -238,6 +246,6 @@ fn make(cache: &Path, known: Option<[u8; 16]>, own: [u64; 4]) -> io::Result<Temp
     head[32..].copy_from_slice(own.map(u64::to_le_bytes).as_flattened());
     let temp = Temp::new(&cache.join("tmp"), 0o600)?;
     // The whole file is written, so that it can be changed when the disk is full.
-    system::write_at(&temp.file, &[&head[..], &Order::of_new_file(), &generations()].concat(), 0)?;
+    system::write_at(&temp.file, &[&head[..], &Order::of_new_file(), &generations(), &generations()].concat(), 0)?;
     Ok(temp)
 }

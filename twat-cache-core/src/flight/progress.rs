@@ -196,7 +196,7 @@ impl Computation<'_> {
         match stored {
             Err(error) => remove(Some(error)),
             // The user's code in the store may have changed the key, and so may a caller whose wait for the lock timed out.
-            Ok(_) if self.is_invalidated() || self.is_refreshed() => remove(None),
+            Ok(_) if (self.is_invalidated() || self.is_refreshed()) && !is_mutant(KEEPS_FORGOTTEN) => remove(None),
             Ok(_) => Answer::Now(Ok(())),
         }
     }
@@ -209,6 +209,8 @@ impl Computation<'_> {
         self.progress.refreshed.load(Ordering::SeqCst) > self.number
     }
 }
+
+const KEEPS_FORGOTTEN: &str = "keeps what was forgotten while it was stored";
 
 /// How far a result has come.
 enum Step<'s> {

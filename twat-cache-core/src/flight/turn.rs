@@ -90,28 +90,28 @@ impl Turn<'_> {
         work()
     }
 
-    /// Awaits an answer of the store with the flight on the stack of the thread that polls, see [`enter`](Self::enter).
-    pub(crate) async fn await_entered<T>(&self, answer: impl Future<Output = T>) -> T {
-        let mut answer = pin!(answer);
-        std::future::poll_fn(|cx| self.run_entered(|| answer.as_mut().poll(cx))).await
-    }
-
     /// Runs a task's computation, or its wait for other processes.
     pub(crate) async fn drive<T>(&self, compute: impl Future<Output = T>) -> T {
-        let leading = self.leading().and_then(|flight| Some((flight, flight.pulse.as_ref()?)));
-        let Some((flight, pulse)) = leading else { return compute.await };
+        let timing = self.leading().filter(|flight| flight.pulse.is_some()).map(|flight| &flight.timing);
+        timing.inspect(|timing| timing.begin());
+        let value = self.watch(compute).await;
+        timing.inspect(|timing| timing.end());
+        value
+    }
+
+    /// Awaits a part of a leading task's work. Its waiters learn if the task is not polled any more.
+    pub(crate) async fn watch<T>(&self, work: impl Future<Output = T>) -> T {
+        let Some(flight) = self.leading() else { return work.await };
+        let Some(pulse) = &flight.pulse else { return work.await };
         let waker = Waker::from(flight.clone());
-        let mut compute = pin!(compute);
-        flight.timing.begin();
-        // Each poll may be on another thread. The computation is on that thread's stack during the poll.
-        let value = std::future::poll_fn(|cx| {
+        let mut work = pin!(work);
+        // Each poll may be on another thread. The work is on that thread's stack during the poll.
+        std::future::poll_fn(|cx| {
             let _entered = stack::enter(flight.id);
             let _polling = pulse.poll(cx.waker());
-            compute.as_mut().poll(&mut Context::from_waker(&waker))
+            work.as_mut().poll(&mut Context::from_waker(&waker))
         })
-        .await;
-        flight.timing.end();
-        value
+        .await
     }
 
     /// Runs a thread's computation. The caller has called [`enter`](Self::enter).

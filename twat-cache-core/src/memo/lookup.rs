@@ -166,11 +166,13 @@ pub(super) async fn ask<'a, T: 'a>(
         Driver::Thread => Answer::Now(by_thread()),
         Driver::Task => by_task(),
     };
-    let answer = turn.run_entered(|| Answer::guarded(attempt, asked));
-    turn.await_entered(answer).await
+    match turn.run_entered(|| Answer::guarded(attempt, asked)) {
+        Answer::Now(result) => result,
+        later @ Answer::Later(_) => turn.watch(later).await,
+    }
 }
 
-const LOOK: &str = "look up a result";
+pub(super) const LOOK: &str = "look up a result";
 
 /// What a lookup asks the store for.
 enum Asked {

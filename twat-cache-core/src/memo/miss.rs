@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 
-use super::lookup::{Form, Owned, ask};
+use super::lookup::{Form, LOOK, Owned, ask};
 use crate::flight::{Computation, Turn, Waited};
 use crate::store::{forked, guard};
 use crate::sync::{Driver, ready};
@@ -75,7 +75,7 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
         M: Form<S, K, Output = O>,
     {
-        let error = match answer.await {
+        let error = match Answer::guarded(LOOK, || answer).await {
             Ok(Some(found)) => return Ok(self.hit(found)),
             missed => missed.err(),
         };
@@ -357,33 +357,36 @@ impl<S, F, P> Memo<S, F, P> {
         S: KeyedStore<K, Value = V>,
     {
         let store = || {
-            Answer::guarded("store a result", || match driver {
+            let ask = || match driver {
                 Driver::Thread => Answer::Now(self.store.insert_begun(key, value, None, ticket)),
                 Driver::Task => self.store.insert_begun_async(key, value, None, ticket),
-            })
+            };
+            turn.run_entered(|| Answer::guarded("store a result", ask))
         };
         let (counters, warned) = (&self.counters, &self.warned);
         let remove = |failed: Option<Error>| {
-            let removed = Answer::guarded("remove an older result", || match driver {
+            let ask = || match driver {
                 Driver::Thread => Answer::Now(self.store.remove(key)),
                 Driver::Task => self.store.remove_async(key),
-            });
-            removed.then(move |removed| match (failed, removed) {
-                // The caller that forgets the key gets the same error, and returns it.
-                (None, _) => Ok(()),
-                (Some(error), removed) => {
-                    if let Err(error) = removed {
-                        counters.store_error();
-                        warned.warn(&error, "the store may still have an older result");
+            };
+            turn.run_entered(|| Answer::guarded("remove an older result", ask)).then(move |removed| {
+                match (failed, removed) {
+                    // The caller that forgets the key gets the same error, and returns it.
+                    (None, _) => Ok(()),
+                    (Some(error), removed) => {
+                        if let Err(error) = removed {
+                            counters.store_error();
+                            warned.warn(&error, "the store may still have an older result");
+                        }
+                        Err(error)
                     }
-                    Err(error)
                 }
             })
         };
         let stored = match computation {
             Some(computation) => {
                 let is_shared = self.store.is_shared();
-                turn.await_entered(computation.store_if_current(ticket.is_refresh, is_shared, store, remove)).await
+                turn.watch(computation.store_if_current(ticket.is_refresh, is_shared, store, remove)).await
             }
             None => Err(forked()),
         };

@@ -27,6 +27,7 @@
 //! | a store that outlives the process | [`persistent`]: limits in bytes, names, versions, TTLs, directories |
 //! | counting computations | [`Counter`], [`counted`] |
 //! | a store that fails | [`Faulty`] |
+//! | a store that answers tasks later | [`Late`] |
 //! | what is logged | [`record_logs`], [`warnings`], [`assert_one_warning`], [`on_warning`], [`a_logger_may_call_the_memo_that_warns`] |
 //! | waiting with a bound | [`within`], [`until`], [`until_waiting`] |
 //! | futures | [`block_on`], [`yield_once`], [`poll_once`], [`join_all`] |
@@ -53,6 +54,7 @@ mod faulty;
 pub mod files;
 mod fork;
 pub mod kills;
+mod late;
 mod log;
 #[cfg(unix)]
 pub mod obstacles;
@@ -73,6 +75,7 @@ pub use conformance::{ENTRY_BYTES, Setup};
 pub use counted::{Counted, Counter, counted};
 pub use dirs::{Rooted, rooted, volatile_dir};
 pub use faulty::Faulty;
+pub use late::Late;
 pub use log::{
     Recorder, a_logger_may_call_the_memo_that_warns, assert_one_warning, on_warning, record_logs, warnings,
     warnings_from_now,

@@ -9,6 +9,7 @@
 
 mod flights;
 mod fronts;
+mod late;
 mod stale;
 
 use std::collections::HashMap;

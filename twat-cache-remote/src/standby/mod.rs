@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use twat_cache_core::{Claim, Error, Found, KeyedStore as _, LruStore, Store as _, Ticket, WarnOnce};
+use twat_cache_core::{Args, Claim, Error, Found, KeyedStore as _, LruStore, Stamp, Store as _, Ticket, WarnOnce};
 
+use crate::digest::{Key, Of};
 use crate::server::Via;
-use crate::space::Key;
 use crate::store::RemoteStore;
 use removals::Removals;
 
@@ -154,6 +154,11 @@ impl<V> Standby<V> {
 
     pub(crate) async fn claim_among_all(&self, key: &impl Key, patience: Duration, via: Via) -> Claim {
         self.primary.claim_among_all(key, patience, via).await
+    }
+
+    /// None for what this process does not use.
+    pub(crate) fn stamp_of<K: Args + ?Sized>(&self, key: &K) -> Option<Stamp> {
+        if self.removals.include(&Of(key)) { None } else { self.primary.stamp_of(key) }
     }
 
     pub(crate) async fn has_ended(&self, key: &impl Key, ticket: Ticket, via: Via) -> Result<bool, Error> {

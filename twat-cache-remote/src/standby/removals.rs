@@ -8,8 +8,9 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use twat_cache_core::{Error, Recorded};
 
+use crate::digest::Key;
 use crate::server::{Hook, Via, spawn};
-use crate::space::{Key, NO_KEY, Space, Terms};
+use crate::space::{NO_KEY, Space, Terms};
 use crate::store::RemoteStore;
 
 pub(super) struct Removals {

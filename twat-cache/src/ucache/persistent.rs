@@ -1,9 +1,14 @@
+#![cfg_attr(
+    not(any(feature = "disk", feature = "shared", feature = "file")),
+    allow(unused_variables, reason = "there is no store to ask")
+)]
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use twat_cache_core::persist::Options;
-use twat_cache_core::{Args, Claim, Error, ErrorKind, Expiry, Found, KeyedStore, Stamp, Store, Ticket};
+use twat_cache_core::{Answer, Args, Claim, Error, ErrorKind, Expiry, Found, KeyedStore, Stamp, Store, Ticket};
 #[cfg(feature = "disk")]
 use twat_cache_disk::{DiskBuilder, DiskStore};
 #[cfg(feature = "file")]
@@ -77,77 +82,62 @@ impl<V: Send + Sync, C: BackendCodec<V>> Persistent<V, C> {
             Self::None { .. } => Backend::Memory,
         }
     }
-
-    /// The store; `None` if there is only memory.
-    #[inline]
-    fn store<K: Args + ?Sized>(&self) -> Option<&dyn KeyedStore<K, Value = V>> {
-        match self {
-            #[cfg(feature = "shared")]
-            Self::Shared(store) => Some(store),
-            #[cfg(feature = "disk")]
-            Self::Disk(store) => Some(store),
-            #[cfg(feature = "file")]
-            Self::File(store) => Some(store),
-            Self::None { .. } => None,
-        }
-    }
-
-    /// Works with the store. Memory keeps nothing here, and what is missing is an error.
-    fn with<K: Args + ?Sized, T: Default>(
-        &self,
-        work: impl FnOnce(&dyn KeyedStore<K, Value = V>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        match self.store() {
-            Some(store) => work(store),
-            None => self.open().map(|()| T::default()),
-        }
-    }
-
-    /// What the store says about itself, or else the default.
-    #[inline]
-    fn ask<T: Default>(&self, ask: impl FnOnce(&dyn KeyedStore<(), Value = V>) -> T) -> T {
-        self.store().map_or_else(T::default, ask)
-    }
 }
 
+/// Asks the store, whichever it is, or says what holds where there is only memory.
+macro_rules! ask {
+    ($persistent:expr, |$store:ident| $ask:expr, $none:expr) => {
+        ask!($persistent, |$store| $ask, Self::None { .. } => $none)
+    };
+    ($persistent:expr, |$store:ident| $ask:expr, $pattern:pat => $none:expr) => {
+        match $persistent {
+            #[cfg(feature = "shared")]
+            Self::Shared($store) => $ask,
+            #[cfg(feature = "disk")]
+            Self::Disk($store) => $ask,
+            #[cfg(feature = "file")]
+            Self::File($store) => $ask,
+            $pattern => $none,
+        }
+    };
+}
+
+// What is missing is an error. Where there is only memory on purpose, it keeps nothing here, and its results are current.
 impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
     type Value = V;
 
     fn len(&self) -> Result<usize, Error> {
-        self.with::<(), _>(|store| store.len())
+        ask!(self, |store| store.len(), self.open().map(|()| 0))
     }
 
     fn clear(&self) -> Result<(), Error> {
-        self.with::<(), _>(|store| store.clear())
+        ask!(self, |store| store.clear(), self.open())
+    }
+
+    fn len_async(&self) -> Answer<'_, usize> {
+        ask!(self, |store| store.len_async(), Answer::Now(self.len()))
+    }
+
+    fn clear_async(&self) -> Answer<'_, ()> {
+        ask!(self, |store| store.clear_async(), Answer::Now(self.clear()))
     }
 
     fn ttl(&self) -> Option<Duration> {
-        match self {
-            Self::None { expiry, .. } => expiry.lifetime(),
-            #[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
-            _ => self.ask(|store| store.ttl()),
-        }
+        ask!(self, |store| store.ttl(), Self::None { expiry, .. } => expiry.lifetime())
     }
 
     #[inline]
     fn stale(&self) -> Option<Duration> {
-        match self {
-            Self::None { expiry, .. } => expiry.stale,
-            #[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
-            _ => self.ask(|store| store.stale()),
-        }
+        ask!(self, |store| store.stale(), Self::None { expiry, .. } => expiry.stale)
     }
 
     fn describe(&self) -> String {
-        match self {
-            Self::None { missing, .. } => missing.unwrap_or(Backend::Memory).to_string(),
-            #[cfg(any(feature = "disk", feature = "shared", feature = "file"))]
-            _ => self.ask(|store| store.describe()),
-        }
+        let none = |missing: &Option<Backend>| missing.unwrap_or(Backend::Memory).to_string();
+        ask!(self, |store| store.describe(), Self::None { missing, .. } => none(missing))
     }
 
     fn evictions(&self) -> u64 {
-        self.ask(|store| store.evictions())
+        ask!(self, |store| store.evictions(), 0)
     }
 
     #[inline]
@@ -156,65 +146,84 @@ impl<V: Send + Sync, C: BackendCodec<V>> Store for Persistent<V, C> {
     }
 
     #[inline]
-    #[cfg_attr(
-        not(any(feature = "disk", feature = "shared", feature = "file")),
-        allow(unused_variables, reason = "there is no store to ask")
-    )]
     fn is_current(&self, stamp: Stamp) -> bool {
-        match self {
-            #[cfg(feature = "shared")]
-            Self::Shared(store) => store.is_current(stamp),
-            #[cfg(feature = "disk")]
-            Self::Disk(store) => store.is_current(stamp),
-            #[cfg(feature = "file")]
-            Self::File(store) => store.is_current(stamp),
-            Self::None { .. } => false,
-        }
+        ask!(self, |store| store.is_current(stamp), false)
     }
 }
 
 impl<K: Args + ?Sized, V: Send + Sync, C: BackendCodec<V>> KeyedStore<K> for Persistent<V, C> {
     fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        self.with(|store| store.get(key))
+        ask!(self, |store| store.get(key), self.open().map(|()| None))
     }
 
     fn insert(&self, key: &K, value: &V) -> Result<(), Error> {
-        self.with(|store| store.insert(key, value))
+        ask!(self, |store| store.insert(key, value), self.open())
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
-        self.with(|store| store.remove(key))
+        ask!(self, |store| store.remove(key), self.open().map(|()| false))
     }
 
     fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
-        self.with(|store| store.get_with_ttl(key))
+        ask!(self, |store| store.get_with_ttl(key), self.open().map(|()| None))
     }
 
     fn insert_with_ttl(&self, key: &K, value: &V, time: Option<Duration>) -> Result<(), Error> {
-        self.with(|store| store.insert_with_ttl(key, value, time))
+        ask!(self, |store| store.insert_with_ttl(key, value, time), self.open())
     }
 
     fn begin(&self, key: &K) -> Ticket {
-        self.store().map_or_else(Ticket::default, |store| store.begin(key))
+        ask!(self, |store| store.begin(key), Ticket::default())
     }
 
     fn insert_begun(&self, key: &K, value: &V, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
-        // Where memory has the only results, they are current.
-        let is_outdated =
-            self.with(|store| store.insert_begun(key, value, time, ticket).map(|is_current| !is_current))?;
-        Ok(!is_outdated)
+        ask!(self, |store| store.insert_begun(key, value, time, ticket), self.open().map(|()| true))
     }
 
     fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
-        self.store().is_some_and(|store| store.is_outdated(key, ticket))
+        ask!(self, |store| store.is_outdated(key, ticket), false)
     }
 
     fn stamp(&self, key: &K) -> Option<Stamp> {
-        self.store()?.stamp(key)
+        ask!(self, |store| store.stamp(key), None)
     }
 
     fn claim(&self, key: &K, patience: Duration) -> Claim {
-        self.store().map_or_else(Claim::free, |store| store.claim(key, patience))
+        ask!(self, |store| store.claim(key, patience), Claim::free())
+    }
+
+    fn get_async<'a>(&'a self, key: &K) -> Answer<'a, Option<V>> {
+        ask!(self, |store| store.get_async(key), Answer::Now(self.get(key)))
+    }
+
+    fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
+        ask!(self, |store| store.remove_async(key), Answer::Now(self.remove(key)))
+    }
+
+    fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<V>>> {
+        ask!(self, |store| store.get_with_ttl_async(key), Answer::Now(self.get_with_ttl(key)))
+    }
+
+    fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &V, time: Option<Duration>) -> Answer<'a, ()> {
+        ask!(self, |store| store.insert_with_ttl_async(key, value, time), Answer::Now(self.open()))
+    }
+
+    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
+        ask!(self, |store| store.begin_async(key), Answer::Now(Ok(Ticket::default())))
+    }
+
+    fn insert_begun_async<'a>(
+        &'a self,
+        key: &K,
+        value: &V,
+        time: Option<Duration>,
+        ticket: Ticket,
+    ) -> Answer<'a, bool> {
+        ask!(self, |store| store.insert_begun_async(key, value, time, ticket), Answer::Now(self.open().map(|()| true)))
+    }
+
+    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
+        ask!(self, |store| store.claim_async(key, patience), Answer::Now(Ok(Claim::free())))
     }
 }
 

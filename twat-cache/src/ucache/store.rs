@@ -3,7 +3,7 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use twat_cache_core::persist::{Options, Rkyv, encoded_len};
-use twat_cache_core::{Args, Copied, Error, Fallback, KeyedStore, LruStore, Near, Stamp, Store};
+use twat_cache_core::{Answer, Args, Copied, Error, Fallback, KeyedStore, LruStore, Near, Stamp, Store};
 #[cfg(feature = "disk")]
 use twat_cache_disk::DiskStore;
 #[cfg(feature = "file")]
@@ -138,6 +138,14 @@ where
 
     fn clear(&self) -> Result<(), Error> {
         self.tiers.clear()
+    }
+
+    fn len_async(&self) -> Answer<'_, usize> {
+        if self.is_alone() { self.memory().len_async() } else { self.tiers.len_async() }
+    }
+
+    fn clear_async(&self) -> Answer<'_, ()> {
+        self.tiers.clear_async()
     }
 
     fn ttl(&self) -> Option<Duration> {

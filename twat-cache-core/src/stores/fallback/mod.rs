@@ -1,5 +1,7 @@
+mod changes;
+mod reads;
+
 use std::fmt;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -92,99 +94,6 @@ impl<P, S> Fallback<P, S> {
         }
         lasting
     }
-
-    /// Reads from the store that has the newest entry of this key.
-    #[inline]
-    fn read<K: Hash + ?Sized, T>(
-        &self,
-        key: &K,
-        primary: impl FnOnce(&P) -> Result<Option<T>, Error>,
-        secondary: impl FnOnce(&S) -> Result<Option<T>, Error>,
-    ) -> Result<Option<T>, Error>
-    where
-        P: Store,
-        S: KeyedStore<K>,
-    {
-        let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
-        let found = self.asks_primary(key).then(|| primary(&self.primary));
-        self.choose(key, found, has_secondary_entries, secondary)
-    }
-
-    fn read_async<'a, K, T: 'a>(
-        &'a self,
-        key: &K,
-        primary: impl FnOnce(&'a P) -> Answer<'a, Option<T>>,
-        secondary: impl FnOnce(&S) -> Result<Option<T>, Error>,
-        secondary_later: impl FnOnce(&S, &K::Owned) -> Result<Option<T>, Error> + Send + 'a,
-    ) -> Answer<'a, Option<T>>
-    where
-        K: Args + ?Sized,
-        P: Store,
-        S: KeyedStore<K> + KeyedStore<K::Owned>,
-    {
-        let has_secondary_entries = self.has_secondary_entries.load(Ordering::Acquire);
-        match self.asks_primary(key).then(|| primary(&self.primary)) {
-            Some(Answer::Later(found)) => {
-                let key = key.to_key();
-                Answer::later(async move {
-                    let found = found.await;
-                    self.choose(&key, Some(found), has_secondary_entries, |secondary| secondary_later(secondary, &key))
-                })
-            }
-            Some(Answer::Now(found)) => Answer::Now(self.choose(key, Some(found), has_secondary_entries, secondary)),
-            None => Answer::Now(self.choose(key, None, has_secondary_entries, secondary)),
-        }
-    }
-
-    #[inline]
-    fn asks_primary<K: Hash + ?Sized>(&self, key: &K) -> bool {
-        !(self.has_switched() || self.stale.has(key))
-    }
-
-    /// Chooses between what the primary has found and the secondary's entry. The primary comes first: it has no entry of a key
-    /// that the secondary has, unless another process has stored one since.
-    #[inline]
-    fn choose<K: Hash + ?Sized, T>(
-        &self,
-        key: &K,
-        found: Option<Result<Option<T>, Error>>,
-        has_secondary_entries: bool,
-        secondary: impl FnOnce(&S) -> Result<Option<T>, Error>,
-    ) -> Result<Option<T>, Error>
-    where
-        P: Store,
-        S: KeyedStore<K>,
-    {
-        let mut has_failed = self.has_switched();
-        let found = found.and_then(|found| {
-            found.unwrap_or_else(|error| {
-                self.failed(&error);
-                has_failed = true;
-                None
-            })
-        });
-        match found {
-            _ if !has_secondary_entries => Ok(found),
-            None if !has_failed && self.has_changed(key) => {
-                let _ = self.secondary.remove(key);
-                Ok(None)
-            }
-            Some(found) => {
-                // The secondary's entry is older, and must not come back when this one is gone.
-                let _ = self.secondary.remove(key);
-                Ok(Some(found))
-            }
-            None => secondary(&self.secondary),
-        }
-    }
-}
-
-impl<P: Store, S> Fallback<P, S> {
-    /// Whether another process may have forgotten or refreshed this key since the secondary's entry began.
-    fn has_changed<K: Hash + ?Sized>(&self, key: &K) -> bool {
-        let is_current = || self.stamps.get(key).is_some_and(|stamp| self.primary.is_current(stamp));
-        self.primary.is_shared() && !is_current()
-    }
 }
 
 impl<P, S> Store for Fallback<P, S>
@@ -268,11 +177,11 @@ where
     }
 }
 
-/// The secondary also takes the owned form of a key. It is for a task: when the primary answers later, the key may be gone.
+/// Both also take the owned form of a key. It is for a task: when the primary answers later, the key may be gone.
 impl<K, P, S> KeyedStore<K> for Fallback<P, S>
 where
     K: Args + ?Sized,
-    P: KeyedStore<K>,
+    P: KeyedStore<K> + KeyedStore<K::Owned>,
     S: KeyedStore<K, Value = P::Value> + KeyedStore<K::Owned, Value = P::Value>,
 {
     #[inline]
@@ -369,191 +278,10 @@ where
     }
 }
 
-impl<P, S> Fallback<P, S> {
-    /// Notes what came of a removal in the primary.
-    fn removed<K: Hash + ?Sized>(
-        &self,
-        key: &K,
-        since: u64,
-        removed: Result<bool, Error>,
-        secondary: Result<bool, Error>,
-    ) -> Result<bool, Error>
-    where
-        S: Store,
-    {
-        let removed = removed.inspect_err(|error| {
-            self.failed(error);
-            self.stale.insert(key);
-        })?;
-        self.stale.remove(key, since);
-        Ok(secondary? | removed)
-    }
-
-    fn cleared(&self, since: u64, cleared: Result<(), Error>, secondary: Result<(), Error>) -> Result<(), Error>
-    where
-        S: Store,
-    {
-        cleared.inspect_err(|error| {
-            self.failed(error);
-            self.stale.insert_all();
-        })?;
-        self.stale.clear(since);
-        secondary
-    }
-
-    fn all(&self, secondary: usize, primary: Result<usize, Error>) -> Result<usize, Error>
-    where
-        S: Store,
-    {
-        match primary {
-            Ok(primary) => Ok(secondary + primary),
-            Err(error) if self.failed(&error) => Ok(secondary),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The primary has stored a value.
-    fn stored<K>(&self, key: &K, since: u64, is_current: bool) -> Result<bool, Error>
-    where
-        K: Hash + ?Sized,
-        S: KeyedStore<K>,
-    {
-        if is_current {
-            self.stale.remove(key, since);
-        }
-        if self.has_secondary_entries.load(Ordering::Acquire) {
-            self.secondary.remove(key)?;
-        }
-        Ok(is_current)
-    }
-
-    /// Like [`put`](Self::put), for a task. What the primary refuses later is not kept: the value is gone by then.
-    fn put_async<'a, K>(
-        &'a self,
-        key: &K,
-        value: &P::Value,
-        time: Option<Duration>,
-        begun: Option<Ticket>,
-        insert: impl FnOnce(&'a P) -> Answer<'a, bool>,
-    ) -> Answer<'a, bool>
-    where
-        K: Args + ?Sized,
-        P: KeyedStore<K>,
-        S: KeyedStore<K, Value = P::Value> + KeyedStore<K::Owned, Value = P::Value>,
-    {
-        let since = self.stale.now();
-        let later = match self.is_ready(since).map(|is_ready| is_ready.then(|| insert(&self.primary))) {
-            Ok(Some(Answer::Later(later))) => later,
-            Ok(Some(Answer::Now(inserted))) => {
-                return Answer::Now(self.finish_put(key, value, time, begun, since, Some(inserted)));
-            }
-            Ok(None) => return Answer::Now(self.finish_put(key, value, time, begun, since, None)),
-            Err(error) => return Answer::Now(self.finish_put(key, value, time, begun, since, Some(Err(error)))),
-        };
-        let key = key.to_key();
-        Answer::later(async move {
-            match later.await {
-                Ok(is_current) => self.stored(&key, since, is_current),
-                Err(error) => {
-                    self.stale.insert(&key);
-                    if error.kind().is_lasting() {
-                        self.failed(&error);
-                    }
-                    Err(error)
-                }
-            }
-        })
-    }
-
-    /// Stores a value in the primary by `insert`, or else in the secondary; says whether it is current.
-    fn put<K>(
-        &self,
-        key: &K,
-        value: &P::Value,
-        time: Option<Duration>,
-        begun: Option<Ticket>,
-        insert: impl FnOnce(&P) -> Result<bool, Error>,
-    ) -> Result<bool, Error>
-    where
-        K: Hash + ?Sized,
-        P: KeyedStore<K>,
-        S: KeyedStore<K, Value = P::Value>,
-    {
-        let since = self.stale.now();
-        let inserted = self.is_ready(since).and_then(|is_ready| is_ready.then(|| insert(&self.primary)).transpose());
-        self.finish_put(key, value, time, begun, since, inserted.transpose())
-    }
-
-    /// Whether the primary can take an entry. If all of its entries are stale, it is emptied first.
-    fn is_ready(&self, since: u64) -> Result<bool, Error>
-    where
-        P: Store,
-    {
-        if self.has_switched() {
-            return Ok(false);
-        }
-        if self.stale.is_all() {
-            self.primary.clear()?;
-            self.stale.clear(since);
-        }
-        Ok(true)
-    }
-
-    /// What is done after the primary was asked to store a value, if it was.
-    fn finish_put<K>(
-        &self,
-        key: &K,
-        value: &P::Value,
-        time: Option<Duration>,
-        begun: Option<Ticket>,
-        since: u64,
-        inserted: Option<Result<bool, Error>>,
-    ) -> Result<bool, Error>
-    where
-        K: Hash + ?Sized,
-        P: KeyedStore<K>,
-        S: KeyedStore<K, Value = P::Value>,
-    {
-        let mut refused = None;
-        let is_shared = self.primary.is_shared();
-        if let Some(inserted) = inserted {
-            match inserted {
-                Ok(is_current) => return self.stored(key, since, is_current),
-                Err(error) if error.kind().is_lasting() => drop(self.failed(&error)),
-                Err(error) => {
-                    // The primary may have an older entry of this key. A shared one has what other processes have stored, which
-                    // may stay beside a result that is not a refresh.
-                    let may_stay = is_shared && begun.is_some_and(|ticket| !ticket.is_refresh);
-                    if !may_stay && self.primary.remove(key).is_err() {
-                        self.stale.insert(key);
-                    }
-                    refused = Some(error);
-                }
-            }
-        }
-        self.has_secondary_entries.store(true, Ordering::Release);
-        if is_shared {
-            // The stamp comes first: it is that of the computation if that is not outdated afterwards.
-            let stamp = self.primary.stamp(key);
-            let is_current = begun.is_none_or(|ticket| !self.primary.is_outdated(key, ticket));
-            self.stamps.set(key, stamp.filter(|_| is_current));
-        }
-        // The entry expires as the one that it replaces, whatever the secondary's own TTL is.
-        let stored = self.secondary.insert_with_ttl(key, value, time.or(self.primary.ttl()));
-        match refused {
-            // Neither store can have this value. The caller logs that, once.
-            Some(error) if stored.is_err() => return Err(error),
-            Some(error) => drop(self.failed(&error)),
-            None => {}
-        }
-        stored.map(|()| true)
-    }
-}
-
 impl<K, P, S> ViewStore<K> for Fallback<P, S>
 where
     K: Args + ?Sized,
-    P: ViewStore<K>,
+    P: ViewStore<K> + KeyedStore<K::Owned>,
     S: ViewStore<K, Value = P::Value, View = P::View> + ViewStore<K::Owned, Value = P::Value, View = P::View>,
 {
     type View = P::View;
