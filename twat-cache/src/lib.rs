@@ -119,7 +119,7 @@ pub mod file {
 /// The builder and the stores of [`rcache`](fn@rcache).
 #[cfg(feature = "remote")]
 pub mod remote {
-    pub use twat_cache_remote::{NearStore, RemoteBuilder, RemoteStore, Standby, redis};
+    pub use twat_cache_remote::{InMemory, NearStore, RemoteBuilder, RemoteStore, Standby, redis};
 }
 
 /// The builder and the store of [`ucache`](fn@ucache).
