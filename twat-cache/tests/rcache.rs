@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use twat_cache::remote::redis::cmd;
 use twat_cache::{CacheValue, Call, mcache, rcache};
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::{Counter, PATIENCE, Server, record_logs, volatile_dir};
+use twat_cache_core::testing::{Counter, PATIENCE, Server, record_logs, until, volatile_dir};
 
 /// The server of this process. It is not there if none is installed.
 static SERVER: LazyLock<Option<Server>> = LazyLock::new(Server::start);
@@ -188,6 +188,21 @@ fn while_the_server_is_away_memory_serves() {
     assert!(refused::forget(1).is_err(), "the server may have it");
     assert_eq!((refused(1), COMPUTED[3].get()), (Ok(1), 5));
     assert_eq!(logs.warnings("127.0.0.1:1").len(), 1);
+}
+
+#[rcache(server = server(), timeout = PATIENCE, near = 100)]
+fn nearby(n: u32) -> u32 {
+    COMPUTED[11].count();
+    n * 2
+}
+
+#[test]
+fn with_the_option_near_copies_are_in_memory() {
+    need_server!();
+    until("a copy is in memory", || nearby(1) == 2 && nearby::store().front().cache().len() == 1);
+    assert_eq!((nearby(1), COMPUTED[11].get()), (2, 1));
+    assert!(nearby::forget(1).unwrap());
+    assert_eq!((nearby(1), COMPUTED[11].get(), nearby::len().unwrap()), (2, 2, 1));
 }
 
 #[rcache(server = server(), timeout = PATIENCE)]
