@@ -8,6 +8,7 @@
 //! - [`Store`] and [`KeyedStore`] are the traits of stores. `Memo::new(your_store, function)` works with every
 //!   implementation.
 //! - [`ViewStore`] is a store that gives access to its values without a copy.
+//! - An [`Answer`] comes at once or later, for stores that need a network. The async methods of a memo wait for it.
 //! - A [`Claim`] is a lease among processes, so that one process computes a result.
 //! - [`Args`] and [`Call`] are the arguments: borrowed for a lookup, owned for storage.
 //! - [`LruStore`] stores results in memory. [`Tiered`] puts one store in front of another, and [`Near`] memory in front of
