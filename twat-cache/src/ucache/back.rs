@@ -23,6 +23,7 @@ impl<V, C: BackendCodec<V>> Back<V, C> {
         matches!(self.local(), Some(Persistent::None { .. }))
     }
 
+    #[cfg_attr(not(feature = "remote"), allow(clippy::unnecessary_wraps, reason = "there is no other variant"))]
     pub(super) fn local(&self) -> Option<&Persistent<V, C>> {
         match self {
             Self::Local(store) => Some(store.primary()),

@@ -136,7 +136,7 @@ impl<C> UnifiedBuilder<C> {
         V: Clone + Send + Sync,
         C: BackendCodec<V>,
     {
-        let server = self.server.map(|url| url.0);
+        let server = self.server.as_ref().map(|url| &*url.0);
         UnifiedStore::new(&self.options, self.max_entries, self.backend, server)
     }
 }

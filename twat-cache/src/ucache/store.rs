@@ -33,7 +33,7 @@ where
     V: Clone + Send + Sync,
     C: BackendCodec<V>,
 {
-    pub(super) fn new(options: &Options, max_entries: usize, backend: Backend, server: Option<String>) -> Self {
+    pub(super) fn new(options: &Options, max_entries: usize, backend: Backend, server: Option<&str>) -> Self {
         let keeps = options.keeps() && max_entries > 0;
         let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 });
         let back = back(options, if keeps { backend } else { Backend::Memory }, server);
@@ -44,7 +44,7 @@ where
 }
 
 #[cfg_attr(not(feature = "remote"), allow(unused_variables, reason = "nobody names a server"))]
-fn back<V, C>(options: &Options, backend: Backend, server: Option<String>) -> Back<V, C>
+fn back<V, C>(options: &Options, backend: Backend, server: Option<&str>) -> Back<V, C>
 where
     V: Clone + Send + Sync,
     C: BackendCodec<V>,
