@@ -1,11 +1,13 @@
 //! The entries of a cache on a server, as all stores of this process see them.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use redis::Value;
+use twat_cache_core::among::system::coarse_clock;
 use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Stamp};
 
 use crate::digest::Digest;
@@ -22,6 +24,8 @@ pub(crate) struct Space {
     within: Box<dyn Fn(&Namespace) -> Namespace + Send + Sync>,
     /// Made from this secret, which all machines share.
     namespace: RwLock<Option<([u8; 16], Namespace)>>,
+    /// Until when the state stays at least, as the coarse clock counts.
+    state_stays: AtomicU64,
     /// For near caches; made when the first one needs it.
     pub(crate) tracking: OnceLock<Arc<Tracking>>,
 }
@@ -94,7 +98,8 @@ impl Space {
         keys: Keys,
         within: impl Fn(&Namespace) -> Namespace + Send + Sync + 'static,
     ) -> Self {
-        Self { server, keys, within: Box::new(within), namespace: RwLock::new(None), tracking: OnceLock::new() }
+        let (within, namespace) = (Box::new(within), RwLock::new(None));
+        Self { server, keys, within, namespace, state_stays: AtomicU64::new(0), tracking: OnceLock::new() }
     }
 
     /// The secret of the server, which gets one if it has none.
@@ -116,6 +121,8 @@ impl Space {
         }
         let namespace = (self.within)(&Namespace::from_secret(secret));
         *self.namespace.write() = Some((secret, namespace));
+        // It is another state.
+        self.state_stays.store(0, Ordering::Relaxed);
         namespace
     }
 
@@ -206,19 +213,30 @@ impl Space {
         self.number(&protocol::bytes(answer).unwrap_or_default())
     }
 
-    /// Stores a result, if it is current.
+    /// Stores a result, if it is current. The state stays longer than the entry.
     pub(crate) async fn store(
         &self,
         key: &impl Digest,
-        computed: &Computed<'_>,
+        mut computed: Computed<'_>,
         terms: Terms,
     ) -> Result<(KeyHash, Stored), Error> {
-        let (digest, _, answer) = self.ask(key, terms, terms.step(), |about| protocol::store(about, computed)).await?;
+        let after = |time: Duration| coarse_clock().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let (life, twice) = (computed.life, computed.life.saturating_mul(2));
+        computed.keep_state =
+            if after(life) > self.state_stays.load(Ordering::Relaxed) { twice } else { Duration::ZERO };
+        let stays = after(twice);
+        let (digest, state, answer) =
+            self.ask(key, terms, terms.step(), |about| protocol::store(about, &computed)).await?;
+        let is_outdated = state.is_none_or(|state| computed.number <= state.cleared);
         let stored = match answer {
-            Value::Int(0) => Stored::Outdated,
+            Value::Int(1 | 2) if is_outdated => Stored::Outdated,
             Value::Int(1) => Stored::Alone,
-            _ => Stored::WithOthers,
+            Value::Int(2) => Stored::WithOthers,
+            _ => Stored::Outdated,
         };
+        if stored != Stored::Outdated && !computed.keep_state.is_zero() {
+            self.state_stays.store(stays, Ordering::Relaxed);
+        }
         Ok((digest, stored))
     }
 

@@ -160,8 +160,9 @@ impl<V> RemoteStore<V> {
         };
         let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
         let deadline = self.options.expiry.deadline(time);
-        let computed = Computed { number, is_refresh, life, deadline, value };
-        let stored = space.store(key, &computed, terms).await;
+        let keep_state = Duration::ZERO; // The space decides.
+        let computed = Computed { number, is_refresh, life, keep_state, deadline, value };
+        let stored = space.store(key, computed, terms).await;
         if is_refresh {
             space.outdate(space.digest(key, terms).await?);
         }

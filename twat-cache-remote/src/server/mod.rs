@@ -5,6 +5,7 @@ mod driver;
 mod failure;
 mod pool;
 mod registry;
+mod request;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -12,11 +13,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, Pipeline, RedisError, RedisResult, ScriptInvocation, Value};
+use redis::{Client, RedisError, RedisResult, Value};
 use twat_cache_core::{Error, ErrorKind, Process};
 
 pub(crate) use driver::spawn;
 pub(crate) use registry::{server, space};
+pub(crate) use request::Request;
 
 use breaker::Breaker;
 use pool::Pool;
@@ -47,13 +49,6 @@ pub(crate) enum Via {
     Thread,
     /// A task, on any executor.
     Task,
-}
-
-/// What a server is asked.
-pub(crate) enum Request {
-    Command(Cmd),
-    Script(ScriptInvocation<'static>),
-    Pipeline(Pipeline),
 }
 
 /// How long it may take to connect. That is in the background, so that a call waits for its own limit only.
@@ -173,24 +168,6 @@ async fn probe(server: Weak<Server>, mut pause: Duration, limit: Duration) {
             Err(_) => server.disconnect(),
         }
         pause = server.breaker.longer(pause);
-    }
-}
-
-impl Request {
-    fn ask(&self, connection: &mut redis::Connection) -> RedisResult<Value> {
-        match self {
-            Self::Command(command) => command.query(connection),
-            Self::Script(script) => script.invoke(connection),
-            Self::Pipeline(pipeline) => pipeline.query(connection),
-        }
-    }
-
-    async fn ask_async(&self, manager: &mut ConnectionManager) -> RedisResult<Value> {
-        match self {
-            Self::Command(command) => command.query_async(manager).await,
-            Self::Script(script) => script.invoke_async(manager).await,
-            Self::Pipeline(pipeline) => pipeline.query_async(manager).await,
-        }
     }
 }
 
