@@ -110,8 +110,8 @@ fn write_argument(out: &mut (impl RedisWrite + ?Sized), parts: &[&[u8]]) {
 
 const LONGEST_NAME: usize = 64;
 
-/// How long a lease stays that is not renewed.
-pub(crate) const LEASE: Duration = Duration::from_secs(2);
+/// How long a lease stays that is not renewed. No caller's patience with its holder ends before.
+pub(crate) const LEASE: Duration = Duration::from_millis(1800);
 
 /// A value is staged for so long, in milliseconds, if the connection breaks before it is stored.
 const STAGED: u64 = 10_000;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use redis::Value;
@@ -41,8 +41,8 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    pub(crate) fn for_tasks(self) -> Self {
-        Self { via: Via::Task, ..self }
+    pub(crate) fn for_driver(self) -> Self {
+        Self { via: Via::Driver, ..self }
     }
 
     /// A lookup has half of the time: most calls are one. What may follow is a claim and storing.
@@ -103,13 +103,13 @@ impl Space {
     }
 
     /// The secret of the server, which gets one if it has none.
-    async fn secret(&self, terms: Terms) -> Result<[u8; 16], Error> {
+    async fn secret(&self, terms: Terms, limit: Duration) -> Result<[u8; 16], Error> {
         if let Some((secret, _)) = *self.namespace.read() {
             return Ok(secret);
         }
         let secret = Namespace::random_secret();
         let about = About { keys: &self.keys, digest: NO_KEY, secret, life: terms.life };
-        let answer = self.server.ask(protocol::make_state(&about), terms.step(), terms.via).await?;
+        let answer = self.server.ask(protocol::make_state(&about), limit, terms.via).await?;
         let (state, _) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
         Ok(state.map_or(secret, |state| state.secret))
     }
@@ -152,15 +152,15 @@ impl Space {
 
     /// Connects, if that has not been done.
     pub(crate) async fn connect(&self, terms: Terms) -> Result<(), Error> {
-        self.secret(terms).await.map(drop)
+        self.secret(terms, terms.step()).await.map(drop)
     }
 
     pub(crate) async fn digest(&self, key: &impl Digest, terms: Terms) -> Result<KeyHash, Error> {
-        let secret = self.secret(terms).await?;
+        let secret = self.secret(terms, terms.step()).await?;
         Ok(key.digest(&self.namespace(secret)))
     }
 
-    /// Asks about a key, again if the secret is another one by now.
+    /// Asks about a key, again if the secret is another one by now. All that may take as long as the limit.
     async fn ask(
         &self,
         key: &impl Digest,
@@ -168,11 +168,13 @@ impl Space {
         limit: Duration,
         request: impl Fn(&About<'_>) -> Request,
     ) -> Result<(KeyHash, Option<State>, Value), Error> {
-        let mut secret = self.secret(terms).await?;
+        let begun = Instant::now();
+        let mut secret = self.secret(terms, limit).await?;
         for _ in 0..3 {
             let digest = key.digest(&self.namespace(secret));
             let about = About { keys: &self.keys, digest, secret, life: terms.life };
-            let answer = self.server.ask(request(&about), limit, terms.via).await?;
+            let left = limit.saturating_sub(begun.elapsed());
+            let answer = self.server.ask(request(&about), left, terms.via).await?;
             let (state, answer) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
             match state {
                 Some(state) if state.secret != secret => secret = state.secret,
@@ -190,22 +192,15 @@ impl Space {
         Ok((entry.number > state.cleared.max(since)).then_some(entry))
     }
 
-    pub(crate) async fn claim(
-        &self,
-        key: &impl Digest,
-        fresh: &Fresh,
-        terms: Terms,
-    ) -> Result<(KeyHash, Claimed), Error> {
+    pub(crate) async fn claim(&self, digest: KeyHash, fresh: &Fresh, terms: Terms) -> Result<Claimed, Error> {
         let (since, after) = (fresh.since, fresh.after());
-        let (digest, _, answer) =
-            self.ask(key, terms, terms.step(), |about| protocol::claim(about, since, after)).await?;
-        let answer = protocol::bytes(answer).unwrap_or_default();
-        let claimed = match &*answer {
+        let (_, _, answer) =
+            self.ask(&digest, terms, terms.step(), |about| protocol::claim(about, since, after)).await?;
+        Ok(match &*protocol::bytes(answer).unwrap_or_default() {
             b"there" => Claimed::There,
             b"held" => Claimed::Held,
             number => Claimed::Granted(self.number(number)?),
-        };
-        Ok((digest, claimed))
+        })
     }
 
     pub(crate) async fn begin(&self, key: &impl Digest, terms: Terms) -> Result<u64, Error> {

@@ -215,7 +215,7 @@ impl<V> RemoteStore<V> {
 
     pub(crate) async fn claim_among_all(&self, key: &impl Digest, patience: Duration, via: Via) -> Claim {
         let Some(space) = self.space.as_ref().filter(|_| self.options.keeps()) else { return Claim::free() };
-        let claim = self.leases.claim(space, key, patience, &self.fresh(), self.terms(via)).await;
+        let claim = self.leases.claim(space, key, patience, self.fresh(), self.terms(via)).await;
         claim.unwrap_or_else(|_| Claim::free())
     }
 

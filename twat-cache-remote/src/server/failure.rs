@@ -11,8 +11,8 @@ pub(crate) fn is_out_of_memory(error: &RedisError) -> bool {
     error.code() == Some("OOM") || error.detail().is_some_and(|detail| detail.contains("OOM command"))
 }
 
-pub(crate) fn too_late(limit: Duration) -> RedisError {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}")).into()
+pub(crate) fn late(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))
 }
 
 pub(crate) fn closed() -> RedisError {

@@ -1,6 +1,7 @@
 //! A server, as all caches of this process that use it see it.
 
 pub(crate) mod breaker;
+mod connection;
 mod driver;
 mod failure;
 mod pool;
@@ -8,15 +9,15 @@ mod registry;
 mod request;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, RedisResult, Value};
+use redis::{Client, ConnectionAddr, RedisError, RedisResult, Value};
 use twat_cache_core::{Error, ErrorKind, Process};
 
-pub(crate) use driver::spawn;
+pub(crate) use driver::{run_users_code, spawn};
 pub(crate) use registry::{server, space};
 pub(crate) use request::Request;
 
@@ -49,6 +50,8 @@ pub(crate) enum Via {
     Thread,
     /// A task, on any executor.
     Task,
+    /// A task of the driver.
+    Driver,
 }
 
 /// How long it may take to connect. That is in the background, so that a call waits for its own limit only.
@@ -62,6 +65,10 @@ impl Server {
 
     pub(crate) fn is_forked(&self) -> bool {
         self.process.is_forked()
+    }
+
+    fn is_encrypted(&self) -> bool {
+        matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. })
     }
 
     /// The number of the outage, while the server is away.
@@ -87,7 +94,13 @@ impl Server {
             return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(reason));
         }
         let answer = match via {
-            Via::Thread => self.ask_blocking(&request, limit),
+            Via::Thread if !self.is_encrypted() => self.ask_blocking(&request, limit),
+            Via::Thread => {
+                let (give, take) = mpsc::sync_channel(1);
+                let server = self.clone();
+                spawn(async move { give.send(server.ask_async(&request, limit).await) });
+                take.recv_timeout(limit).unwrap_or_else(|_| Err(failure::late(limit).into()))
+            }
             Via::Task => {
                 let server = self.clone();
                 match spawn(async move { server.ask_async(&request, limit).await }) {
@@ -95,6 +108,7 @@ impl Server {
                     None => Err(failure::closed()),
                 }
             }
+            Via::Driver => self.ask_async(&request, limit).await,
         };
         answer.map_err(|error| self.failed(error, limit))
     }
@@ -109,7 +123,7 @@ impl Server {
                 answer => answer,
             }
         };
-        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(failure::too_late(limit)))
+        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(failure::late(limit).into()))
     }
 
     fn manager(&self) -> RedisResult<ConnectionManager> {
@@ -137,7 +151,7 @@ impl Server {
         if let Some(opened) = self.breaker.open(reason) {
             self.disconnect();
             let level = if opened.is_first { log::Level::Warn } else { log::Level::Debug };
-            log_line(level, format_args!("{}; calls go on without it until it is back", error.chain()));
+            log_line(level, format!("{}; calls go on without it until it is back", error.chain()));
             spawn(probe(Arc::downgrade(self), opened.pause, limit));
         }
         error
@@ -150,7 +164,7 @@ impl Server {
 
     fn is_back(&self) {
         self.breaker.close();
-        log_line(log::Level::Info, format_args!("the server at {} is back", self.name));
+        log_line(log::Level::Info, format!("the server at {} is back", self.name));
         let hooks: Vec<_> = self.hooks.lock().iter().filter_map(Weak::upgrade).collect();
         hooks.into_iter().for_each(Hook::server_is_back);
     }
@@ -172,7 +186,9 @@ async fn probe(server: Weak<Server>, mut pause: Duration, limit: Duration) {
 }
 
 /// Logs a line. The logger is the user's code, so it may panic.
-pub(crate) fn log_line(level: log::Level, line: std::fmt::Arguments<'_>) {
-    let log = || log::log!(target: "twat_cache", level, "{line}");
-    let _ = catch_unwind(AssertUnwindSafe(log));
+pub(crate) fn log_line(level: log::Level, line: String) {
+    run_users_code(move || {
+        let log = || log::log!(target: "twat_cache", level, "{line}");
+        let _ = catch_unwind(AssertUnwindSafe(log));
+    });
 }
