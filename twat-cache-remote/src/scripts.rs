@@ -118,10 +118,13 @@ scripts! { "";
     /// It does not look at the state: what began before a `clear` has no lease any more if something began since, and else its
     /// entry counts as absent.
     STORE = r"
-local began, is_refresh, life = tonumber(ARGV[1]), ARGV[2] == '1', ARGV[3]
+local began, is_refresh, life = ARGV[1], ARGV[2] == '1', ARGV[3]
 local lease = redis.pcall('GET', KEYS[2])
 if type(lease) ~= 'string' or #lease ~= 48 then lease = '' end
-local first, last = number(lease, 1), number(lease, 17)
+local first, last = began, began
+if string.sub(lease, 1, 32) ~= began .. began then
+  began, first, last = tonumber(began), number(lease, 1), number(lease, 17)
+end
 local function store()
   if life == '0' then
     redis.call('DEL', KEYS[1])
@@ -138,7 +141,7 @@ if first == 0 or began < first or not store() then
   if KEYS[4] then redis.call('DEL', KEYS[4]) end
   if is_refresh then
     local entry = redis.pcall('GETRANGE', KEYS[1], 0, 15)
-    if type(entry) ~= 'string' or number(entry, 1) <= began then redis.call('DEL', KEYS[1]) end
+    if type(entry) ~= 'string' or number(entry, 1) <= tonumber(began) then redis.call('DEL', KEYS[1]) end
   end
   return 0
 end

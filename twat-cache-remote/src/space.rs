@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use redis::Value;
@@ -13,7 +13,7 @@ use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Stamp}
 use crate::digest::Digest;
 use crate::entry::{Entry, State, read_head, split_number};
 use crate::protocol::{self, About, Computed, Keys};
-use crate::server::{Request, Server, Via};
+use crate::server::{Limit, Request, Server, Via};
 use crate::tracking::{Tracking, track};
 
 /// The entries of one name, version and type.
@@ -103,13 +103,13 @@ impl Space {
     }
 
     /// The secret of the server, which gets one if it has none.
-    async fn secret(&self, terms: Terms, limit: Duration) -> Result<[u8; 16], Error> {
+    async fn secret(&self, terms: Terms, limit: impl FnOnce() -> Limit) -> Result<[u8; 16], Error> {
         if let Some((secret, _)) = *self.namespace.read() {
             return Ok(secret);
         }
         let secret = Namespace::random_secret();
         let about = About { keys: &self.keys, digest: NO_KEY, secret, life: terms.life };
-        let answer = self.server.ask(protocol::make_state(&about), limit, terms.via).await?;
+        let answer = self.server.ask(protocol::make_state(&about), limit(), terms.via).await?;
         let (state, _) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
         Ok(state.map_or(secret, |state| state.secret))
     }
@@ -152,11 +152,11 @@ impl Space {
 
     /// Connects, if that has not been done.
     pub(crate) async fn connect(&self, terms: Terms) -> Result<(), Error> {
-        self.secret(terms, terms.step()).await.map(drop)
+        self.secret(terms, || Limit::new(terms.step())).await.map(drop)
     }
 
     pub(crate) async fn digest(&self, key: &impl Digest, terms: Terms) -> Result<KeyHash, Error> {
-        let secret = self.secret(terms, terms.step()).await?;
+        let secret = self.secret(terms, || Limit::new(terms.step())).await?;
         Ok(key.digest(&self.namespace(secret)))
     }
 
@@ -168,13 +168,12 @@ impl Space {
         limit: Duration,
         request: impl Fn(&About<'_>) -> Request,
     ) -> Result<(KeyHash, Option<State>, Value), Error> {
-        let begun = Instant::now();
-        let mut secret = self.secret(terms, limit).await?;
+        let limit = Limit::new(limit);
+        let mut secret = self.secret(terms, || limit).await?;
         for _ in 0..3 {
             let digest = key.digest(&self.namespace(secret));
             let about = About { keys: &self.keys, digest, secret, life: terms.life };
-            let left = limit.saturating_sub(begun.elapsed());
-            let answer = self.server.ask(request(&about), left, terms.via).await?;
+            let answer = self.server.ask(request(&about), limit, terms.via).await?;
             let (state, answer) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
             match state {
                 Some(state) if state.secret != secret => secret = state.secret,
@@ -267,7 +266,8 @@ impl Space {
     pub(crate) async fn len(&self, since: u64, terms: Terms) -> Result<usize, Error> {
         let (mut position, mut names) = (b"0".to_vec(), HashSet::new());
         loop {
-            let page = self.server.ask(protocol::scan(&self.keys, &position), terms.step(), terms.via).await?;
+            let page =
+                self.server.ask(protocol::scan(&self.keys, &position), Limit::new(terms.step()), terms.via).await?;
             let Value::Array(page) = page else { return Err(self.corrupt("the answer has another form")) };
             let [next, Value::Array(found)] = <[Value; 2]>::try_from(page).unwrap_or([Value::Nil, Value::Nil]) else {
                 return Err(self.corrupt("the answer has another form"));
@@ -281,7 +281,8 @@ impl Space {
         let names: Vec<_> = names.into_iter().collect();
         let mut len = 0;
         for names in names.chunks(1000) {
-            let answer = self.server.ask(protocol::numbers(&self.keys, names), terms.step(), terms.via).await?;
+            let answer =
+                self.server.ask(protocol::numbers(&self.keys, names), Limit::new(terms.step()), terms.via).await?;
             let Value::Array(answer) = answer else { return Err(self.corrupt("the answer has another form")) };
             let mut answer = answer.into_iter().map(protocol::bytes);
             let state = answer.next().flatten().and_then(|state| State::read(&state));

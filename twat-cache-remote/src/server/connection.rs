@@ -4,11 +4,11 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, Parser, RedisResult, Value};
 
-use super::failure;
+use super::Limit;
 
 /// It is not encrypted: only the driver has encrypted ones.
 pub(super) struct Connection {
@@ -21,9 +21,8 @@ struct Timed {
     socket: Box<dyn Socket>,
     /// The time limit of the socket, for each read and write; zero if none is set.
     limit: Duration,
-    /// What all of them may take together, and its end.
-    whole: Duration,
-    deadline: Instant,
+    /// What all of them may take together.
+    whole: Limit,
 }
 
 trait Socket: Read + Write + Send {
@@ -47,19 +46,16 @@ socket!(UnixStream);
 
 /// By how much a socket's limit may be wrong. Setting it takes two system calls.
 const TOLERANCE: Duration = Duration::from_millis(2);
-/// Longer limits than this are this one.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Connection {
-    pub(super) fn open(info: &ConnectionInfo, limit: Duration) -> RedisResult<Self> {
-        let begun = Instant::now();
+    pub(super) fn open(info: &ConnectionInfo, limit: Limit) -> RedisResult<Self> {
         let socket: Box<dyn Socket> = match info.addr() {
             ConnectionAddr::Tcp(host, port) => {
                 let mut addresses = (host.as_str(), *port).to_socket_addrs()?.peekable();
                 loop {
                     let none = || io::Error::new(io::ErrorKind::NotFound, "the name of the server has no address");
                     let address = addresses.next().ok_or_else(none)?;
-                    match TcpStream::connect_timeout(&address, limit) {
+                    match TcpStream::connect_timeout(&address, limit.left()) {
                         Ok(stream) => {
                             stream.set_nodelay(true)?;
                             break Box::new(stream);
@@ -73,9 +69,8 @@ impl Connection {
             ConnectionAddr::Unix(path) => Box::new(UnixStream::connect(path)?),
             _ => return Err((ErrorKind::InvalidClientConfig, "this system has no such connections").into()),
         };
-        let timed = Timed { socket, limit: Duration::ZERO, whole: limit, deadline: begun };
+        let timed = Timed { socket, limit: Duration::ZERO, whole: limit };
         let mut connection = Self { timed, parser: Parser::new() };
-        connection.set_limit(limit.saturating_sub(begun.elapsed()));
         connection.introduce(info)?;
         Ok(connection)
     }
@@ -99,9 +94,8 @@ impl Connection {
     }
 
     /// What is asked from now on may take this long, all together.
-    pub(super) fn set_limit(&mut self, limit: Duration) {
-        self.timed.whole = limit.min(LONGEST);
-        self.timed.deadline = Instant::now() + self.timed.whole;
+    pub(super) fn set_limit(&mut self, limit: Limit) {
+        self.timed.whole = limit;
     }
 
     fn answer(&mut self) -> RedisResult<Value> {
@@ -113,9 +107,9 @@ impl Timed {
     /// Uses the socket for as long as there is time.
     fn within<T>(&mut self, mut operate: impl FnMut(&mut dyn Socket) -> io::Result<T>) -> io::Result<T> {
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = self.whole.left();
             if left.is_zero() {
-                return Err(failure::late(self.whole));
+                return Err(self.whole.exceeded());
             }
             if self.limit.is_zero() || self.limit.abs_diff(left) > TOLERANCE {
                 self.limit = left;

@@ -4,6 +4,7 @@ pub(crate) mod breaker;
 mod connection;
 mod driver;
 mod failure;
+mod limit;
 mod pool;
 mod registry;
 mod request;
@@ -18,6 +19,7 @@ use redis::{Client, ConnectionAddr, RedisError, RedisResult, Value};
 use twat_cache_core::{Error, ErrorKind, Process};
 
 pub(crate) use driver::{run_users_code, spawn};
+pub(crate) use limit::Limit;
 pub(crate) use registry::{server, space};
 pub(crate) use request::Request;
 
@@ -85,7 +87,7 @@ impl Server {
     }
 
     /// Asks the server, and waits for at most `limit`.
-    pub(crate) async fn ask(self: &Arc<Self>, request: Request, limit: Duration, via: Via) -> Result<Value, Error> {
+    pub(crate) async fn ask(self: &Arc<Self>, request: Request, limit: Limit, via: Via) -> Result<Value, Error> {
         if self.is_forked() {
             let why = "this process was forked from the process that is connected";
             return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(why));
@@ -99,7 +101,7 @@ impl Server {
                 let (give, take) = mpsc::sync_channel(1);
                 let server = self.clone();
                 spawn(async move { give.send(server.ask_async(&request, limit).await) });
-                take.recv_timeout(limit).unwrap_or_else(|_| Err(failure::late(limit).into()))
+                take.recv_timeout(limit.left()).unwrap_or_else(|_| Err(limit.exceeded().into()))
             }
             Via::Task => {
                 let server = self.clone();
@@ -114,7 +116,7 @@ impl Server {
     }
 
     /// On the driver's thread.
-    async fn ask_async(&self, request: &Request, limit: Duration) -> RedisResult<Value> {
+    async fn ask_async(&self, request: &Request, limit: Limit) -> RedisResult<Value> {
         let answer = async {
             let mut manager = self.manager()?;
             match request.ask_async(&mut manager).await {
@@ -123,7 +125,7 @@ impl Server {
                 answer => answer,
             }
         };
-        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(failure::late(limit).into()))
+        tokio::time::timeout_at(limit.end().into(), answer).await.unwrap_or_else(|_| Err(limit.exceeded().into()))
     }
 
     fn manager(&self) -> RedisResult<ConnectionManager> {
@@ -141,7 +143,7 @@ impl Server {
 
     /// Opens the breaker, unless the server has only refused to store something.
     #[cold]
-    fn failed(self: &Arc<Self>, error: RedisError, limit: Duration) -> Error {
+    fn failed(self: &Arc<Self>, error: RedisError, limit: Limit) -> Error {
         if failure::is_out_of_memory(&error) {
             return Error::new(ErrorKind::Full, "write an entry").at(&self.name).because(error);
         }
@@ -171,13 +173,13 @@ impl Server {
 }
 
 /// Asks the server that is away whether it is back, after pauses that get longer.
-async fn probe(server: Weak<Server>, mut pause: Duration, limit: Duration) {
+async fn probe(server: Weak<Server>, mut pause: Duration, limit: Limit) {
     loop {
         tokio::time::sleep(breaker::jittered(pause)).await;
         let Some(server) = server.upgrade() else { return };
         // A replica refuses this, and a server without memory does not.
         let request = Request::Command(redis::cmd("DEL").arg("tc1:probe").take());
-        match server.ask_async(&request, limit).await {
+        match server.ask_async(&request, limit.again()).await {
             Ok(_) => return server.is_back(),
             Err(_) => server.disconnect(),
         }

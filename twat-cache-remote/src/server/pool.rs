@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use redis::{ErrorKind, RedisError, RedisResult, Value};
 
 use super::connection::Connection;
-use super::{CONNECTING, Request, Server, failure};
+use super::{CONNECTING, Limit, Request, Server};
 
 /// Connections that nobody uses at present.
 #[derive(Default)]
@@ -38,20 +37,17 @@ impl Pool {
 
 impl Server {
     /// Asks the server on a connection of the pool.
-    pub(super) fn ask_blocking(self: &Arc<Self>, request: &Request, limit: Duration) -> RedisResult<Value> {
-        let begun = Instant::now();
-        let mut left = limit;
+    pub(super) fn ask_blocking(self: &Arc<Self>, request: &Request, limit: Limit) -> RedisResult<Value> {
         while let Some(mut idle) = self.pool.take() {
-            idle.set_limit(left);
+            idle.set_limit(limit);
             match request.ask(&mut idle) {
                 // The server has closed connections that were idle.
                 Err(error) if error.is_connection_dropped() => self.pool.clear(),
                 answer => return self.keep(idle, answer),
             }
-            left = limit.saturating_sub(begun.elapsed());
         }
-        let mut new = self.connect(left)?;
-        new.set_limit(limit.saturating_sub(begun.elapsed()));
+        let mut new = self.connect(limit)?;
+        new.set_limit(limit);
         let answer = request.ask(&mut new);
         self.keep(new, answer)
     }
@@ -67,12 +63,12 @@ impl Server {
 
     /// Connects on a thread of its own: the system may take long to find the server's address. A connection that comes too late
     /// is for others.
-    fn connect(self: &Arc<Self>, limit: Duration) -> RedisResult<Connection> {
+    fn connect(self: &Arc<Self>, limit: Limit) -> RedisResult<Connection> {
         let (give, take) = mpsc::sync_channel(0);
         let server = Arc::downgrade(self);
         let client = self.client.clone();
         let connect = move || {
-            let connected = Connection::open(client.get_connection_info(), CONNECTING);
+            let connected = Connection::open(client.get_connection_info(), Limit::new(CONNECTING));
             if let Err(mpsc::SendError(Ok(connection))) = give.send(connected)
                 && let Some(server) = server.upgrade()
                 && server.outage().is_none()
@@ -81,6 +77,6 @@ impl Server {
             }
         };
         thread::Builder::new().name("twat-cache-connect".to_owned()).spawn(connect).map_err(RedisError::from)?;
-        take.recv_timeout(limit).unwrap_or_else(|_| Err(failure::late(limit).into()))
+        take.recv_timeout(limit.left()).unwrap_or_else(|_| Err(limit.exceeded().into()))
     }
 }
