@@ -1,19 +1,19 @@
 //! A connection of a thread. Unlike the client's, it gives up when its time is over, however slowly the server answers.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, Parser, RedisResult, Value};
+use redis::{ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
 
 use super::Limit;
 
 /// It is not encrypted: only the driver has encrypted ones.
 pub(super) struct Connection {
-    timed: Timed,
-    parser: Parser,
+    reader: BufReader<Timed>,
+    line: Vec<u8>,
 }
 
 /// A socket that is used until a deadline.
@@ -47,6 +47,11 @@ socket!(UnixStream);
 /// By how much a socket's limit may be wrong. Setting it takes two system calls.
 const TOLERANCE: Duration = Duration::from_millis(2);
 
+/// No answer has lists in more lists.
+const DEEPEST: usize = 8;
+/// No line of an answer is longer.
+const LONGEST_LINE: u64 = 1 << 16;
+
 impl Connection {
     pub(super) fn open(info: &ConnectionInfo, limit: Limit) -> RedisResult<Self> {
         let socket: Box<dyn Socket> = match info.addr() {
@@ -70,7 +75,7 @@ impl Connection {
             _ => return Err((ErrorKind::InvalidClientConfig, "this system has no such connections").into()),
         };
         let timed = Timed { socket, limit: Duration::ZERO, whole: limit };
-        let mut connection = Self { timed, parser: Parser::new() };
+        let mut connection = Self { reader: BufReader::new(timed), line: Vec::new() };
         connection.introduce(info)?;
         Ok(connection)
     }
@@ -95,12 +100,54 @@ impl Connection {
 
     /// What is asked from now on may take this long, all together.
     pub(super) fn set_limit(&mut self, limit: Limit) {
-        self.timed.whole = limit;
+        self.reader.get_mut().whole = limit;
     }
 
-    fn answer(&mut self) -> RedisResult<Value> {
-        self.parser.parse_value(&mut self.timed)
+    /// Reads an answer. The client's parser takes several times as long.
+    fn answer(&mut self, depth: usize) -> RedisResult<Value> {
+        self.line.clear();
+        self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)?;
+        let Some([kind, line @ ..]) = self.line.strip_suffix(b"\r\n") else {
+            return Err(if self.line.is_empty() { closed() } else { unreadable() });
+        };
+        let length =
+            |line| str::from_utf8(line).ok().and_then(|digits| digits.parse::<i64>().ok()).ok_or_else(unreadable);
+        Ok(match kind {
+            b'$' => match usize::try_from(length(line)?) {
+                Ok(length) => Value::BulkString(self.bytes(length)?),
+                Err(_) => Value::Nil,
+            },
+            b'*' => match length(line)? {
+                -1 => Value::Nil,
+                _ if depth == DEEPEST => return Err(unreadable()),
+                length => Value::Array((0..length).map(|_| self.answer(depth + 1)).collect::<RedisResult<_>>()?),
+            },
+            b':' => Value::Int(length(line)?),
+            b'+' if line == b"OK" => Value::Okay,
+            b'+' => Value::SimpleString(String::from_utf8_lossy(line).into_owned()),
+            _ => redis::parse_redis_value(&self.line)?,
+        })
     }
+
+    fn bytes(&mut self, length: usize) -> RedisResult<Vec<u8>> {
+        // With its end. It may be shorter than the server says.
+        let length = length.saturating_add(2);
+        let mut bytes = Vec::with_capacity(length.min(1 << 16));
+        self.reader.by_ref().take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < length {
+            return Err(closed());
+        }
+        bytes.truncate(length - 2);
+        Ok(bytes)
+    }
+}
+
+fn closed() -> RedisError {
+    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+}
+
+fn unreadable() -> RedisError {
+    (ErrorKind::Parse, "the answer cannot be read").into()
 }
 
 impl Timed {
@@ -142,13 +189,13 @@ impl Write for Timed {
 
 impl ConnectionLike for Connection {
     fn req_packed_command(&mut self, command: &[u8]) -> RedisResult<Value> {
-        self.timed.write_all(command)?;
-        self.answer()
+        self.reader.get_mut().write_all(command)?;
+        self.answer(0)
     }
 
     fn req_packed_commands(&mut self, commands: &[u8], skipped: usize, count: usize) -> RedisResult<Vec<Value>> {
-        self.timed.write_all(commands)?;
-        let answers: RedisResult<Vec<_>> = (0..skipped + count).map(|_| self.answer()).collect();
+        self.reader.get_mut().write_all(commands)?;
+        let answers: RedisResult<Vec<_>> = (0..skipped + count).map(|_| self.answer(0)).collect();
         Ok(answers?.split_off(skipped))
     }
 
@@ -162,5 +209,66 @@ impl ConnectionLike for Connection {
 
     fn is_open(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes one by one.
+    struct Given(io::Cursor<Vec<u8>>);
+
+    impl Read for Given {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.0.read(&mut bytes[..1])
+        }
+    }
+
+    impl Write for Given {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Socket for Given {
+        fn set_limit(&self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn answer(bytes: &[u8]) -> RedisResult<Value> {
+        let socket = Box::new(Given(io::Cursor::new(bytes.to_vec())));
+        let timed = Timed { socket, limit: Duration::ZERO, whole: Limit::new(Duration::from_secs(60)) };
+        Connection { reader: BufReader::new(timed), line: Vec::new() }.answer(0)
+    }
+
+    #[test]
+    fn answers_are_read_as_the_client_reads_them() {
+        let answers =
+            ["+OK", "+PONG", ":42", ":-1", "$-1", "*-1", "*0", "$0\r\n", "$3\r\na\nb", "-ERR no", "-OOM command"];
+        let lists = ["*2\r\n$1\r\na\r\n*2\r\n:1\r\n-ERR no", "*3\r\n$-1\r\n+OK\r\n*0"];
+        for text in answers.into_iter().chain(lists) {
+            let bytes = format!("{text}\r\n");
+            assert_eq!(
+                answer(bytes.as_bytes()).unwrap(),
+                redis::parse_redis_value(bytes.as_bytes()).unwrap(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_answer_is_an_error() {
+        let nested = "*1\r\n".repeat(100_000);
+        let others =
+            ["", "\r\n", "HTTP/1.1 400 Bad Request\r\n", "$5\r\nab", "$x\r\n", "$9223372036854775807\r\nab\r\n", ":1"];
+        for text in others.into_iter().chain([&*nested]) {
+            assert!(answer(text.as_bytes()).is_err(), "{text:.20}");
+        }
     }
 }
