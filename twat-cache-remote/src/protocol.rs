@@ -110,7 +110,8 @@ fn write_argument(out: &mut (impl RedisWrite + ?Sized), parts: &[&[u8]]) {
 
 const LONGEST_NAME: usize = 64;
 
-/// How long a lease stays that is not renewed. No caller's patience with its holder ends before.
+/// How long a lease stays that is not renewed. The shortest patience is longer, so a waiter gets the lease of a holder that has
+/// ended.
 pub(crate) const LEASE: Duration = Duration::from_millis(1800);
 
 /// A value is staged for so long, in milliseconds, if the connection breaks before it is stored.
