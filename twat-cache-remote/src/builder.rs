@@ -182,7 +182,7 @@ impl<C, N> RemoteBuilder<C, N> {
     {
         let space = self.space::<V>();
         if let Err(error) = &space {
-            log_line(log::Level::Warn, format_args!("{}; going on without a server", error.chain()));
+            log_line(log::Level::Warn, format!("{}; going on without a server", error.chain()));
         }
         RemoteStore::new(space.ok(), self.options, ErasedCodec::of::<C>(), self.timeout)
     }

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 pub(crate) const DIGITS: usize = 16;
 
 /// How many bytes there are before the value. It keeps the value aligned.
-const HEADER: usize = 32;
+pub(crate) const HEADER: usize = 32;
 
 /// The state of a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +55,13 @@ impl Entry {
     }
 }
 
-/// The bytes of an entry.
-pub(crate) fn write(digest: KeyHash, number: u64, deadline: u64, value: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + value.len());
-    bytes.extend_from_slice(digits(number).as_bytes());
-    bytes.extend_from_slice(&deadline.to_le_bytes());
-    bytes.extend_from_slice(&sum(digest, number, deadline, value).to_le_bytes());
-    bytes.extend_from_slice(value);
-    bytes
+/// What is before the value in an entry.
+pub(crate) fn head(digest: KeyHash, number: u64, deadline: u64, value: &[u8]) -> [u8; HEADER] {
+    let mut head = [0; HEADER];
+    head[..DIGITS].copy_from_slice(digits(number).as_bytes());
+    head[16..24].copy_from_slice(&deadline.to_le_bytes());
+    head[24..].copy_from_slice(&sum(digest, number, deadline, value).to_le_bytes());
+    head
 }
 
 /// The number and the deadline of an entry.
@@ -99,7 +98,8 @@ mod tests {
     #[test]
     fn any_changed_bit_is_noticed() {
         let digest = KeyHash::from_bytes([7; 16]);
-        let bytes = write(digest, 1_764_000_000_000_000, 42, b"value");
+        let head = head(digest, 1_764_000_000_000_000, 42, b"value");
+        let bytes = [&head, &b"value"[..]].concat();
         let entry = Entry::read(digest, bytes.clone()).unwrap();
         assert_eq!((entry.number, entry.deadline, entry.value()), (1_764_000_000_000_000, 42, &b"value"[..]));
         assert_eq!(Entry::read(KeyHash::from_bytes([8; 16]), bytes.clone()), None);

@@ -9,7 +9,7 @@ use twat_cache_core::{Claim, Error, KeyHash};
 
 use crate::digest::Digest;
 use crate::protocol::LEASE;
-use crate::server::{breaker::jittered, spawn};
+use crate::server::{Via, breaker::jittered, spawn};
 use crate::space::{Claimed, Fresh, Space, Terms};
 
 /// The leases that a store holds.
@@ -48,23 +48,43 @@ struct Held {
 
 impl Leases {
     /// Claims a computation among all processes. Within this process, flights decide whether a result is computed twice.
+    ///
+    /// For a task, the driver asks for the lease: if the task is cancelled meanwhile, the lease is released.
     pub(crate) async fn claim(
         self: &Arc<Self>,
         space: &Arc<Space>,
         key: &impl Digest,
         patience: Duration,
-        fresh: &Fresh,
+        fresh: Fresh,
         terms: Terms,
     ) -> Result<Claim, Error> {
         let digest = space.digest(key, terms).await?;
         if let Some(claim) = self.own(space, digest, terms) {
             return Ok(claim);
         }
-        let (digest, claimed) = space.claim(key, fresh, terms).await?;
-        Ok(match claimed {
+        if terms.via != Via::Task {
+            return self.ask_for(space, digest, patience, fresh, terms).await;
+        }
+        let (leases, space) = (self.clone(), space.clone());
+        let asking = async move { leases.ask_for(&space, digest, patience, fresh, terms.for_driver()).await };
+        match spawn(asking) {
+            Some(asking) => asking.await.unwrap_or_else(|_| Ok(Claim::free())),
+            None => Ok(Claim::free()),
+        }
+    }
+
+    async fn ask_for(
+        self: &Arc<Self>,
+        space: &Arc<Space>,
+        digest: KeyHash,
+        patience: Duration,
+        fresh: Fresh,
+        terms: Terms,
+    ) -> Result<Claim, Error> {
+        Ok(match space.claim(digest, &fresh, terms).await? {
             Claimed::Granted(number) => self.grant(space, digest, number, terms),
             Claimed::There => there(),
-            Claimed::Held => self.wait(space, digest, patience, fresh.clone(), terms),
+            Claimed::Held => self.wait(space, digest, patience, fresh, terms),
         })
     }
 
@@ -84,13 +104,13 @@ impl Leases {
         let mut table = self.0.lock();
         table.leases.insert(digest, Lease { number, is_begun: false, is_dropped: false });
         if !std::mem::replace(&mut table.is_renewing, true) {
-            spawn(renew_all(Arc::downgrade(self), space.clone(), terms.for_tasks()));
+            spawn(renew_all(Arc::downgrade(self), space.clone(), terms.for_driver()));
         }
         Claim::held_missing(self.guard(space, digest, number, terms))
     }
 
     fn guard(self: &Arc<Self>, space: &Arc<Space>, digest: KeyHash, number: u64, terms: Terms) -> Held {
-        Held { leases: self.clone(), space: space.clone(), terms: terms.for_tasks(), digest, number }
+        Held { leases: self.clone(), space: space.clone(), terms: terms.for_driver(), digest, number }
     }
 
     /// Waits for another process, on the driver's thread. It asks whether the result is there rather than for the lease.
@@ -108,10 +128,10 @@ impl Leases {
         spawn(async move {
             while waiter.strong_count() > 0 && begun.elapsed() < patience {
                 tokio::time::sleep(jittered(PAUSE)).await;
-                let claim = match space.claim(&digest, &fresh, terms.for_tasks()).await {
-                    Ok((_, Claimed::Held)) => continue,
-                    Ok((_, Claimed::Granted(number))) => leases.grant(&space, digest, number, terms),
-                    Ok((_, Claimed::There)) | Err(_) => Claim::free(),
+                let claim = match space.claim(digest, &fresh, terms.for_driver()).await {
+                    Ok(Claimed::Held) => continue,
+                    Ok(Claimed::Granted(number)) => leases.grant(&space, digest, number, terms),
+                    Ok(Claimed::There) | Err(_) => Claim::free(),
                 };
                 if let Some(ended) = waiter.upgrade() {
                     *ended.lock() = Some(claim);

@@ -10,12 +10,13 @@
 //! A holder has claimed the computation, and others wait for its result. It renews the lease, which ends soon after its holder.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::Duration;
 
-use redis::{Pipeline, Script, ScriptInvocation, Value};
+use redis::{Cmd, Pipeline, RedisWrite, Script, ToRedisArgs, Value, cmd};
 use twat_cache_core::{KeyHash, Namespace};
 
-use crate::entry::{self, DIGITS, State, digits};
+use crate::entry::{self, DIGITS, HEADER, State, digits};
 use crate::scripts::{BEGIN, CLAIM, CLEAR, RELEASE, REMOVE, RENEW, STATE, STORE};
 use crate::server::Request;
 
@@ -48,12 +49,12 @@ impl Keys {
         &self.entry
     }
 
-    fn entry(&self, digest: KeyHash) -> String {
-        with_digest(&self.entry, digest)
+    fn entry(&self, digest: KeyHash) -> Name<'_> {
+        Name(&self.entry, digest)
     }
 
-    fn lease(&self, digest: KeyHash) -> String {
-        with_digest(&self.lease, digest)
+    fn lease(&self, digest: KeyHash) -> Name<'_> {
+        Name(&self.lease, digest)
     }
 
     /// What all entries match, and nothing else.
@@ -62,22 +63,62 @@ impl Keys {
     }
 }
 
-/// A lookup makes one of these, so it does without the machinery of formats.
-fn with_digest(prefix: &str, digest: KeyHash) -> String {
-    let mut name = String::with_capacity(prefix.len() + 32);
-    name.push_str(prefix);
-    for byte in digest.to_bytes().into_iter().rev() {
-        for digit in [byte >> 4, byte & 15] {
-            name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
+/// A name that ends with a digest. A lookup writes one, so it does without the machinery of formats.
+struct Name<'a>(&'a str, KeyHash);
+
+impl Name<'_> {
+    fn digest(&self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        let halves = self.1.to_bytes().into_iter().rev().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.iter_mut().zip(halves).for_each(|(digit, half)| *digit = b"0123456789abcdef"[usize::from(half)]);
+        digits
     }
-    name
+}
+
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        write_argument(out, &[self.0.as_bytes(), &self.digest()]);
+    }
+}
+
+/// Where a long value is until the script has decided whether it is stored.
+struct Staged<'a>(Name<'a>, u64);
+
+impl ToRedisArgs for Staged<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let Self(name, number) = self;
+        write_argument(out, &[name.0.as_bytes(), &name.digest(), b":", digits(*number).as_bytes()]);
+    }
+}
+
+/// An entry in two parts, which are not copied to one place before they are sent.
+struct Parts<'a>([u8; HEADER], &'a [u8]);
+
+impl ToRedisArgs for Parts<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        write_argument(out, &[&self.0, self.1]);
+    }
+}
+
+fn write_argument(out: &mut (impl RedisWrite + ?Sized), parts: &[&[u8]]) {
+    let mut argument = out.writer_for_next_arg();
+    for part in parts {
+        // It is written to memory.
+        let _ = argument.write_all(part);
+    }
 }
 
 const LONGEST_NAME: usize = 64;
 
-/// How long a lease stays that is not renewed.
-pub(crate) const LEASE: Duration = Duration::from_secs(2);
+/// How long a lease stays that is not renewed. The shortest patience is longer, so a waiter gets the lease of a holder that has
+/// ended.
+pub(crate) const LEASE: Duration = Duration::from_millis(1800);
+
+/// A value is staged for so long, in milliseconds, if the connection breaks before it is stored.
+const STAGED: u64 = 10_000;
+
+/// A longer value is staged, because what scripts get is copied several times.
+const LONGEST_ARGUMENT: usize = 1000;
 
 /// How long a computation may take whose lease has no holder, in milliseconds.
 const UNHELD: u64 = 60 * 60 * 1000;
@@ -89,6 +130,8 @@ pub(crate) struct Computed<'a> {
     pub(crate) is_refresh: bool,
     /// How long it stays. With zero, it is not kept.
     pub(crate) life: Duration,
+    /// How long the state stays at least. Zero if that is known.
+    pub(crate) keep_state: Duration,
     pub(crate) deadline: u64,
     pub(crate) value: &'a [u8],
 }
@@ -104,71 +147,93 @@ pub(crate) struct About<'a> {
 }
 
 impl About<'_> {
-    fn script(&self, script: &'static Script) -> ScriptInvocation<'static> {
+    /// Runs a script with these arguments after those that all have.
+    fn run(&self, script: &'static Script, arguments: impl ToRedisArgs) -> Request {
         let Self { keys, digest, secret, life } = *self;
-        let mut script = script.key(&*keys.state);
-        script.key(keys.entry(digest)).key(keys.lease(digest)).arg(&secret[..]).arg(milliseconds(life));
-        script
+        let mut command = evaluate(script);
+        command.arg(3).arg(&*keys.state).arg(keys.entry(digest)).arg(keys.lease(digest));
+        command.arg(&secret[..]).arg(milliseconds(life)).arg(arguments);
+        Request::Script(command, script)
     }
 }
 
+fn evaluate(script: &Script) -> Cmd {
+    let mut command = Cmd::with_capacity(12, 400);
+    command.arg("EVALSHA").arg(script.get_hash());
+    command
+}
+
+const NO_ARGUMENTS: &[u64] = &[];
+
 pub(crate) fn make_state(about: &About<'_>) -> Request {
-    Request::Script(about.script(&STATE))
+    about.run(&STATE, NO_ARGUMENTS)
 }
 
 pub(crate) fn read(about: &About<'_>) -> Request {
-    Request::Command(redis::cmd("MGET").arg(&*about.keys.state).arg(about.keys.entry(about.digest)).take())
+    get(about.keys, about.keys.entry(about.digest))
 }
 
 pub(crate) fn read_lease(about: &About<'_>) -> Request {
-    Request::Command(redis::cmd("MGET").arg(&*about.keys.state).arg(about.keys.lease(about.digest)).take())
+    get(about.keys, about.keys.lease(about.digest))
+}
+
+fn get(keys: &Keys, name: Name<'_>) -> Request {
+    let mut command = Cmd::with_capacity(3, 256);
+    command.arg("MGET").arg(&*keys.state).arg(name);
+    Request::Command(command)
 }
 
 /// `since` is the number after which an entry counts as new, and `fresh_after` the deadline up to which it counts as old.
 pub(crate) fn claim(about: &About<'_>, since: u64, fresh_after: u64) -> Request {
-    let mut script = about.script(&CLAIM);
-    script.arg(since).arg(fresh_after).arg(milliseconds(LEASE));
-    Request::Script(script)
+    about.run(&CLAIM, (since, fresh_after, milliseconds(LEASE)))
 }
 
 pub(crate) fn begin(about: &About<'_>) -> Request {
-    let mut script = about.script(&BEGIN);
-    script.arg(UNHELD);
-    Request::Script(script)
+    about.run(&BEGIN, UNHELD)
 }
 
 /// Stores the entry of a result, or removes what it would have replaced.
 pub(crate) fn store(about: &About<'_>, computed: &Computed<'_>) -> Request {
-    let Computed { number, is_refresh, life, deadline, value } = *computed;
-    let mut script = about.script(&STORE);
-    script.arg(digits(number)).arg(u8::from(is_refresh)).arg(milliseconds(life));
-    script.arg(entry::write(about.digest, number, deadline, value));
-    Request::Script(script)
+    let About { keys, digest, .. } = *about;
+    let Computed { number, is_refresh, life, keep_state, deadline, value } = *computed;
+    let entry = Parts(entry::head(digest, number, deadline, value), value);
+    let mut pipeline = Pipeline::with_capacity(3);
+    pipeline.get(&*keys.state);
+    let mut script = evaluate(&STORE);
+    let is_staged = value.len() > LONGEST_ARGUMENT;
+    script.arg(if is_staged { 4 } else { 3 }).arg(keys.entry(digest)).arg(keys.lease(digest)).arg(&*keys.state);
+    if is_staged {
+        pipeline.cmd("SET").arg(Staged(keys.lease(digest), number)).arg(&entry).arg("PX").arg(STAGED);
+        script.arg(Staged(keys.lease(digest), number));
+    }
+    script.arg(digits(number)).arg(u8::from(is_refresh)).arg(milliseconds(life)).arg(milliseconds(keep_state));
+    if !is_staged {
+        script.arg(&entry);
+    }
+    pipeline.add_command(script);
+    pipeline.ignore_errors();
+    Request::Pipeline(pipeline, Some(&STORE))
 }
 
 pub(crate) fn remove(about: &About<'_>) -> Request {
-    Request::Script(about.script(&REMOVE))
+    about.run(&REMOVE, NO_ARGUMENTS)
 }
 
 pub(crate) fn clear(about: &About<'_>) -> Request {
-    Request::Script(about.script(&CLEAR))
+    about.run(&CLEAR, NO_ARGUMENTS)
 }
 
 pub(crate) fn release(about: &About<'_>, number: u64) -> Request {
-    let mut script = about.script(&RELEASE);
-    script.arg(digits(number)).arg(UNHELD);
-    Request::Script(script)
+    about.run(&RELEASE, (digits(number), UNHELD))
 }
 
 pub(crate) fn renew(about: &About<'_>, number: u64) -> Request {
-    let mut script = about.script(&RENEW);
-    script.arg(digits(number)).arg(milliseconds(LEASE));
-    Request::Script(script)
+    about.run(&RENEW, (digits(number), milliseconds(LEASE)))
 }
 
 /// A part of all names, from this position on.
 pub(crate) fn scan(keys: &Keys, position: &[u8]) -> Request {
-    Request::Command(redis::cmd("SCAN").arg(position).arg("MATCH").arg(keys.pattern()).arg("COUNT").arg(1000).take())
+    Request::Command(cmd("SCAN").arg(position).arg("MATCH").arg(keys.pattern()).arg("COUNT").arg(1000).take())
 }
 
 /// The state, and the numbers of these entries.
@@ -178,15 +243,16 @@ pub(crate) fn numbers(keys: &Keys, names: &[Vec<u8>]) -> Request {
     for name in names {
         pipeline.getrange(name, 0, DIGITS.cast_signed() - 1);
     }
-    Request::Pipeline(pipeline)
+    pipeline.ignore_errors();
+    Request::Pipeline(pipeline, None)
 }
 
-/// What a server answers: the state, if there is one, and what was asked for.
+/// What a server answers: first the state, if there is one, and last what was asked for.
 pub(crate) fn split(answer: Value) -> Option<(Option<State>, Value)> {
     let Value::Array(parts) = answer else { return None };
     let mut parts = parts.into_iter();
     let state = bytes(parts.next()?).and_then(|bytes| State::read(&bytes));
-    Some((state, parts.next().unwrap_or(Value::Nil)))
+    Some((state, parts.next_back().unwrap_or(Value::Nil)))
 }
 
 pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {

@@ -4,13 +4,17 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
-/// What all scripts begin with. They have the keys of the state, of an entry and of its lease, and two arguments: the secret of a
-/// new state, and how long it stays. What is not as it should be counts as absent. Numbers have to be exact in floating point.
-const PRELUDE: &str = r"
+/// What is not as it should be counts as absent. Numbers have to be exact in floating point.
+const NUMBER: &str = r"
 local function number(text, from)
   local number = tonumber(string.sub(text, from, from + 15))
   return number and number > 0 and number < 9e15 and number or 0
 end
+";
+
+/// What most scripts begin with. They have the keys of the state, of an entry and of its lease, and two arguments: the secret of a
+/// new state, and how long it stays.
+const PRELUDE: &str = r"
 local function digits(number) return string.format('%016.0f', number) end
 local found = redis.call('MGET', KEYS[1], KEYS[3])
 local state, lease = found[1] or '', found[2] or ''
@@ -42,15 +46,15 @@ end
 ";
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $body:expr;)+) => {
+    ($prelude:expr; $($(#[$doc:meta])* $name:ident = $body:expr;)+) => {
         $(
             $(#[$doc])*
-            pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(&format!("{PRELUDE}{}", $body)));
+            pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(&[NUMBER, $prelude, $body].concat()));
         )+
     };
 }
 
-scripts! {
+scripts! { PRELUDE;
     /// Makes the state, if there is none.
     STATE = "if cleared == 0 then set_state(now()) end return {state}";
     /// Arguments: since when an entry counts as new, up to which deadline it counts as old, how long a lease stays.
@@ -76,27 +80,6 @@ else
 end
 return {state, digits(began)}
 ";
-    /// Arguments: the number of the computation, whether it is a refresh, how long the entry stays, the entry. The answer is 2
-    /// if it is stored and the lease stays, because others may compute as well.
-    STORE = r"
-local began, is_refresh, life = tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
-if first == 0 or began < first then
-  if is_refresh and number(entry(), 1) <= began then redis.call('DEL', KEYS[2]) end
-  return {state, 0}
-end
-if life == 0 then
-  redis.call('DEL', KEYS[2])
-else
-  redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[5])
-  if redis.call('PTTL', KEYS[1]) < life then redis.call('PEXPIRE', KEYS[1], life * 2) end
-end
-if last == began and (is_refresh or first == began) then
-  redis.call('DEL', KEYS[3])
-  return {state, 1}
-end
-if is_refresh then set_lease(began + 1, last, holder) end
-return {state, 2}
-";
     /// Answers with the beginning of the entry that was there.
     REMOVE = r"
 local entry = entry()
@@ -116,10 +99,59 @@ if holder == began then
 end
 return {state}
 ";
-    /// Arguments: the number of the holder, and how long the lease stays.
+    /// Arguments: the number of the holder, and how long the lease stays. The state stays as long as a computation takes.
     RENEW = r"
 local is_ours = holder == tonumber(ARGV[3])
-if is_ours then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
+if is_ours then
+  redis.call('PEXPIRE', KEYS[3], ARGV[4])
+  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+end
 return {state, is_ours and 1 or 0}
+";
+}
+
+scripts! { "";
+    /// Keys: those of the entry, of its lease, of the state, and of the value if that is staged. Arguments: the number of the
+    /// computation, whether it is a refresh, how long the entry stays, how long the state stays at least or 0, and the entry if it
+    /// is not staged. The answer is 2 if it is stored and the lease stays, because others may compute as well.
+    ///
+    /// It does not look at the state: what began before a `clear` has no lease any more if something began since, and else its
+    /// entry counts as absent.
+    STORE = r"
+local began, is_refresh, life = ARGV[1], ARGV[2] == '1', ARGV[3]
+local lease = redis.pcall('GET', KEYS[2])
+if type(lease) ~= 'string' or #lease ~= 48 then lease = '' end
+local first, last = began, began
+if string.sub(lease, 1, 32) ~= began .. began then
+  began, first, last = tonumber(began), number(lease, 1), number(lease, 17)
+end
+local function store()
+  if life == '0' then
+    redis.call('DEL', KEYS[1])
+  elseif KEYS[4] then
+    if redis.pcall('RENAME', KEYS[4], KEYS[1]).err then return false end
+    redis.call('PEXPIRE', KEYS[1], life)
+  else
+    redis.call('SET', KEYS[1], ARGV[5], 'PX', life)
+  end
+  if ARGV[4] ~= '0' and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
+  return true
+end
+if first == 0 or began < first or not store() then
+  if KEYS[4] then redis.call('DEL', KEYS[4]) end
+  if is_refresh then
+    local entry = redis.pcall('GETRANGE', KEYS[1], 0, 15)
+    if type(entry) ~= 'string' or number(entry, 1) <= tonumber(began) then redis.call('DEL', KEYS[1]) end
+  end
+  return 0
+end
+if last == began and (is_refresh or first == began) then
+  redis.call('DEL', KEYS[2])
+  return 1
+end
+if is_refresh then
+  redis.call('SET', KEYS[2], string.format('%016.0f', began + 1) .. string.sub(lease, 17), 'KEEPTTL')
+end
+return 2
 ";
 }

@@ -1,17 +1,19 @@
 //! The entries of a cache on a server, as all stores of this process see them.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use redis::Value;
+use twat_cache_core::among::system::coarse_clock;
 use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Stamp};
 
 use crate::digest::Digest;
 use crate::entry::{Entry, State, read_head, split_number};
 use crate::protocol::{self, About, Computed, Keys};
-use crate::server::{Request, Server, Via};
+use crate::server::{Limit, Request, Server, Via};
 use crate::tracking::{Tracking, track};
 
 /// The entries of one name, version and type.
@@ -22,6 +24,8 @@ pub(crate) struct Space {
     within: Box<dyn Fn(&Namespace) -> Namespace + Send + Sync>,
     /// Made from this secret, which all machines share.
     namespace: RwLock<Option<([u8; 16], Namespace)>>,
+    /// Until when the state stays at least, as the coarse clock counts.
+    state_stays: AtomicU64,
     /// For near caches; made when the first one needs it.
     pub(crate) tracking: OnceLock<Arc<Tracking>>,
 }
@@ -37,8 +41,8 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    pub(crate) fn for_tasks(self) -> Self {
-        Self { via: Via::Task, ..self }
+    pub(crate) fn for_driver(self) -> Self {
+        Self { via: Via::Driver, ..self }
     }
 
     /// A lookup has half of the time: most calls are one. What may follow is a claim and storing.
@@ -94,17 +98,18 @@ impl Space {
         keys: Keys,
         within: impl Fn(&Namespace) -> Namespace + Send + Sync + 'static,
     ) -> Self {
-        Self { server, keys, within: Box::new(within), namespace: RwLock::new(None), tracking: OnceLock::new() }
+        let (within, namespace) = (Box::new(within), RwLock::new(None));
+        Self { server, keys, within, namespace, state_stays: AtomicU64::new(0), tracking: OnceLock::new() }
     }
 
     /// The secret of the server, which gets one if it has none.
-    async fn secret(&self, terms: Terms) -> Result<[u8; 16], Error> {
+    async fn secret(&self, terms: Terms, limit: impl FnOnce() -> Limit) -> Result<[u8; 16], Error> {
         if let Some((secret, _)) = *self.namespace.read() {
             return Ok(secret);
         }
         let secret = Namespace::random_secret();
         let about = About { keys: &self.keys, digest: NO_KEY, secret, life: terms.life };
-        let answer = self.server.ask(protocol::make_state(&about), terms.step(), terms.via).await?;
+        let answer = self.server.ask(protocol::make_state(&about), limit(), terms.via).await?;
         let (state, _) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
         Ok(state.map_or(secret, |state| state.secret))
     }
@@ -116,6 +121,8 @@ impl Space {
         }
         let namespace = (self.within)(&Namespace::from_secret(secret));
         *self.namespace.write() = Some((secret, namespace));
+        // It is another state.
+        self.state_stays.store(0, Ordering::Relaxed);
         namespace
     }
 
@@ -149,11 +156,11 @@ impl Space {
     }
 
     pub(crate) async fn digest(&self, key: &impl Digest, terms: Terms) -> Result<KeyHash, Error> {
-        let secret = self.secret(terms).await?;
+        let secret = self.secret(terms, || Limit::new(terms.step())).await?;
         Ok(key.digest(&self.namespace(secret)))
     }
 
-    /// Asks about a key, again if the secret is another one by now.
+    /// Asks about a key, again if the secret is another one by now. All that may take as long as the limit.
     async fn ask(
         &self,
         key: &impl Digest,
@@ -161,7 +168,8 @@ impl Space {
         limit: Duration,
         request: impl Fn(&About<'_>) -> Request,
     ) -> Result<(KeyHash, Option<State>, Value), Error> {
-        let mut secret = self.secret(terms).await?;
+        let limit = Limit::new(limit);
+        let mut secret = self.secret(terms, || limit).await?;
         for _ in 0..3 {
             let digest = key.digest(&self.namespace(secret));
             let about = About { keys: &self.keys, digest, secret, life: terms.life };
@@ -183,22 +191,15 @@ impl Space {
         Ok((entry.number > state.cleared.max(since)).then_some(entry))
     }
 
-    pub(crate) async fn claim(
-        &self,
-        key: &impl Digest,
-        fresh: &Fresh,
-        terms: Terms,
-    ) -> Result<(KeyHash, Claimed), Error> {
+    pub(crate) async fn claim(&self, digest: KeyHash, fresh: &Fresh, terms: Terms) -> Result<Claimed, Error> {
         let (since, after) = (fresh.since, fresh.after());
-        let (digest, _, answer) =
-            self.ask(key, terms, terms.step(), |about| protocol::claim(about, since, after)).await?;
-        let answer = protocol::bytes(answer).unwrap_or_default();
-        let claimed = match &*answer {
+        let (_, _, answer) =
+            self.ask(&digest, terms, terms.step(), |about| protocol::claim(about, since, after)).await?;
+        Ok(match &*protocol::bytes(answer).unwrap_or_default() {
             b"there" => Claimed::There,
             b"held" => Claimed::Held,
             number => Claimed::Granted(self.number(number)?),
-        };
-        Ok((digest, claimed))
+        })
     }
 
     pub(crate) async fn begin(&self, key: &impl Digest, terms: Terms) -> Result<u64, Error> {
@@ -206,19 +207,30 @@ impl Space {
         self.number(&protocol::bytes(answer).unwrap_or_default())
     }
 
-    /// Stores a result, if it is current.
+    /// Stores a result, if it is current. The state stays longer than the entry.
     pub(crate) async fn store(
         &self,
         key: &impl Digest,
-        computed: &Computed<'_>,
+        mut computed: Computed<'_>,
         terms: Terms,
     ) -> Result<(KeyHash, Stored), Error> {
-        let (digest, _, answer) = self.ask(key, terms, terms.step(), |about| protocol::store(about, computed)).await?;
+        let after = |time: Duration| coarse_clock().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let (life, twice) = (computed.life, computed.life.saturating_mul(2));
+        computed.keep_state =
+            if after(life) > self.state_stays.load(Ordering::Relaxed) { twice } else { Duration::ZERO };
+        let stays = after(twice);
+        let (digest, state, answer) =
+            self.ask(key, terms, terms.step(), |about| protocol::store(about, &computed)).await?;
+        let is_outdated = state.is_none_or(|state| computed.number <= state.cleared);
         let stored = match answer {
-            Value::Int(0) => Stored::Outdated,
+            Value::Int(1 | 2) if is_outdated => Stored::Outdated,
             Value::Int(1) => Stored::Alone,
-            _ => Stored::WithOthers,
+            Value::Int(2) => Stored::WithOthers,
+            _ => Stored::Outdated,
         };
+        if stored != Stored::Outdated && !computed.keep_state.is_zero() {
+            self.state_stays.store(stays, Ordering::Relaxed);
+        }
         Ok((digest, stored))
     }
 
@@ -254,7 +266,8 @@ impl Space {
     pub(crate) async fn len(&self, since: u64, terms: Terms) -> Result<usize, Error> {
         let (mut position, mut names) = (b"0".to_vec(), HashSet::new());
         loop {
-            let page = self.server.ask(protocol::scan(&self.keys, &position), terms.step(), terms.via).await?;
+            let page =
+                self.server.ask(protocol::scan(&self.keys, &position), Limit::new(terms.step()), terms.via).await?;
             let Value::Array(page) = page else { return Err(self.corrupt("the answer has another form")) };
             let [next, Value::Array(found)] = <[Value; 2]>::try_from(page).unwrap_or([Value::Nil, Value::Nil]) else {
                 return Err(self.corrupt("the answer has another form"));
@@ -268,7 +281,8 @@ impl Space {
         let names: Vec<_> = names.into_iter().collect();
         let mut len = 0;
         for names in names.chunks(1000) {
-            let answer = self.server.ask(protocol::numbers(&self.keys, names), terms.step(), terms.via).await?;
+            let answer =
+                self.server.ask(protocol::numbers(&self.keys, names), Limit::new(terms.step()), terms.via).await?;
             let Value::Array(answer) = answer else { return Err(self.corrupt("the answer has another form")) };
             let mut answer = answer.into_iter().map(protocol::bytes);
             let state = answer.next().flatten().and_then(|state| State::read(&state));

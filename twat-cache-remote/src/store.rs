@@ -166,8 +166,9 @@ impl<V> RemoteStore<V> {
         };
         let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
         let deadline = self.options.expiry.deadline(time);
-        let computed = Computed { number, is_refresh, life, deadline, value };
-        let stored = space.store(key, &computed, terms).await;
+        let keep_state = Duration::ZERO; // The space decides.
+        let computed = Computed { number, is_refresh, life, keep_state, deadline, value };
+        let stored = space.store(key, computed, terms).await;
         if is_refresh {
             space.outdate(space.digest(key, terms).await?);
         }
@@ -220,7 +221,7 @@ impl<V> RemoteStore<V> {
 
     pub(crate) async fn claim_among_all(&self, key: &impl Digest, patience: Duration, via: Via) -> Claim {
         let Some(space) = self.space.as_ref().filter(|_| self.options.keeps()) else { return Claim::free() };
-        let claim = self.leases.claim(space, key, patience, &self.fresh(), self.terms(via)).await;
+        let claim = self.leases.claim(space, key, patience, self.fresh(), self.terms(via)).await;
         claim.unwrap_or_else(|_| Claim::free())
     }
 

@@ -16,7 +16,7 @@ use twat_cache_core::among::system::coarse_clock;
 use twat_cache_core::{Error, ErrorKind, KeyHash, Stamp, WarnOnce};
 
 use crate::server::breaker::jittered;
-use crate::server::{Server, spawn};
+use crate::server::{Server, run_users_code, spawn};
 use crate::space::Space;
 
 /// The generations of the entries of a space, as far as the server has told.
@@ -124,7 +124,8 @@ async fn follow_always(space: Weak<Space>, tracking: Arc<Tracking>) {
                 && !error.is_io_error()
             {
                 let error = Error::new(ErrorKind::Other, "follow the changes").at(&server.name).because(error);
-                tracking.warned.warn(&error, "the near cache is not used");
+                let tracking = tracking.clone();
+                run_users_code(move || tracking.warned.warn(&error, "the near cache is not used"));
             }
         }
         sleep(jittered(PATIENCE)).await;

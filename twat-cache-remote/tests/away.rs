@@ -239,6 +239,29 @@ fn what_is_forgotten_while_the_server_is_away_does_not_come_back() {
 }
 
 #[test]
+fn when_too_much_is_forgotten_while_the_server_is_away_nothing_from_before_is_used() {
+    let Some(server) = server!() else { return };
+    let version = Arc::new(Counter::new());
+    let memo = server.named("texts").timeout(Duration::from_secs(1)).wrap(versioned(&version));
+    let other = server.named("texts").open::<String>().unwrap();
+    within(LIMIT, move || {
+        for key in 0..3 {
+            assert_eq!(memo.call(&key), format!("{key} of version 0"));
+        }
+        version.count();
+        server.signal("STOP");
+        // More than are remembered.
+        (1000..1000 + (1 << 16)).chain(1..2).for_each(|key| assert!(memo.forget(&key).is_err()));
+        server.signal("CONT");
+        until("the server is back", || !memo.store().is_away());
+        for _ in 0..2 {
+            (0..3).for_each(|key| assert_eq!(memo.call(&key), format!("{key} of version 1")));
+        }
+        assert!(other.get(&0_u64).unwrap().is_some(), "nothing else is removed");
+    });
+}
+
+#[test]
 fn a_connection_that_the_server_has_closed_is_made_again_without_a_warning() {
     let Some(server) = server!() else { return };
     let (memo, computed) = memo(&server);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{LIMIT, Server, hits, insert_all, value};
 use twat_cache_core::testing::{Counted, Counter, counted, text, until, within};
 use twat_cache_remote::redis::cmd;
-use twat_cache_remote::{ErrorKind, KeyedStore as _, Memo, Standby};
+use twat_cache_remote::{ErrorKind, KeyedStore as _, Memo, Standby, Store as _};
 
 type Texts = Memo<Standby<String>, Counted<String>>;
 
@@ -157,6 +157,41 @@ fn a_server_without_memory_gives_what_it_has_and_takes_the_rest_later() {
     let before = computed.get();
     call_all(&memo, 0..20);
     assert_eq!(computed.get(), before);
+}
+
+#[test]
+fn a_value_that_finds_no_memory_can_be_stored_later() {
+    let Some(server) = server!("--maxmemory-policy", "noeviction") else { return };
+    let store = server.cache().open::<String>().unwrap();
+    let set_limit = |bytes: u64| server.ask::<()>(cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes));
+    for length in [100, 5000] {
+        let value = text(1, length);
+        let ticket = store.begin(&length);
+        set_limit(1);
+        let error = store.insert_begun(&length, &value, None, ticket).unwrap_err();
+        assert_eq!((error.kind(), store.get(&length).unwrap()), (ErrorKind::Full, None));
+        set_limit(0);
+        assert!(store.insert_begun(&length, &value, None, ticket).unwrap());
+        assert_eq!(store.get(&length).unwrap(), Some(value));
+    }
+    assert_eq!(server.names("tc1l:*"), [""; 0]);
+}
+
+#[test]
+fn a_long_value_that_is_outdated_is_not_stored_and_leaves_nothing_behind() {
+    let Some(server) = server!() else { return };
+    let store = server.cache().open::<String>().unwrap();
+    for is_cleared in [false, true] {
+        let ticket = store.begin(&1_u64);
+        if is_cleared {
+            store.clear().unwrap();
+        } else {
+            assert!(!store.remove(&1_u64).unwrap());
+        }
+        assert!(!store.insert_begun(&1_u64, &text(1, 5000), None, ticket).unwrap());
+        assert_eq!((store.get(&1_u64).unwrap(), store.len().unwrap()), (None, 0));
+        assert_eq!(server.names("tc1l:*"), [""; 0]);
+    }
 }
 
 #[test]

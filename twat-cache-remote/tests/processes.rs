@@ -4,7 +4,7 @@
 mod common;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use common::{LIMIT, LONG};
 use twat_cache_core::testing::child::{Child, Task};
@@ -57,6 +57,58 @@ fn child_that_calls_async() {
         assert!(results.iter().all(|result| *result == text(key, 100)));
     }
     task.say(format_args!("computed {}", computed.get()));
+}
+
+/// Calls one key in four threads when it may. Reports when the first and the last had it, in milliseconds.
+#[test]
+fn child_of_four_threads() {
+    let Some(task) = Task::given() else { return };
+    let computed = Counter::new();
+    let memo = rcache("cold").server(task.value("URL")).timeout(LONG).wrap(|key: &u64| {
+        computed.count();
+        std::thread::sleep(Duration::from_millis(100));
+        text(*key, 100)
+    });
+    task.say("ready");
+    until("it may begin", || gate(&task.dir, 0).exists());
+    let mut ends: Vec<_> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    assert_eq!(memo.call(&1), text(1, 100));
+                    UNIX_EPOCH.elapsed().unwrap().as_millis()
+                })
+            })
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    ends.sort_unstable();
+    task.say(format_args!("{} {} {}", computed.get(), ends[0], ends[3]));
+}
+
+#[test]
+fn eight_processes_of_four_threads_compute_a_cold_key_once_and_all_have_it_soon() {
+    let Some(server) = server!() else { return };
+    let dir = volatile_dir();
+    within(LIMIT, move || {
+        let url = server.url();
+        let start = |_| Child::with("child_of_four_threads", dir.path(), [("URL", &url)]);
+        let mut children: Vec<_> = (0..8).map(start).collect();
+        for child in &mut children {
+            assert_eq!(child.hear().as_deref(), Some("ready"));
+        }
+        std::fs::write(gate(dir.path(), 0), "").unwrap();
+        let reports = children.into_iter().map(|child| child.finish().pop().expect("the child has failed"));
+        let numbers = |report: String| -> [u128; 3] {
+            let numbers: Vec<_> = report.split(' ').map(|number| number.parse().unwrap()).collect();
+            numbers.try_into().unwrap()
+        };
+        let reports: Vec<_> = reports.map(numbers).collect();
+        assert_eq!(reports.iter().map(|[computed, ..]| computed).sum::<u128>(), 1, "{reports:?}");
+        let first = reports.iter().map(|[_, first, _]| first).min().unwrap();
+        let last = reports.iter().map(|[_, _, last]| last).max().unwrap();
+        assert!(last - first < SOON.as_millis(), "{reports:?}");
+    });
 }
 
 fn start(test: &str, dir: &Path, url: &str, keys: &str) -> Child {

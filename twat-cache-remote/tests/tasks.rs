@@ -3,6 +3,7 @@
 mod common;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -110,4 +111,59 @@ fn a_task_that_is_cancelled_at_any_point_blocks_nobody() {
             server.names("tc1l:*").iter().filter_map(lease).all(|lease| lease.ends_with(&"0".repeat(16)))
         });
     });
+}
+
+#[test]
+fn a_claim_that_is_cancelled_on_its_way_is_released() {
+    let Some(server) = server!() else { return };
+    let store = server.cache().open::<String>().unwrap();
+    let scripts = || -> u64 {
+        let info: String = server.ask(cmd("INFO").arg("commandstats"));
+        let line = info.lines().find(|line| line.starts_with("cmdstat_evalsha:"));
+        line.map_or(0, |line| line.split(['=', ',']).nth(1).unwrap().parse().unwrap())
+    };
+    block_on(store.get_async(&0_u64)).unwrap();
+    drop(block_on(store.claim_async(&0_u64, LIMIT)));
+    until("the lease is released", || server.names("tc1l:*").is_empty());
+    let before = scripts();
+    server.signal("STOP");
+    let mut claim = store.claim_async(&1_u64, LIMIT);
+    assert!(block_on(future::poll_once(pin!(&mut claim))).is_none());
+    thread::sleep(Duration::from_millis(100));
+    drop(claim);
+    server.signal("CONT");
+    until("it is claimed and released", || scripts() == before + 2);
+    assert!(server.names("tc1l:*").is_empty());
+}
+
+#[test]
+fn while_the_server_is_stopped_timers_on_the_same_threads_are_not_late() {
+    let Some(server) = server!() else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let memo = server.named("texts").timeout(Duration::from_secs(2));
+    let memo = Arc::new(memo.wrap_async(async |key: &u64| value(*key)));
+    assert_eq!(block_on(memo.call_async(&100)), value(100));
+    server.signal("STOP");
+    let calls: Vec<_> = (0..64)
+        .map(|key| {
+            let memo = memo.clone();
+            runtime.spawn(async move { memo.call_async(&key).await })
+        })
+        .collect();
+    let ticks = runtime.spawn(async {
+        let mut late = Duration::ZERO;
+        for _ in 0..50 {
+            let begun = Instant::now();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            late = late.max(begun.elapsed());
+        }
+        late
+    });
+    let late = runtime.block_on(ticks).unwrap();
+    // A call waits for a second.
+    assert!(late < Duration::from_millis(700), "a timer of 1 ms took {late:?}");
+    for (key, call) in (0..).zip(calls) {
+        assert_eq!(runtime.block_on(call).unwrap(), value(key));
+    }
+    server.signal("CONT");
 }

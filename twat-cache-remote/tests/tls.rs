@@ -8,7 +8,7 @@ use std::process::Command;
 
 use common::{Server, free_port, value};
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::{Counter, record_logs, volatile_dir};
+use twat_cache_core::testing::{Counter, block_on, record_logs, volatile_dir};
 use twat_cache_remote::rcache;
 
 /// Makes a certificate for `localhost` that is its own authority. `false` if there is no `openssl`.
@@ -20,7 +20,7 @@ fn certify(dir: &Path) -> bool {
     openssl.current_dir(dir).output().is_ok_and(|output| output.status.success())
 }
 
-/// Calls twice by each URL, and says how often it has computed and warned.
+/// Calls twice by each URL, and in a task, and says how often it has computed and warned.
 #[test]
 fn child_that_trusts_the_certificate() {
     let Some(task) = Task::given() else { return };
@@ -37,6 +37,11 @@ fn child_that_trusts_the_certificate() {
         for memo in &memos {
             assert_eq!(memo.call(&1), value(1));
         }
+        let tasks = rcache("texts").server(&url).timeout(common::LONG).wrap_async(async |key: &u64| {
+            computed.count();
+            value(*key)
+        });
+        assert_eq!(block_on(tasks.call_async(&1)), value(1));
         let warnings = record_logs().warnings(&format!("rediss://{host}"));
         task.say(format_args!("{host}: {} computed, {} warnings", computed.get(), warnings.len()));
     }
@@ -55,5 +60,5 @@ fn a_server_with_a_certificate_is_used_by_its_name_only() {
     let Some(_server) = Server::start(&arguments) else { return };
     let child =
         Child::with("child_that_trusts_the_certificate", dir.path(), [("PORT", &port), ("SSL_CERT_FILE", &cert)]);
-    assert_eq!(child.finish(), ["localhost: 1 computed, 0 warnings", "127.0.0.1: 2 computed, 1 warnings"]);
+    assert_eq!(child.finish(), ["localhost: 1 computed, 0 warnings", "127.0.0.1: 3 computed, 1 warnings"]);
 }

@@ -1,22 +1,27 @@
 //! A server, as all caches of this process that use it see it.
 
 pub(crate) mod breaker;
+mod connection;
 mod driver;
 mod failure;
+mod limit;
 mod pool;
 mod registry;
+mod request;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, Pipeline, RedisError, RedisResult, ScriptInvocation, Value};
+use redis::{Client, ConnectionAddr, RedisError, RedisResult, Value};
 use twat_cache_core::{Error, ErrorKind, Process};
 
-pub(crate) use driver::spawn;
+pub(crate) use driver::{run_users_code, spawn};
+pub(crate) use limit::Limit;
 pub(crate) use registry::{server, space};
+pub(crate) use request::Request;
 
 use breaker::Breaker;
 use pool::Pool;
@@ -47,13 +52,8 @@ pub(crate) enum Via {
     Thread,
     /// A task, on any executor.
     Task,
-}
-
-/// What a server is asked.
-pub(crate) enum Request {
-    Command(Cmd),
-    Script(ScriptInvocation<'static>),
-    Pipeline(Pipeline),
+    /// A task of the driver.
+    Driver,
 }
 
 /// How long it may take to connect. That is in the background, so that a call waits for its own limit only.
@@ -67,6 +67,10 @@ impl Server {
 
     pub(crate) fn is_forked(&self) -> bool {
         self.process.is_forked()
+    }
+
+    fn is_encrypted(&self) -> bool {
+        matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. })
     }
 
     /// The number of the outage, while the server is away.
@@ -83,7 +87,7 @@ impl Server {
     }
 
     /// Asks the server, and waits for at most `limit`.
-    pub(crate) async fn ask(self: &Arc<Self>, request: Request, limit: Duration, via: Via) -> Result<Value, Error> {
+    pub(crate) async fn ask(self: &Arc<Self>, request: Request, limit: Limit, via: Via) -> Result<Value, Error> {
         if self.is_forked() {
             let why = "this process was forked from the process that is connected";
             return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(why));
@@ -92,7 +96,13 @@ impl Server {
             return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(reason));
         }
         let answer = match via {
-            Via::Thread => self.ask_blocking(&request, limit),
+            Via::Thread if !self.is_encrypted() => self.ask_blocking(&request, limit),
+            Via::Thread => {
+                let (give, take) = mpsc::sync_channel(1);
+                let server = self.clone();
+                spawn(async move { give.send(server.ask_async(&request, limit).await) });
+                take.recv_timeout(limit.left()).unwrap_or_else(|_| Err(limit.exceeded().into()))
+            }
             Via::Task => {
                 let server = self.clone();
                 match spawn(async move { server.ask_async(&request, limit).await }) {
@@ -100,12 +110,13 @@ impl Server {
                     None => Err(failure::closed()),
                 }
             }
+            Via::Driver => self.ask_async(&request, limit).await,
         };
         answer.map_err(|error| self.failed(error, limit))
     }
 
     /// On the driver's thread.
-    async fn ask_async(&self, request: &Request, limit: Duration) -> RedisResult<Value> {
+    async fn ask_async(&self, request: &Request, limit: Limit) -> RedisResult<Value> {
         let answer = async {
             let mut manager = self.manager()?;
             match request.ask_async(&mut manager).await {
@@ -114,7 +125,7 @@ impl Server {
                 answer => answer,
             }
         };
-        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(failure::too_late(limit)))
+        tokio::time::timeout_at(limit.end().into(), answer).await.unwrap_or_else(|_| Err(limit.exceeded().into()))
     }
 
     fn manager(&self) -> RedisResult<ConnectionManager> {
@@ -132,7 +143,7 @@ impl Server {
 
     /// Opens the breaker, unless the server has only refused to store something.
     #[cold]
-    fn failed(self: &Arc<Self>, error: RedisError, limit: Duration) -> Error {
+    fn failed(self: &Arc<Self>, error: RedisError, limit: Limit) -> Error {
         if failure::is_out_of_memory(&error) {
             return Error::new(ErrorKind::Full, "write an entry").at(&self.name).because(error);
         }
@@ -142,7 +153,7 @@ impl Server {
         if let Some(opened) = self.breaker.open(reason) {
             self.disconnect();
             let level = if opened.is_first { log::Level::Warn } else { log::Level::Debug };
-            log_line(level, format_args!("{}; calls go on without it until it is back", error.chain()));
+            log_line(level, format!("{}; calls go on without it until it is back", error.chain()));
             spawn(probe(Arc::downgrade(self), opened.pause, limit));
         }
         error
@@ -155,20 +166,20 @@ impl Server {
 
     fn is_back(&self) {
         self.breaker.close();
-        log_line(log::Level::Info, format_args!("the server at {} is back", self.name));
+        log_line(log::Level::Info, format!("the server at {} is back", self.name));
         let hooks: Vec<_> = self.hooks.lock().iter().filter_map(Weak::upgrade).collect();
         hooks.into_iter().for_each(Hook::server_is_back);
     }
 }
 
 /// Asks the server that is away whether it is back, after pauses that get longer.
-async fn probe(server: Weak<Server>, mut pause: Duration, limit: Duration) {
+async fn probe(server: Weak<Server>, mut pause: Duration, limit: Limit) {
     loop {
         tokio::time::sleep(breaker::jittered(pause)).await;
         let Some(server) = server.upgrade() else { return };
         // A replica refuses this, and a server without memory does not.
         let request = Request::Command(redis::cmd("DEL").arg("tc1:probe").take());
-        match server.ask_async(&request, limit).await {
+        match server.ask_async(&request, limit.again()).await {
             Ok(_) => return server.is_back(),
             Err(_) => server.disconnect(),
         }
@@ -176,26 +187,10 @@ async fn probe(server: Weak<Server>, mut pause: Duration, limit: Duration) {
     }
 }
 
-impl Request {
-    fn ask(&self, connection: &mut redis::Connection) -> RedisResult<Value> {
-        match self {
-            Self::Command(command) => command.query(connection),
-            Self::Script(script) => script.invoke(connection),
-            Self::Pipeline(pipeline) => pipeline.query(connection),
-        }
-    }
-
-    async fn ask_async(&self, manager: &mut ConnectionManager) -> RedisResult<Value> {
-        match self {
-            Self::Command(command) => command.query_async(manager).await,
-            Self::Script(script) => script.invoke_async(manager).await,
-            Self::Pipeline(pipeline) => pipeline.query_async(manager).await,
-        }
-    }
-}
-
 /// Logs a line. The logger is the user's code, so it may panic.
-pub(crate) fn log_line(level: log::Level, line: std::fmt::Arguments<'_>) {
-    let log = || log::log!(target: "twat_cache", level, "{line}");
-    let _ = catch_unwind(AssertUnwindSafe(log));
+pub(crate) fn log_line(level: log::Level, line: String) {
+    run_users_code(move || {
+        let log = || log::log!(target: "twat_cache", level, "{line}");
+        let _ = catch_unwind(AssertUnwindSafe(log));
+    });
 }

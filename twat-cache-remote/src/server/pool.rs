@@ -3,31 +3,26 @@
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::{Connection, ErrorKind, RedisError, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 
-use super::{CONNECTING, Request, Server, failure};
+use super::connection::Connection;
+use super::{CONNECTING, Limit, Request, Server};
 
 /// Connections that nobody uses at present.
 #[derive(Default)]
-pub(crate) struct Pool(Mutex<Vec<Idle>>);
+pub(crate) struct Pool(Mutex<Vec<Connection>>);
 
-struct Idle {
-    connection: Connection,
-    /// The time limit of its socket.
-    limit: Duration,
-}
-
-const MAX_IDLE: usize = 8;
+/// As many threads use the server at once without connecting again.
+const MAX_IDLE: usize = 32;
 
 impl Pool {
-    fn take(&self) -> Option<Idle> {
+    fn take(&self) -> Option<Connection> {
         self.0.lock().pop()
     }
 
-    fn put(&self, connection: Idle) {
+    fn put(&self, connection: Connection) {
         let mut idle = self.0.lock();
         if idle.len() < MAX_IDLE {
             idle.push(connection);
@@ -42,22 +37,23 @@ impl Pool {
 
 impl Server {
     /// Asks the server on a connection of the pool.
-    pub(super) fn ask_blocking(self: &Arc<Self>, request: &Request, limit: Duration) -> RedisResult<Value> {
+    pub(super) fn ask_blocking(self: &Arc<Self>, request: &Request, limit: Limit) -> RedisResult<Value> {
         while let Some(mut idle) = self.pool.take() {
-            match idle.ask(request, limit) {
+            idle.set_limit(limit);
+            match request.ask(&mut idle) {
                 // The server has closed connections that were idle.
                 Err(error) if error.is_connection_dropped() => self.pool.clear(),
                 answer => return self.keep(idle, answer),
             }
         }
-        let begun = Instant::now();
         let mut new = self.connect(limit)?;
-        let answer = new.ask(request, limit.saturating_sub(begun.elapsed()));
+        new.set_limit(limit);
+        let answer = request.ask(&mut new);
         self.keep(new, answer)
     }
 
     /// Keeps a connection for later, unless an answer may still come on it.
-    fn keep(&self, connection: Idle, answer: RedisResult<Value>) -> RedisResult<Value> {
+    fn keep(&self, connection: Connection, answer: RedisResult<Value>) -> RedisResult<Value> {
         if answer.as_ref().err().is_none_or(|error| matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension))
         {
             self.pool.put(connection);
@@ -65,15 +61,14 @@ impl Server {
         answer
     }
 
-    /// Connects on a thread of its own: a server that is stopped accepts, and then says nothing. A connection that comes too
-    /// late is for others.
-    fn connect(self: &Arc<Self>, limit: Duration) -> RedisResult<Idle> {
+    /// Connects on a thread of its own: the system may take long to find the server's address. A connection that comes too late
+    /// is for others.
+    fn connect(self: &Arc<Self>, limit: Limit) -> RedisResult<Connection> {
         let (give, take) = mpsc::sync_channel(0);
         let server = Arc::downgrade(self);
         let client = self.client.clone();
         let connect = move || {
-            let connected = client.get_connection_with_timeout(CONNECTING);
-            let connected = connected.map(|connection| Idle { connection, limit: Duration::ZERO });
+            let connected = Connection::open(client.get_connection_info(), Limit::new(CONNECTING));
             if let Err(mpsc::SendError(Ok(connection))) = give.send(connected)
                 && let Some(server) = server.upgrade()
                 && server.outage().is_none()
@@ -82,19 +77,6 @@ impl Server {
             }
         };
         thread::Builder::new().name("twat-cache-connect".to_owned()).spawn(connect).map_err(RedisError::from)?;
-        take.recv_timeout(limit).unwrap_or_else(|_| Err(failure::too_late(limit)))
-    }
-}
-
-impl Idle {
-    fn ask(&mut self, request: &Request, limit: Duration) -> RedisResult<Value> {
-        // Zero would mean forever.
-        let limit = limit.max(Duration::from_millis(1));
-        if self.limit != limit {
-            self.connection.set_read_timeout(Some(limit))?;
-            self.connection.set_write_timeout(Some(limit))?;
-            self.limit = limit;
-        }
-        request.ask(&mut self.connection)
+        take.recv_timeout(limit.left()).unwrap_or_else(|_| Err(limit.exceeded().into()))
     }
 }

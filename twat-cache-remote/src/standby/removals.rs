@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use twat_cache_core::{Error, Recorded};
 
 use crate::digest::Key;
-use crate::server::{Hook, Via, spawn};
+use crate::server::{Hook, Via, log_line, spawn};
 use crate::space::{NO_KEY, Space, Terms};
 use crate::store::RemoteStore;
 
@@ -37,7 +37,7 @@ const MAX_KEYS: usize = 1 << 16;
 
 impl Removals {
     pub(super) fn new<V>(primary: &RemoteStore<V>) -> Arc<Self> {
-        let (space, terms, since) = (primary.space.clone(), primary.terms(Via::Task), primary.since.clone());
+        let (space, terms, since) = (primary.space.clone(), primary.terms(Via::Driver), primary.since.clone());
         let removals =
             Arc::new(Self { space, terms, since, is_any: AtomicBool::new(false), pending: Mutex::default() });
         if let Some(space) = &removals.space {
@@ -125,7 +125,7 @@ impl Hook for Removals {
             spawn(async move {
                 let Some(space) = &self.space else { return };
                 if let Err(error) = self.remove_all(space).await {
-                    log::debug!(target: "twat_cache", "{}; it is removed later", error.chain());
+                    log_line(log::Level::Debug, format!("{}; it is removed later", error.chain()));
                 }
             });
         }
