@@ -241,6 +241,8 @@ impl Space {
     }
 
     pub(crate) async fn clear(&self, terms: Terms) -> Result<(), Error> {
+        // The state is written again, and may then stay for a shorter time.
+        self.state_stays.store(0, Ordering::Relaxed);
         self.ask(&NO_KEY, terms, terms.step(), protocol::clear).await.map(drop)
     }
 

@@ -7,9 +7,9 @@ use std::thread;
 
 use common::{LIMIT, LONG, value};
 use twat_cache_core::testing::child::{Child, Task};
-use twat_cache_core::testing::{Counted, Counter, counted, on_warning, until, volatile_dir, within};
+use twat_cache_core::testing::{Counted, Counter, block_on, counted, on_warning, until, volatile_dir, within};
 use twat_cache_remote::redis::cmd;
-use twat_cache_remote::{Memo, NearStore, rcache};
+use twat_cache_remote::{KeyedStore as _, Memo, NearStore, rcache};
 
 /// Calls without naming a server.
 #[test]
@@ -40,6 +40,8 @@ fn child_whose_logger_calls() {
     on_warning(|| {
         let memo = MEMO.get().unwrap();
         (1..5).for_each(|key| assert_eq!(memo.call(&key), value(key)));
+        // This waits for the driver.
+        let _ = block_on(memo.store().back().get_async(&1));
         WARNED.count();
     });
     let (function, _) = counted(value);
