@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use twat_cache_core::{Args, Claim, Error, Found, KeyedStore as _, LruStore, Stamp, Store as _, Ticket, WarnOnce};
+use twat_cache_core::{
+    Args, Claim, Error, ErrorKind, Found, KeyedStore as _, LruStore, Stamp, Store as _, Ticket, WarnOnce,
+};
 
 use crate::digest::{Key, Of};
 use crate::server::Via;
@@ -70,8 +72,8 @@ impl<V> Standby<V> {
     #[cold]
     fn failed(&self, error: &Error) {
         self.suppressed_errors.fetch_add(1, Ordering::Relaxed);
-        // Of an outage, there is one warning for all stores.
-        if self.outage().is_none() {
+        // Of an outage, which may have ended meanwhile, the server itself has warned.
+        if !matches!(error.kind(), ErrorKind::Io | ErrorKind::Other) {
             self.warned.warn(error, "going on without it");
         }
     }
