@@ -30,6 +30,7 @@ use twat_cache_remote::KeyedStore as _;
 use twat_cache_remote::redis::aio::MultiplexedConnection;
 use twat_cache_remote::redis::{AsyncConnectionConfig, cmd};
 
+const LENGTHS: [usize; 2] = [100, 10_000];
 const RCACHE: &str = "**`rcache`**";
 
 /// The option that chooses a part of the bench, and that part.
@@ -49,9 +50,15 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let parts: [Part<'_>; 6] = [
-        ("hits", &|report, server| [100, 10_000].into_iter().for_each(|length| hits(report, effort, server, length))),
+        ("hits", &|report, server| {
+            for length in LENGTHS {
+                hits(report, effort, server, length);
+            }
+        }),
         ("stores", &|report, server| {
-            [100, 10_000].into_iter().for_each(|length| stores(report, effort, server, length))
+            for length in LENGTHS {
+                stores(report, effort, server, length);
+            }
         }),
         ("near", &|report, server| near(report, effort, server)),
         ("cold", &away::cold),
@@ -197,7 +204,7 @@ fn stores(report: &mut Report, effort: Effort, server: &Server, length: usize) {
 }
 
 fn near(report: &mut Report, effort: Effort, server: &Server) {
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
     let keys = sample::numbers(1000);
     let [plain, with_ttl] = [mcache().max_entries(10_000), mcache().max_entries(10_000).ttl(DAY)]
         .map(|builder| builder.wrap(|key: &u64| sample::text(*key, 100)));
@@ -205,7 +212,9 @@ fn near(report: &mut Report, effort: Effort, server: &Server) {
     // The server needs to be followed before copies are used.
     let until = Instant::now() + Duration::from_secs(1);
     while Instant::now() < until {
-        keys.iter().for_each(|key| _ = memo.call(key));
+        for key in &keys {
+            black_box(memo.call(key));
+        }
     }
     let [name, name_with_ttl] = ["`mcache`", "`mcache`, with a TTL"];
     let near = "**`rcache`**, near";

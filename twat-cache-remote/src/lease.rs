@@ -10,7 +10,8 @@ use twat_cache_core::{Claim, Error, KeyHash};
 use crate::digest::Digest;
 use crate::protocol::LEASE;
 use crate::server::{Via, breaker::jittered, spawn};
-use crate::space::{Claimed, Fresh, Space, Terms};
+use crate::space::Space;
+use crate::terms::{Claimed, Fresh, Terms};
 
 /// The leases that a store holds.
 #[derive(Default)]

@@ -60,6 +60,7 @@ mod server;
 mod space;
 mod standby;
 mod store;
+mod terms;
 mod tracking;
 
 pub use builder::{InMemory, NearStore, RemoteBuilder, rcache};

@@ -8,12 +8,13 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use redis::Value;
 use twat_cache_core::among::system::coarse_clock;
-use twat_cache_core::{Args, Error, ErrorKind, Expiry, KeyHash, Namespace, Stamp};
+use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace, Stamp};
 
 use crate::digest::Digest;
 use crate::entry::{Entry, State, read_head, split_number};
 use crate::protocol::{self, About, Computed, Keys};
-use crate::server::{Limit, Request, Server, Via};
+use crate::server::{Limit, Request, Server};
+use crate::terms::{Claimed, Fresh, Stored, Terms};
 use crate::tracking::{Tracking, track};
 
 /// The entries of one name, version and type.
@@ -28,68 +29,6 @@ pub(crate) struct Space {
     state_stays: AtomicU64,
     /// For near caches; made when the first one needs it.
     pub(crate) tracking: OnceLock<Arc<Tracking>>,
-}
-
-/// How a store asks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    /// How long all requests of a call may take together.
-    pub(crate) timeout: Duration,
-    /// How long the state of the cache stays.
-    pub(crate) life: Duration,
-    pub(crate) via: Via,
-}
-
-impl Terms {
-    pub(crate) fn for_driver(self) -> Self {
-        Self { via: Via::Driver, ..self }
-    }
-
-    /// A lookup has half of the time: most calls are one. What may follow is a claim and storing.
-    fn lookup(&self) -> Duration {
-        self.timeout / 2
-    }
-
-    fn step(&self) -> Duration {
-        self.timeout / 4
-    }
-}
-
-/// Which entries make a computation unnecessary.
-#[derive(Clone, Debug)]
-pub(crate) struct Fresh {
-    /// Those that began later.
-    pub(crate) since: u64,
-    pub(crate) expiry: Expiry,
-}
-
-impl Fresh {
-    /// The deadline up to which an entry is stale.
-    fn after(&self) -> u64 {
-        let stale = self.expiry.stale.map_or(0, |stale| u64::try_from(stale.as_nanos()).unwrap_or(u64::MAX));
-        self.expiry.clock.since_1970().saturating_add(stale)
-    }
-}
-
-/// What became of a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
-    Outdated,
-    /// Its lease has ended.
-    Alone,
-    /// Others may compute it as well.
-    WithOthers,
-}
-
-/// What became of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claimed {
-    /// The result is there.
-    There,
-    /// Somebody else computes it.
-    Held,
-    /// The lease with this number is ours.
-    Granted(u64),
 }
 
 impl Space {

@@ -12,7 +12,8 @@ use crate::keyed::now;
 use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
-use crate::space::{Fresh, Space, Stored, Terms};
+use crate::space::Space;
+use crate::terms::{Fresh, Stored, Terms};
 
 /// Results on a server that all machines share, found by the digest of their arguments.
 ///

@@ -4,6 +4,7 @@ mod common;
 
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use common::{LIMIT, LONG, value};
 use twat_cache_core::testing::child::{Child, Task};
@@ -78,12 +79,18 @@ fn many_threads_do_not_connect_again_and_again() {
         line.unwrap().trim().parse().unwrap()
     };
     let before = connections();
-    thread::scope(|scope| {
-        for key in 0..THREADS {
-            let memo = &memo;
-            scope.spawn(move || (0..200).for_each(|_| assert_eq!(memo.call(&key), value(key))));
-        }
-    });
+    for _ in 0..4 {
+        server.signal("STOP");
+        thread::scope(|scope| {
+            for key in 0..THREADS {
+                let memo = &memo;
+                scope.spawn(move || assert_eq!(memo.call(&key), value(key)));
+            }
+            // Until all of them wait.
+            thread::sleep(Duration::from_millis(100));
+            server.signal("CONT");
+        });
+    }
     let made = connections() - before;
     // One for each thread, and those that count.
     assert!(made <= THREADS + 4, "{made} connections");

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use common::Server;
 use twat_cache_core::persist::Codec;
 use twat_cache_core::testing::Random;
+#[cfg(feature = "compress")]
 use twat_cache_remote::redis::cmd;
 use twat_cache_remote::{KeyedStore as _, RemoteBuilder};
 

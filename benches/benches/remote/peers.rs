@@ -19,7 +19,7 @@ pub(crate) const CACHED: &str = "`cached::RedisCache`";
 #[cfg(feature = "peers")]
 pub(crate) fn cached(server: &Server, value: &str) -> RedisCache<u64, String> {
     let url = format!("redis://127.0.0.1:{}/", server.port);
-    let builder = RedisCache::builder("bench").ttl(Duration::from_secs(86_400)).connection_string(&url);
+    let builder = RedisCache::builder("bench").ttl(Duration::from_hours(24)).connection_string(&url);
     let cached = builder.build().expect("the server runs");
     let _ = cached.cache_set(1, value.to_owned()).expect("the server runs");
     cached

@@ -10,8 +10,9 @@ use twat_cache_core::{Error, Recorded};
 
 use crate::digest::Key;
 use crate::server::{Hook, Via, log_line, spawn};
-use crate::space::{NO_KEY, Space, Terms};
+use crate::space::{NO_KEY, Space};
 use crate::store::RemoteStore;
+use crate::terms::Terms;
 
 pub(super) struct Removals {
     space: Option<Arc<Space>>,
