@@ -255,7 +255,7 @@ impl<S, F, P> Memo<S, F, P> {
 }
 
 #[cfg(feature = "stats")]
-impl<S: Store, F, P> Memo<S, F, P> {
+impl<S: crate::Store, F, P> Memo<S, F, P> {
     /// Returns the counts of this memo since it was made, or since the last [reset](Self::reset_stats).
     pub fn stats(&self) -> crate::Stats {
         self.counters.stats(&self.store)
