@@ -89,15 +89,15 @@ fn a_stamp_stays_valid_when_entries_of_other_stripes_change() {
 }
 
 #[test]
-fn a_stamp_outlives_the_eviction_of_other_entries() {
+fn a_stamp_outlives_evictions() {
     let dir = volatile_dir();
     let [store, other] = [(); 2].map(|()| blocks().limited(dir.path(), 100).0);
     insert_all(&other, 0..100);
     let stamps: Vec<Stamp> = (0..100_u64).map(|key| store.stamp(&key).unwrap()).collect();
     insert_all(&other, 1000..1012);
     let valid = stamps.iter().filter(|stamp| store.is_current(**stamp)).count();
-    // The new ones and the evicted ones have stripes of their own, and few of them are one of these.
-    assert!((50..100).contains(&valid), "{valid} of 100");
+    // The new ones have stripes of their own, and few of them are one of these.
+    assert!(valid >= 80, "{valid} of 100");
     assert!(other.evictions() > 0);
 }
 
