@@ -64,3 +64,5 @@ pub use stores::{Copied, Fallback, LruStore, Near, Ruled, Tiered};
 #[cfg(shuttle)]
 #[doc(hidden)]
 pub use sync::mutate;
+#[doc(hidden)]
+pub use sync::ready;

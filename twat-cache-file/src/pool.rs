@@ -87,7 +87,7 @@ impl Pool {
     }
 }
 
-/// How far some work is, and who waits for it.
+/// The state of some work, and what it wakes at its end.
 enum Progress<T> {
     Working(Option<Waker>),
     Done(Result<T, Error>),

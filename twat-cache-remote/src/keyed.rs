@@ -1,44 +1,40 @@
 //! The traits of stores, for threads and for tasks, over the steps that both share.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use twat_cache_core::{Answer, Args, Claim, Error, Found, KeyedStore, Recorded, Stamp, Store, Ticket};
+use twat_cache_core::{Answer, Args, Claim, Error, Found, KeyedStore, Recorded, Stamp, Store, Ticket, ready};
 
 use crate::digest::Of;
 use crate::server::Via::{Task, Thread};
 use crate::{RemoteStore, Standby};
 
-/// The output of a future that blocks instead of waiting.
-pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("nothing waits for a thread"),
-    }
+/// Both stores have the same steps, of the same names. A thread's wait blocks, so its future is ready at once.
+macro_rules! whole {
+    () => {
+        fn len(&self) -> Result<usize, Error> {
+            ready(self.count(Thread))
+        }
+
+        fn clear(&self) -> Result<(), Error> {
+            ready(self.clear_all(Thread))
+        }
+
+        fn len_async(&self) -> Answer<'_, usize> {
+            Answer::later(self.count(Task))
+        }
+
+        fn clear_async(&self) -> Answer<'_, ()> {
+            Answer::later(self.clear_all(Task))
+        }
+    };
 }
 
 impl<V: Send + Sync> Store for RemoteStore<V> {
     type Value = V;
 
-    fn len(&self) -> Result<usize, Error> {
-        now(self.count(Thread))
-    }
-
-    fn clear(&self) -> Result<(), Error> {
-        now(self.clear_all(Thread))
-    }
-
-    fn len_async(&self) -> Answer<'_, usize> {
-        Answer::later(self.count(Task))
-    }
-
-    fn clear_async(&self) -> Answer<'_, ()> {
-        Answer::later(self.clear_all(Task))
-    }
+    whole!();
 
     fn ttl(&self) -> Option<Duration> {
         self.options.expiry.lifetime()
@@ -69,21 +65,7 @@ impl<V: Send + Sync> Store for RemoteStore<V> {
 impl<V: Send + Sync> Store for Standby<V> {
     type Value = V;
 
-    fn len(&self) -> Result<usize, Error> {
-        now(self.count(Thread))
-    }
-
-    fn clear(&self) -> Result<(), Error> {
-        now(self.clear_all(Thread))
-    }
-
-    fn len_async(&self) -> Answer<'_, usize> {
-        Answer::later(self.count(Task))
-    }
-
-    fn clear_async(&self) -> Answer<'_, ()> {
-        Answer::later(self.clear_all(Task))
-    }
+    whole!();
 
     fn ttl(&self) -> Option<Duration> {
         self.primary.ttl()
@@ -116,7 +98,7 @@ impl<V: Send + Sync> Store for Standby<V> {
     }
 }
 
-/// Both stores have the same steps, of the same names.
+/// As [`whole`], for one key.
 macro_rules! keyed {
     ($($store:ident)+) => {
         $(
@@ -130,7 +112,7 @@ macro_rules! keyed {
                 }
 
                 fn get_with_ttl(&self, key: &K) -> Result<Option<Found<V>>, Error> {
-                    now(self.find(&Of(key), Thread))
+                    ready(self.find(&Of(key), Thread))
                 }
 
                 fn get_with_ttl_async<'a>(&'a self, key: &K) -> Answer<'a, Option<Found<V>>> {
@@ -143,7 +125,7 @@ macro_rules! keyed {
                 }
 
                 fn insert_with_ttl(&self, key: &K, value: &V, ttl: Option<Duration>) -> Result<(), Error> {
-                    now(self.put(&Of(key), &self.encode(value)?, ttl, None, Thread)).map(drop)
+                    ready(self.put(&Of(key), &self.encode(value)?, ttl, None, Thread)).map(drop)
                 }
 
                 fn insert_with_ttl_async<'a>(&'a self, key: &K, value: &V, ttl: Option<Duration>) -> Answer<'a, ()> {
@@ -152,7 +134,7 @@ macro_rules! keyed {
                 }
 
                 fn remove(&self, key: &K) -> Result<bool, Error> {
-                    now(self.take(&Of(key), Thread))
+                    ready(self.take(&Of(key), Thread))
                 }
 
                 fn remove_async<'a>(&'a self, key: &K) -> Answer<'a, bool> {
@@ -161,7 +143,7 @@ macro_rules! keyed {
                 }
 
                 fn begin(&self, key: &K) -> Ticket {
-                    now(self.ticket(&Of(key), Thread))
+                    ready(self.ticket(&Of(key), Thread))
                 }
 
                 fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
@@ -176,7 +158,7 @@ macro_rules! keyed {
                     ttl: Option<Duration>,
                     ticket: Ticket,
                 ) -> Result<bool, Error> {
-                    now(self.put(&Of(key), &self.encode(value)?, ttl, Some(ticket), Thread))
+                    ready(self.put(&Of(key), &self.encode(value)?, ttl, Some(ticket), Thread))
                 }
 
                 fn insert_begun_async<'a>(
@@ -191,7 +173,7 @@ macro_rules! keyed {
                 }
 
                 fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
-                    now(self.has_ended(&Of(key), ticket, Thread)).unwrap_or(true)
+                    ready(self.has_ended(&Of(key), ticket, Thread)).unwrap_or(true)
                 }
 
                 fn stamp(&self, key: &K) -> Option<Stamp> {
@@ -199,7 +181,7 @@ macro_rules! keyed {
                 }
 
                 fn claim(&self, key: &K, patience: Duration) -> Claim {
-                    now(self.claim_among_all(&Of(key), patience, Thread))
+                    ready(self.claim_among_all(&Of(key), patience, Thread))
                 }
 
                 fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {

@@ -26,7 +26,7 @@
 //! - Names begin with `tc1` and the name of the cache, and everything expires. Nothing else on the server is read or changed, but
 //!   `len` looks at all names.
 //! - A limit on memory and the policy `allkeys-lru` fit. What the server evicts is computed again.
-//! - Who can write to the server decides which values functions return. Bytes that are damaged are found out, and values are
+//! - A program that can write to the server decides which values functions return. Bytes that are damaged are found out, and values are
 //!   decoded with checks, but a forged value is not told from a right one.
 //!
 //! # When something is wrong

@@ -26,12 +26,12 @@ pub(crate) struct Keys {
     state: String,
     /// What entries begin with.
     entry: String,
-    /// What leases begin with. It is another word, so that who follows the changes of entries is not told of leases.
+    /// What leases begin with. It is another word, so that a near cache is not told of leases.
     lease: String,
 }
 
 impl Keys {
-    /// Those of a name, in this namespace. The name is there for people who look at the server.
+    /// Those of a name, in this namespace. The name is for people that look at the server.
     pub(crate) fn new(name: &str, namespace: &Namespace) -> Self {
         let mut tag = String::new();
         for byte in name.bytes().take(LONGEST_NAME) {
@@ -130,8 +130,6 @@ pub(crate) struct Computed<'a> {
     pub(crate) is_refresh: bool,
     /// How long it stays. With zero, it is not kept.
     pub(crate) life: Duration,
-    /// How long the state stays at least. Zero if that is known.
-    pub(crate) keep_state: Duration,
     pub(crate) deadline: u64,
     pub(crate) value: &'a [u8],
 }
@@ -192,10 +190,11 @@ pub(crate) fn begin(about: &About<'_>) -> Request {
     about.run(&BEGIN, UNHELD)
 }
 
-/// Stores the entry of a result, or removes what it would have replaced.
-pub(crate) fn store(about: &About<'_>, computed: &Computed<'_>) -> Request {
+/// Stores the entry of a result, or removes what it would have replaced. The state stays at least as long as `keep_state`, unless that
+/// is zero.
+pub(crate) fn store(about: &About<'_>, computed: &Computed<'_>, keep_state: Duration) -> Request {
     let About { keys, digest, .. } = *about;
-    let Computed { number, is_refresh, life, keep_state, deadline, value } = *computed;
+    let Computed { number, is_refresh, life, deadline, value } = *computed;
     let entry = Parts(entry::head(digest, number, deadline, value), value);
     let mut pipeline = Pipeline::with_capacity(3);
     pipeline.get(&*keys.state);

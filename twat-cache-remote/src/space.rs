@@ -49,7 +49,7 @@ impl Space {
         let secret = Namespace::random_secret();
         let about = About { keys: &self.keys, digest: NO_KEY, secret, life: terms.life };
         let answer = self.server.ask(protocol::make_state(&about), limit(), terms.via).await?;
-        let (state, _) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
+        let (state, _) = protocol::split(answer).ok_or_else(|| self.another_form())?;
         Ok(state.map_or(secret, |state| state.secret))
     }
 
@@ -113,7 +113,7 @@ impl Space {
             let digest = key.digest(&self.namespace(secret));
             let about = About { keys: &self.keys, digest, secret, life: terms.life };
             let answer = self.server.ask(request(&about), limit, terms.via).await?;
-            let (state, answer) = protocol::split(answer).ok_or_else(|| self.corrupt("the answer has another form"))?;
+            let (state, answer) = protocol::split(answer).ok_or_else(|| self.another_form())?;
             match state {
                 Some(state) if state.secret != secret => secret = state.secret,
                 state => return Ok((digest, state, answer)),
@@ -150,16 +150,15 @@ impl Space {
     pub(crate) async fn store(
         &self,
         key: &impl Digest,
-        mut computed: Computed<'_>,
+        computed: &Computed<'_>,
         terms: Terms,
     ) -> Result<(KeyHash, Stored), Error> {
         let after = |time: Duration| coarse_clock().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         let (life, twice) = (computed.life, computed.life.saturating_mul(2));
-        computed.keep_state =
-            if after(life) > self.state_stays.load(Ordering::Relaxed) { twice } else { Duration::ZERO };
-        let stays = after(twice);
+        let is_known_to_stay = after(life) <= self.state_stays.load(Ordering::Relaxed);
+        let (keep_state, stays) = (if is_known_to_stay { Duration::ZERO } else { twice }, after(twice));
         let (digest, state, answer) =
-            self.ask(key, terms, terms.step(), |about| protocol::store(about, &computed)).await?;
+            self.ask(key, terms, terms.step(), |about| protocol::store(about, computed, keep_state)).await?;
         let is_outdated = state.is_none_or(|state| computed.number <= state.cleared);
         let stored = match answer {
             Value::Int(1 | 2) if is_outdated => Stored::Outdated,
@@ -167,7 +166,7 @@ impl Space {
             Value::Int(2) => Stored::WithOthers,
             _ => Stored::Outdated,
         };
-        if stored != Stored::Outdated && !computed.keep_state.is_zero() {
+        if stored != Stored::Outdated && !is_known_to_stay {
             self.state_stays.store(stays, Ordering::Relaxed);
         }
         Ok((digest, stored))
@@ -209,9 +208,9 @@ impl Space {
         loop {
             let page =
                 self.server.ask(protocol::scan(&self.keys, &position), Limit::new(terms.step()), terms.via).await?;
-            let Value::Array(page) = page else { return Err(self.corrupt("the answer has another form")) };
+            let Value::Array(page) = page else { return Err(self.another_form()) };
             let [next, Value::Array(found)] = <[Value; 2]>::try_from(page).unwrap_or([Value::Nil, Value::Nil]) else {
-                return Err(self.corrupt("the answer has another form"));
+                return Err(self.another_form());
             };
             names.extend(found.into_iter().filter_map(protocol::bytes));
             position = protocol::bytes(next).unwrap_or_default();
@@ -224,7 +223,7 @@ impl Space {
         for names in names.chunks(1000) {
             let answer =
                 self.server.ask(protocol::numbers(&self.keys, names), Limit::new(terms.step()), terms.via).await?;
-            let Value::Array(answer) = answer else { return Err(self.corrupt("the answer has another form")) };
+            let Value::Array(answer) = answer else { return Err(self.another_form()) };
             let mut answer = answer.into_iter().map(protocol::bytes);
             let state = answer.next().flatten().and_then(|state| State::read(&state));
             let Some(state) = state else { continue };
@@ -236,7 +235,11 @@ impl Space {
 
     fn number(&self, digits: &[u8]) -> Result<u64, Error> {
         let number = split_number(digits).map(|(number, _)| number);
-        number.ok_or_else(|| self.corrupt("the answer has another form"))
+        number.ok_or_else(|| self.another_form())
+    }
+
+    fn another_form(&self) -> Error {
+        self.corrupt("the answer has another form")
     }
 
     fn corrupt(&self, why: &'static str) -> Error {

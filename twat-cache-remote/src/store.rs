@@ -5,10 +5,9 @@ use std::time::Duration;
 #[cfg(feature = "compress")]
 use twat_cache_core::persist::packing::Packing;
 use twat_cache_core::persist::{ErasedCodec, Options};
-use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, Stamp, Ticket};
+use twat_cache_core::{Args, Claim, Error, ErrorKind, Found, Stamp, Ticket, ready};
 
 use crate::digest::Digest;
-use crate::keyed::now;
 use crate::lease::Leases;
 use crate::protocol::Computed;
 use crate::server::Via;
@@ -55,7 +54,7 @@ impl<V> RemoteStore<V> {
 
     /// Asks the server whether it is there. Every operation connects by itself.
     pub fn open(&self) -> Result<(), Error> {
-        now(self.connect(Via::Thread))
+        ready(self.connect(Via::Thread))
     }
 
     /// The client of the server; `None` if no server is named. It makes connections of its own.
@@ -167,9 +166,8 @@ impl<V> RemoteStore<V> {
         };
         let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
         let deadline = self.options.expiry.deadline(time);
-        let keep_state = Duration::ZERO; // The space decides.
-        let computed = Computed { number, is_refresh, life, keep_state, deadline, value };
-        let stored = space.store(key, computed, terms).await;
+        let computed = Computed { number, is_refresh, life, deadline, value };
+        let stored = space.store(key, &computed, terms).await;
         if is_refresh {
             space.outdate(space.digest(key, terms).await?);
         }

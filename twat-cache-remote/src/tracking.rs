@@ -29,8 +29,8 @@ pub(crate) struct Tracking {
 
 const STRIPES: usize = 2048;
 
-/// How long copies are used after a sign of life, in nanoseconds: if the connection is lost without a word, or if this process was forked from the
-/// one that is told.
+/// How long copies are used after a sign of life, in nanoseconds. That ends them if the connection is lost without a word, or if
+/// this process was forked from the one that is told.
 const VALID: u64 = 2_000_000_000;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long an answer may take, and the pause after a failure.

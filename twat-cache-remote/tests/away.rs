@@ -123,7 +123,7 @@ fn threads_that_connect_to_a_stopped_server_wait_for_their_time_only() {
 fn a_wrong_password_is_one_warning_without_the_password() {
     let Some(server) = server!("--requirepass", "right") else { return };
     let (function, computed) = counted(value);
-    let url = format!("redis://:wrong-secret@127.0.0.1:{}/", server.port);
+    let url = format!("redis://:wrong-secret@127.0.0.1:{}/", server.port());
     let memo = rcache("texts").server(&url).wrap(function);
     for _ in 0..3 {
         call_all(&memo, 0..10);
@@ -133,7 +133,8 @@ fn a_wrong_password_is_one_warning_without_the_password() {
     assert!(!server.warnings()[0].contains("secret"), "{:?}", server.warnings());
     let error = rcache("texts").server(url).open::<String>().unwrap_err();
     assert!(!format!("{error:?} {}", error.chain()).contains("secret"));
-    let right = rcache("texts").server(format!("redis://:right@127.0.0.1:{}/", server.port)).open::<String>().unwrap();
+    let right =
+        rcache("texts").server(format!("redis://:right@127.0.0.1:{}/", server.port())).open::<String>().unwrap();
     assert_eq!(right.len().unwrap(), 0);
 }
 

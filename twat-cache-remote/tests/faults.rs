@@ -200,7 +200,7 @@ fn a_replica_that_is_read_only_is_one_warning_until_it_is_promoted() {
     let Some(replica) = server!() else { return };
     let (memo, computed) = memo(&main);
     call_all(&memo, 0..10);
-    replica.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(main.port));
+    replica.ask::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(main.port()));
     until("the replica has a copy", || replica.names("tc1:*").len() == main.names("tc1:*").len());
     let (memo, here) = self::memo(&replica);
     within(LIMIT, move || {

@@ -17,7 +17,7 @@ fn near(server: &Server) -> RemoteBuilder<twat_cache_remote::persist::Rkyv, InMe
 
 /// Another process, as far as this one can tell.
 fn elsewhere(server: &Server) -> RemoteStore<u64> {
-    rcache("near").server(format!("redis://localhost:{}/", server.port)).timeout(LONG).open().unwrap()
+    rcache("near").server(format!("redis://localhost:{}/", server.port())).timeout(LONG).open().unwrap()
 }
 
 /// How often the server was asked for entries.

@@ -28,7 +28,7 @@ impl Proxy {
         record_logs();
         let (listener, is_slow) = (TcpListener::bind(("127.0.0.1", 0)).unwrap(), Arc::new(AtomicBool::new(is_slow)));
         let proxy = Self { port: listener.local_addr().unwrap().port(), is_slow: is_slow.clone() };
-        let port = server.port;
+        let port = server.port();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };

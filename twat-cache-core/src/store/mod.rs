@@ -215,7 +215,8 @@ pub trait KeyedStore<K: ?Sized>: Store {
         Ok(self.get(key)?.map(|value| Found { value, ttl: None }))
     }
 
-    /// Like [`get`](Self::get), for a caller that needs a part of the value only. `read` may be called more than once.
+    /// Like [`get`](Self::get), for a caller that needs a part of the value only. `read` may be called more than once, and under
+    /// a lock of the store.
     ///
     /// The default reads what `get` returns. A store in memory can read its entry in place.
     #[inline]

@@ -33,7 +33,7 @@ pub(crate) enum Driver {
 }
 
 /// Runs what a thread does: its waits block, so the future is ready at its first poll.
-pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
+pub fn ready<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -1,90 +1,127 @@
 //! A real server that speaks the protocol of Redis: Redis or Valkey, whichever is installed.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-use std::{env, io, thread};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use tempfile::TempDir;
 
 use super::child::command;
 use super::dirs::volatile_dir;
-use super::time::until;
+use super::system::run;
 
 /// A server on a free port of this machine, in a directory of its own. It ends when this is dropped, and with this process.
 #[derive(Debug)]
 pub struct Server {
-    program: &'static str,
     port: u16,
-    process: Child,
-    _dir: TempDir,
+    dir: TempDir,
+    arguments: Vec<String>,
+    process: Option<Child>,
 }
 
 /// If this variable is 1, a test that needs a server fails where none is installed.
 const REQUIRED: &str = "TWAT_CACHE_REQUIRE_SERVER";
 
 /// Runs the server until the input of the shell ends, which is when the process that has started it is gone.
-const UNTIL_INPUT_ENDS: &str =
-    "exec 3<&0; \"$@\" </dev/null 3<&- & server=$!; { read _ <&3; kill -9 $server; } & wait $server";
+const UNTIL_INPUT_ENDS: &str = "\"$0\" \"$@\" & read -r _; kill -9 $!";
 
 impl Server {
     /// Starts a server. `None` if none is installed, which is said with the name of the test.
     pub fn start() -> Option<Self> {
-        let programs = ["redis-server", "valkey-server"];
-        let installed = programs.into_iter().find(|program| is_installed(program));
-        let Some(program) = installed else {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with these arguments.
+    pub fn start_with(arguments: &[&str]) -> Option<Self> {
+        let mut server = Self::stopped(arguments);
+        server.run().then_some(server)
+    }
+
+    /// One that is not running yet.
+    pub fn stopped(arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self { port: free_port(), dir: volatile_dir(), arguments, process: None }
+    }
+
+    /// Starts it, also after [`kill`](Self::kill). `false` if none is installed.
+    pub fn run(&mut self) -> bool {
+        let Some(program) = ["redis-server", "valkey-server"].into_iter().find(|program| is_installed(program)) else {
             let test = thread::current().name().unwrap_or_default().to_owned();
             assert!(env::var_os(REQUIRED).is_none_or(|value| value != "1"), "no server is installed for {test}");
             // Not by `eprintln!`, which shows only what tests print that fail.
             let why = "because neither redis-server nor valkey-server is installed";
             let _ = writeln!(io::stderr(), "skipped: {test}, {why}");
-            return None;
+            return false;
         };
         // Another program may take the port before the server does.
-        (0..10).find_map(|_| Self::run(program)).or_else(|| panic!("{program} does not start"))
+        for _ in 0..10 {
+            self.process = Some(self.spawn(program));
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(5) {
+                if self.is_ready().unwrap_or(false) {
+                    return true;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+            self.kill();
+            self.port = free_port();
+        }
+        panic!("{program} does not start");
+    }
+
+    fn spawn(&self, program: &str) -> Child {
+        let port = self.port.to_string();
+        let mut command = command("sh", ["-c", UNTIL_INPUT_ENDS, program, "--port", &port, "--bind", "127.0.0.1"]);
+        command.args(["--save", "", "--appendonly", "no", "--maxmemory", "0", "--pidfile", "pid", "--daemonize", "no"]);
+        command.args(&self.arguments).current_dir(self.dir.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Whether it answers, and not another program.
+    fn is_ready(&self) -> io::Result<bool> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer)?;
+        // One with a password is ready, too.
+        Ok(matches!(&answer, b"+PONG" | b"-NOAU") && self.id().is_some())
+    }
+
+    /// Its process.
+    fn id(&self) -> Option<u32> {
+        fs::read_to_string(self.dir.path().join("pid")).ok()?.trim().parse().ok()
     }
 
     /// Ends it. What it had is lost.
     pub fn kill(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
+        if let Some(mut shell) = self.process.take() {
+            drop(shell.stdin.take());
+            let _ = shell.wait();
+            let _ = fs::remove_file(self.dir.path().join("pid"));
+        }
     }
 
-    /// Starts it again after [`kill`](Self::kill), at the same address.
-    pub fn restart(&mut self) {
-        // Until the system has given the port back.
-        until("it starts again", || match Self::run_at(self.program, self.port) {
-            Some(again) => {
-                *self = again;
-                true
-            }
-            None => false,
-        });
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
+        assert!(run("sh", &[&"-c", &format!("kill -{signal} {}", self.id().unwrap())]));
     }
 
-    fn run(program: &'static str) -> Option<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        Self::run_at(program, port)
-    }
-
-    fn run_at(program: &'static str, port: u16) -> Option<Self> {
-        let (dir, port_given) = (volatile_dir(), port.to_string());
-        let mut command = command("sh", ["-c", UNTIL_INPUT_ENDS, "sh", program, "--port", &port_given]);
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]).current_dir(dir.path());
-        let process = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut server = Self { program, port, process, _dir: dir };
-        let mut is_running = true;
-        until("the server answers", || {
-            is_running = server.process.try_wait().unwrap().is_none();
-            !is_running || answers(port).unwrap_or(false)
-        });
-        is_running.then_some(server)
+    /// The port of this machine on which it is.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of the server.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        format!("{}/", self.name())
+    }
+
+    /// What the log has about it.
+    pub fn name(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
     }
 }
 
@@ -99,11 +136,6 @@ fn is_installed(program: &str) -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-fn answers(port: u16) -> io::Result<bool> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    stream.write_all(b"PING\r\n")?;
-    let mut answer = [0; 5];
-    stream.read_exact(&mut answer)?;
-    Ok(&answer == b"+PONG")
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

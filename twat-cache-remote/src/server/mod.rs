@@ -45,7 +45,7 @@ pub(crate) trait Hook: Send + Sync {
     fn server_is_back(self: Arc<Self>);
 }
 
-/// Who waits for an answer.
+/// What waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
     /// A thread, which blocks. The future is ready at its first poll.

@@ -1,17 +1,14 @@
 //! A real server for each test.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpListener;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::time::Duration;
 
-use tempfile::TempDir;
 use twat_cache_core::KeyedStore;
 use twat_cache_core::testing::system::run;
-use twat_cache_core::testing::{record_logs, text};
+use twat_cache_core::testing::{self, record_logs, text};
 use twat_cache_remote::redis::{Client, Cmd, Connection, FromRedisValue, cmd};
 use twat_cache_remote::{RemoteBuilder, rcache};
 
@@ -21,15 +18,8 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// Long enough for a busy machine: what is not about time must not depend on it.
 pub const LONG: Duration = Duration::from_secs(20);
 
-/// A server in a directory of its own. It ends when this is dropped.
-pub struct Server {
-    pub port: u16,
-    dir: TempDir,
-    arguments: Vec<String>,
-    process: Option<Child>,
-}
-
-const VARIABLE: &str = "TWAT_CACHE_REQUIRE_SERVER";
+/// A server, and what the tests ask it.
+pub struct Server(testing::Server);
 
 /// Skips a test where no server is installed: `let Some(server) = server!() else { return };`.
 #[macro_export]
@@ -39,80 +29,31 @@ macro_rules! server {
     };
 }
 
+impl Deref for Server {
+    type Target = testing::Server;
+
+    fn deref(&self) -> &testing::Server {
+        &self.0
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut testing::Server {
+        &mut self.0
+    }
+}
+
 impl Server {
     /// Starts a server with these options. `None` if none is installed, which is said.
     pub fn start(arguments: &[&str]) -> Option<Self> {
-        let mut server = Self::stopped(arguments);
-        server.run().then_some(server)
+        record_logs();
+        testing::Server::start_with(arguments).map(Self)
     }
 
     /// One that is not running yet.
     pub fn stopped(arguments: &[&str]) -> Self {
         record_logs();
-        let arguments = arguments.iter().map(ToString::to_string).collect();
-        Self { port: free_port(), dir: tempfile::tempdir().unwrap(), arguments, process: None }
-    }
-
-    /// Starts it. `false` if none is installed.
-    pub fn run(&mut self) -> bool {
-        // Another program may have taken the port meanwhile.
-        for _ in 0..10 {
-            let Some(process) = self.spawn() else {
-                let test = thread::current().name().unwrap_or_default().to_owned();
-                assert!(env::var_os(VARIABLE).is_none_or(|value| value != "1"), "no server is installed for {test}");
-                eprintln!("skipped: {test}, because neither redis-server nor valkey-server is installed");
-                return false;
-            };
-            self.process = Some(process);
-            let begun = Instant::now();
-            while begun.elapsed() < Duration::from_secs(5) {
-                if self.is_ready() {
-                    return true;
-                }
-                thread::sleep(Duration::from_millis(5));
-            }
-            self.kill();
-            self.port = free_port();
-        }
-        panic!("the server does not start");
-    }
-
-    /// Whether it answers, and not another program.
-    fn is_ready(&self) -> bool {
-        let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        let mut answer = String::new();
-        let asked = (&stream).write_all(b"PING\r\n").and_then(|()| BufReader::new(&stream).read_line(&mut answer));
-        // One with a password is ready, too.
-        asked.is_ok() && (answer.starts_with("+PONG") || answer.starts_with("-NOAUTH")) && self.id().is_some()
-    }
-
-    /// Its process.
-    fn id(&self) -> Option<u32> {
-        fs::read_to_string(self.dir.path().join("pid")).ok()?.trim().parse().ok()
-    }
-
-    /// By a shell that kills it when this process ends, however that ends.
-    fn spawn(&self) -> Option<Child> {
-        let is_installed = |program: &&str| {
-            let mut command = Command::new(program);
-            command.arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
-        };
-        let program = ["redis-server", "valkey-server"].into_iter().find(is_installed)?;
-        let mut command = Command::new("sh");
-        command.args(["-c", "\"$0\" \"$@\" & read -r _; kill -9 $!", program]);
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.args(["--maxmemory", "0", "--pidfile", "pid", "--daemonize", "no"]).args(&self.arguments);
-        command.current_dir(self.dir.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Some(command.spawn().unwrap())
-    }
-
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
-    }
-
-    /// What the log has about this server.
-    pub fn name(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        Self(testing::Server::stopped(arguments))
     }
 
     pub fn client(&self) -> Client {
@@ -140,19 +81,6 @@ impl Server {
         name.clone()
     }
 
-    pub fn kill(&mut self) {
-        if let Some(mut shell) = self.process.take() {
-            drop(shell.stdin.take());
-            shell.wait().unwrap();
-            let _ = fs::remove_file(self.dir.path().join("pid"));
-        }
-    }
-
-    /// Sends it a signal.
-    pub fn signal(&self, signal: &str) {
-        signal_to(signal, self.id().unwrap());
-    }
-
     /// A cache on it, with a name of its own. It has all the time that it needs.
     pub fn cache(&self) -> RemoteBuilder {
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -174,12 +102,6 @@ impl Server {
         let warnings = self.warnings();
         let [warning] = &*warnings else { panic!("{} warnings: {warnings:#?}", warnings.len()) };
         assert!(warning.contains(part), "no {part:?} in: {warning}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

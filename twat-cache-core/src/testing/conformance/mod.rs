@@ -71,18 +71,18 @@ impl Setup {
 /// `open: Fn(&Setup) -> S` and `S: KeyedStore<u64, Value = String>`.
 ///
 /// Each test calls `open` for a fresh store; they run in parallel. `conformance!(unlimited open)` is for stores without a limit on
-/// the number of entries.
+/// the number of entries. With `, if condition` after `open`, a test is skipped where the condition is false.
 #[macro_export]
 macro_rules! conformance {
     ($open:expr) => {
-        $crate::conformance! { unlimited $open }
+        $crate::conformance! { unlimited $open, if true }
         $crate::conformance! { @tests $open =>
             the_limit_on_entries_holds_under_four_threads
             entries_in_constant_use_are_not_evicted
         }
     };
-    (unlimited $open:expr) => {
-        $crate::conformance! { @tests $open =>
+    (unlimited $open:expr, if $condition:expr) => {
+        $crate::conformance! { @tests $open, if $condition =>
             // values
             a_result_is_computed_once_per_key
             an_empty_result_is_cached_like_any_other
@@ -121,11 +121,16 @@ macro_rules! conformance {
             rules_combine
         }
     };
-    (@tests $open:expr => $($name:ident)+) => {
+    (@tests $open:expr $(, if $condition:expr)? => $($name:ident)+) => {
+        $crate::conformance! { @each { $open } { true $(&& $condition)? } $($name)+ }
+    };
+    (@each { $open:expr } { $condition:expr } $($name:ident)+) => {
         $(
             #[test]
             fn $name() {
-                $crate::testing::conformance::$name($open);
+                if $condition {
+                    $crate::testing::conformance::$name($open);
+                }
             }
         )+
     };
@@ -135,8 +140,8 @@ macro_rules! conformance {
 /// `open` as for [`conformance!`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_of_stale {
-    ($open:expr) => {
-        $crate::conformance! { @tests $open =>
+    ($open:expr $(, if $condition:expr)?) => {
+        $crate::conformance! { @tests $open $(, if $condition)? =>
             while_one_of_a_hundred_threads_computes_the_others_get_the_stale_result
             while_one_of_a_hundred_tasks_computes_the_others_get_the_stale_result
             a_function_that_fails_gets_its_stale_result_for_a_while
