@@ -32,6 +32,9 @@
 //! Of all processes that want the same result, one computes it, and the others wait for it. After `forget`, `clear` or `refresh`
 //! has returned, no process finds an older result, and none stores a result whose computation began before.
 //!
+//! A process has a connection for each thread that uses the database at the same time, and keeps up to 8. Each has up to 16 MB of the
+//! database in memory.
+//!
 //! # When something is wrong
 //!
 //! The function is not affected. One warning is logged that says what failed and what serves instead:

@@ -52,57 +52,16 @@ where
 {
     type Value = F::Value;
 
-    fn len(&self) -> Result<usize, Error> {
-        self.back.len()
-    }
+    for_two_tiers!(Store);
 
     fn clear(&self) -> Result<(), Error> {
         let changes = self.stripes.change_all();
         self.clear_front(&changes, self.back.clear())
     }
 
-    fn len_async(&self) -> Answer<'_, usize> {
-        self.back.len_async()
-    }
-
     fn clear_async(&self) -> Answer<'_, ()> {
         let changes = self.stripes.change_all();
         self.back.clear_async().then(move |cleared| self.clear_front(&changes, cleared))
-    }
-
-    fn ttl(&self) -> Option<Duration> {
-        self.back.ttl()
-    }
-
-    #[inline]
-    fn stale(&self) -> Option<Duration> {
-        self.back.stale()
-    }
-
-    fn describe(&self) -> String {
-        format!("{} in front of {}", self.front.describe(), self.back.describe())
-    }
-
-    fn suppressed_errors(&self) -> u64 {
-        self.front.suppressed_errors() + self.back.suppressed_errors()
-    }
-
-    /// Those of the back. The front only has copies.
-    fn evictions(&self) -> u64 {
-        self.back.evictions()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.back.is_shared()
-    }
-
-    fn is_current(&self, stamp: Stamp) -> bool {
-        self.back.is_current(stamp)
-    }
-
-    fn settle(&self) {
-        self.front.settle();
-        self.back.settle();
     }
 }
 
@@ -113,16 +72,14 @@ where
     F: KeyedStore<K> + KeyedStore<K::Owned>,
     B: KeyedStore<K, Value = F::Value>,
 {
+    for_two_tiers!(KeyedStore<K>);
+
     #[inline]
     fn get(&self, key: &K) -> Result<Option<F::Value>, Error> {
         match self.front.get(key) {
             Ok(Some(value)) => Ok(Some(value)),
             missed => Ok(self.get_from_back(key, missed.err())?.map(|found| found.value)),
         }
-    }
-
-    fn insert(&self, key: &K, value: &F::Value) -> Result<(), Error> {
-        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -144,24 +101,8 @@ where
         self.put(key, value, time, |back| back.insert_with_ttl(key, value, time).map(|()| true)).map(drop)
     }
 
-    fn begin(&self, key: &K) -> Ticket {
-        self.back.begin(key)
-    }
-
     fn insert_begun(&self, key: &K, value: &F::Value, time: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.put(key, value, time, |back| back.insert_begun(key, value, time, ticket))
-    }
-
-    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
-        self.back.is_outdated(key, ticket)
-    }
-
-    fn stamp(&self, key: &K) -> Option<Stamp> {
-        self.back.stamp(key)
-    }
-
-    fn claim(&self, key: &K, patience: Duration) -> Claim {
-        self.back.claim(key, patience)
     }
 
     #[inline]
@@ -206,14 +147,6 @@ where
                 Answer::later(async move { self.remove_copy(&key, change, removed.await) })
             }
         }
-    }
-
-    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
-        self.back.begin_async(key)
-    }
-
-    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
-        self.back.claim_async(key, patience)
     }
 }
 

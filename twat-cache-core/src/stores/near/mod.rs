@@ -86,55 +86,14 @@ where
 {
     type Value = B::Value;
 
-    fn len(&self) -> Result<usize, Error> {
-        self.back.len()
-    }
+    for_two_tiers!(Store);
 
     fn clear(&self) -> Result<(), Error> {
         self.clear_copies(self.back.clear())
     }
 
-    fn len_async(&self) -> Answer<'_, usize> {
-        self.back.len_async()
-    }
-
     fn clear_async(&self) -> Answer<'_, ()> {
         self.back.clear_async().then(|cleared| self.clear_copies(cleared))
-    }
-
-    fn ttl(&self) -> Option<Duration> {
-        self.back.ttl()
-    }
-
-    #[inline]
-    fn stale(&self) -> Option<Duration> {
-        self.back.stale()
-    }
-
-    fn describe(&self) -> String {
-        format!("{} in front of {}", self.front.describe(), self.back.describe())
-    }
-
-    fn suppressed_errors(&self) -> u64 {
-        self.front.suppressed_errors() + self.back.suppressed_errors()
-    }
-
-    /// Those of the back. The front only has copies.
-    fn evictions(&self) -> u64 {
-        self.back.evictions()
-    }
-
-    fn is_shared(&self) -> bool {
-        self.back.is_shared()
-    }
-
-    fn is_current(&self, stamp: Stamp) -> bool {
-        self.back.is_current(stamp)
-    }
-
-    fn settle(&self) {
-        self.front.settle();
-        self.back.settle();
     }
 }
 
@@ -146,16 +105,14 @@ where
     B: KeyedStore<K>,
     B::Value: Clone,
 {
+    for_two_tiers!(KeyedStore<K>);
+
     #[inline]
     fn get(&self, key: &K) -> Result<Option<B::Value>, Error> {
         match self.get_from_front(key) {
             Ok(Some(value)) => Ok(Some(value)),
             missed => Ok(self.get_from_back(key, missed.err())?.map(|found| found.value)),
         }
-    }
-
-    fn insert(&self, key: &K, value: &B::Value) -> Result<(), Error> {
-        self.insert_with_ttl(key, value, None)
     }
 
     fn remove(&self, key: &K) -> Result<bool, Error> {
@@ -179,24 +136,8 @@ where
         self.put(key, value, ttl, true, |back| back.insert_with_ttl(key, value, ttl).map(|()| true)).map(drop)
     }
 
-    fn begin(&self, key: &K) -> Ticket {
-        self.back.begin(key)
-    }
-
     fn insert_begun(&self, key: &K, value: &B::Value, ttl: Option<Duration>, ticket: Ticket) -> Result<bool, Error> {
         self.put(key, value, ttl, ticket.is_refresh, |back| back.insert_begun(key, value, ttl, ticket))
-    }
-
-    fn is_outdated(&self, key: &K, ticket: Ticket) -> bool {
-        self.back.is_outdated(key, ticket)
-    }
-
-    fn stamp(&self, key: &K) -> Option<Stamp> {
-        self.back.stamp(key)
-    }
-
-    fn claim(&self, key: &K, patience: Duration) -> Claim {
-        self.back.claim(key, patience)
     }
 
     #[inline]
@@ -243,14 +184,6 @@ where
                 Answer::later(async move { self.remove_copy(&key, removed.await) })
             }
         }
-    }
-
-    fn begin_async<'a>(&'a self, key: &K) -> Answer<'a, Ticket> {
-        self.back.begin_async(key)
-    }
-
-    fn claim_async<'a>(&'a self, key: &K, patience: Duration) -> Answer<'a, Claim> {
-        self.back.claim_async(key, patience)
     }
 }
 
