@@ -11,6 +11,7 @@ use twat_cache_core::{Args, Clock, Copied, Error, ErrorKind, Expiry, Namespace, 
 use twat_cache_mem::{MemStore, mcache};
 
 use crate::protocol::Keys;
+use crate::route::Route;
 use crate::server::{self, log_line};
 use crate::space::Space;
 use crate::standby::Standby;
@@ -86,6 +87,9 @@ impl From<Options> for RemoteBuilder {
 impl<C, N> RemoteBuilder<C, N> {
     /// The URL of the server: `redis://user:password@host:port/database`, `rediss://…` for an encrypted connection (feature
     /// `tls`), or `unix:///path`. The default is that of `$TWAT_CACHE_SERVER`.
+    ///
+    /// A node of a cluster says where the cache is. Name several nodes, with commas between their URLs: while the cache's node is
+    /// away, the others are asked which one takes its place. A comma in a password is written `%2C`.
     ///
     /// Without a URL, or with one that cannot be used, one warning is logged, and memory serves.
     pub fn server(mut self, url: impl Into<String>) -> Self {
@@ -202,12 +206,15 @@ impl<C, N> RemoteBuilder<C, N> {
         let url = self.url.clone().map(|url| url.0).or_else(|| env::var(SERVER).ok()).filter(|url| !url.is_empty());
         let unusable = || Error::new(ErrorKind::Other, format!("find the server of the cache {:?}", self.options.name));
         let url = url.ok_or_else(|| unusable().because("neither `.server(url)` nor $TWAT_CACHE_SERVER names one"))?;
-        let server = server::server(&url).map_err(|error| unusable().because(error))?;
+        let (first, others) = url.split_once(',').unwrap_or((&url, ""));
+        let others = others.split(',').filter(|other| !other.trim().is_empty()).map(server::server);
+        let first = server::server(first).map_err(|error| unusable().because(error))?;
+        let others = others.collect::<Result<_, _>>().map_err(|error| unusable().because(error))?;
         let within = within(self.options.clone(), C::within);
         // Before the secret of the server is known, and the same for all machines.
         let keys = Keys::new(&self.options.name, &within(&Namespace::from_secret([0; 16])));
         let prefix = keys.prefix().to_owned();
-        Ok(server::space(&url, prefix, || Space::new(server, keys, within)))
+        Ok(server::space(&url, prefix, || Space::new(Route::new(first, others, keys), within)))
     }
 }
 

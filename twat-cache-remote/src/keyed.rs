@@ -47,7 +47,7 @@ impl<V: Send + Sync> Store for RemoteStore<V> {
 
     fn describe(&self) -> String {
         match &self.space {
-            Some(space) => format!("the server at {}", space.server.name),
+            Some(space) => format!("the server at {}", space.route.name()),
             None => String::from("no server"),
         }
     }
@@ -197,7 +197,7 @@ keyed!(RemoteStore Standby);
 
 impl<V> fmt::Debug for RemoteStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.space.as_ref().map(|space| &space.server.name);
+        let server = self.space.as_ref().map(|space| space.route.name());
         f.debug_struct("RemoteStore").field("options", &self.options).field("server", &server).finish_non_exhaustive()
     }
 }

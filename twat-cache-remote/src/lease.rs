@@ -187,7 +187,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Self { leases, space, terms, digest, number } = self;
         // The lease of a forked process is its parent's, which is still computing.
-        if space.server.is_forked() || !leases.mark_dropped(*digest, *number) {
+        if space.route.is_forked() || !leases.mark_dropped(*digest, *number) {
             return;
         }
         let (leases, space, terms, digest, number) = (leases.clone(), space.clone(), *terms, *digest, *number);

@@ -25,6 +25,7 @@
 //!
 //! - Names begin with `tc1` and the name of the cache, and everything expires. Nothing else on the server is read or changed, but
 //!   `len` looks at all names.
+//! - A cluster has each cache on one of its nodes. A cache that moves to another node is found there.
 //! - A limit on memory and the policy `allkeys-lru` fit. What the server evicts is computed again.
 //! - A program that can write to the server decides which values functions return. Bytes that are damaged are found out, and values are
 //!   decoded with checks, but a forged value is not told from a right one.
@@ -40,6 +41,7 @@
 //!   is not found here until then. `forget` and `clear` return the error.
 //! - It has no memory left: what it has is found, and other results are computed each time.
 //! - It has lost entries, or all: they are computed again. An entry that is damaged is, too.
+//! - A node of a cluster hands the cache over to another: memory serves until it has been moved.
 //! - No server is named, or its URL cannot be used: memory serves.
 //!
 //! After `fork` without `exec`, memory serves in the child, and the child does not use the connections.
@@ -55,6 +57,7 @@ mod entry;
 mod keyed;
 mod lease;
 mod protocol;
+mod route;
 mod scripts;
 mod server;
 mod space;

@@ -246,6 +246,21 @@ pub(crate) fn numbers(keys: &Keys, names: &[Vec<u8>]) -> Request {
     Request::Pipeline(pipeline, None)
 }
 
+/// Looks for the state and for a name that nothing has. A node refuses if another one has the cache, or if the cache is being moved.
+pub(crate) fn exists(keys: &Keys) -> Cmd {
+    cmd("EXISTS").arg(&*keys.state).arg(format!("{}?", keys.state)).take()
+}
+
+/// Is told of all changes of names that begin as those of the cache.
+pub(crate) fn track(keys: &Keys) -> Cmd {
+    cmd("CLIENT").arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(keys.prefix()).take()
+}
+
+/// Which slot of a cluster has the cache. A server that is not of a cluster refuses.
+pub(crate) fn slot(keys: &Keys) -> Cmd {
+    cmd("CLUSTER").arg("KEYSLOT").arg(&*keys.state).take()
+}
+
 /// What a server answers: first the state, if there is one, and last what was asked for.
 pub(crate) fn split(answer: Value) -> Option<(Option<State>, Value)> {
     let Value::Array(parts) = answer else { return None };

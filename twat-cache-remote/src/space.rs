@@ -1,8 +1,8 @@
 //! The entries of a cache on a server, as all stores of this process see them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -12,43 +12,38 @@ use twat_cache_core::{Args, Error, ErrorKind, KeyHash, Namespace, Stamp};
 
 use crate::digest::Digest;
 use crate::entry::{Entry, State, read_head, split_number};
-use crate::protocol::{self, About, Computed, Keys};
-use crate::server::{Limit, Request, Server};
+use crate::protocol::{self, About, Computed};
+use crate::route::Route;
+use crate::server::{Limit, Request};
 use crate::terms::{Claimed, Fresh, Stored, Terms};
-use crate::tracking::{Tracking, track};
+use crate::tracking::track;
 
 /// The entries of one name, version and type.
 pub(crate) struct Space {
-    pub(crate) server: Arc<Server>,
-    pub(crate) keys: Keys,
+    pub(crate) route: Arc<Route>,
     /// Makes the namespace of the entries of that of the secret.
     within: Box<dyn Fn(&Namespace) -> Namespace + Send + Sync>,
     /// Made from this secret, which all machines share.
     namespace: RwLock<Option<([u8; 16], Namespace)>>,
     /// Until when the state stays at least, as the coarse clock counts.
     state_stays: AtomicU64,
-    /// For near caches; made when the first one needs it.
-    pub(crate) tracking: OnceLock<Arc<Tracking>>,
 }
 
 impl Space {
-    pub(crate) fn new(
-        server: Arc<Server>,
-        keys: Keys,
-        within: impl Fn(&Namespace) -> Namespace + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new(route: Arc<Route>, within: impl Fn(&Namespace) -> Namespace + Send + Sync + 'static) -> Self {
         let (within, namespace) = (Box::new(within), RwLock::new(None));
-        Self { server, keys, within, namespace, state_stays: AtomicU64::new(0), tracking: OnceLock::new() }
+        Self { route, within, namespace, state_stays: AtomicU64::new(0) }
     }
 
     /// The secret of the server, which gets one if it has none.
     async fn secret(&self, terms: Terms, limit: impl FnOnce() -> Limit) -> Result<[u8; 16], Error> {
+        self.route.check_process()?;
         if let Some((secret, _)) = *self.namespace.read() {
             return Ok(secret);
         }
         let secret = Namespace::random_secret();
-        let about = About { keys: &self.keys, digest: NO_KEY, secret, life: terms.life };
-        let answer = self.server.ask(protocol::make_state(&about), limit(), terms.via).await?;
+        let about = About { keys: &self.route.keys, digest: NO_KEY, secret, life: terms.life };
+        let answer = self.route.ask(|| protocol::make_state(&about), limit(), terms.via).await?;
         let (state, _) = protocol::split(answer).ok_or_else(|| self.another_form())?;
         Ok(state.map_or(secret, |state| state.secret))
     }
@@ -67,26 +62,26 @@ impl Space {
 
     /// The stamp of a key, for a near cache; `None` if the server does not tell of changes.
     pub(crate) fn stamp<K: Args + ?Sized>(self: &Arc<Self>, key: &K) -> Option<Stamp> {
-        if self.server.is_forked() {
+        if self.route.is_forked() {
             return None;
         }
-        let tracking = self.tracking.get_or_init(|| track(self));
+        let tracking = self.route.tracking.get_or_init(|| track(self));
         let (_, namespace) = (*self.namespace.read())?;
         tracking.stamp(namespace.digest_of(key))
     }
 
     #[inline]
     pub(crate) fn is_current(&self, stamp: Stamp) -> bool {
-        self.tracking.get().is_some_and(|tracking| tracking.is_current(stamp))
+        self.route.tracking.get().is_some_and(|tracking| tracking.is_current(stamp))
     }
 
     /// The near caches of this process do not wait to be told of its own changes.
     pub(crate) fn outdate(&self, digest: KeyHash) {
-        self.tracking.get().inspect(|tracking| tracking.outdate(digest));
+        self.route.tracking.get().inspect(|tracking| tracking.outdate(digest));
     }
 
     pub(crate) fn outdate_all(&self) {
-        self.tracking.get().inspect(|tracking| tracking.outdate_all());
+        self.route.tracking.get().inspect(|tracking| tracking.outdate_all());
     }
 
     /// Asks the server for its state, which also tells whether it is there.
@@ -111,8 +106,8 @@ impl Space {
         let mut secret = self.secret(terms, || limit).await?;
         for _ in 0..3 {
             let digest = key.digest(&self.namespace(secret));
-            let about = About { keys: &self.keys, digest, secret, life: terms.life };
-            let answer = self.server.ask(request(&about), limit, terms.via).await?;
+            let about = About { keys: &self.route.keys, digest, secret, life: terms.life };
+            let answer = self.route.ask(|| request(&about), limit, terms.via).await?;
             let (state, answer) = protocol::split(answer).ok_or_else(|| self.another_form())?;
             match state {
                 Some(state) if state.secret != secret => secret = state.secret,
@@ -204,10 +199,14 @@ impl Space {
 
     /// How many entries there are. It looks at the names of everything that the server has.
     pub(crate) async fn len(&self, since: u64, terms: Terms) -> Result<usize, Error> {
+        // The server that has the cache. Another one has no names to tell of.
+        self.connect(terms).await?;
         let (mut position, mut names) = (b"0".to_vec(), HashSet::new());
         loop {
-            let page =
-                self.server.ask(protocol::scan(&self.keys, &position), Limit::new(terms.step()), terms.via).await?;
+            let page = self
+                .route
+                .ask(|| protocol::scan(&self.route.keys, &position), Limit::new(terms.step()), terms.via)
+                .await?;
             let Value::Array(page) = page else { return Err(self.another_form()) };
             let [next, Value::Array(found)] = <[Value; 2]>::try_from(page).unwrap_or([Value::Nil, Value::Nil]) else {
                 return Err(self.another_form());
@@ -221,8 +220,10 @@ impl Space {
         let names: Vec<_> = names.into_iter().collect();
         let mut len = 0;
         for names in names.chunks(1000) {
-            let answer =
-                self.server.ask(protocol::numbers(&self.keys, names), Limit::new(terms.step()), terms.via).await?;
+            let answer = self
+                .route
+                .ask(|| protocol::numbers(&self.route.keys, names), Limit::new(terms.step()), terms.via)
+                .await?;
             let Value::Array(answer) = answer else { return Err(self.another_form()) };
             let mut answer = answer.into_iter().map(protocol::bytes);
             let state = answer.next().flatten().and_then(|state| State::read(&state));
@@ -243,7 +244,7 @@ impl Space {
     }
 
     fn corrupt(&self, why: &'static str) -> Error {
-        Error::new(ErrorKind::Corrupt, "read an entry").at(&self.server.name).because(why)
+        Error::new(ErrorKind::Corrupt, "read an entry").at(self.route.name()).because(why)
     }
 }
 

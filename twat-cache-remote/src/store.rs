@@ -57,9 +57,9 @@ impl<V> RemoteStore<V> {
         ready(self.connect(Via::Thread))
     }
 
-    /// The client of the server; `None` if no server is named. It makes connections of its own.
+    /// The client of the server, or of the first one if several are named; `None` if none is. It makes connections of its own.
     pub fn client(&self) -> Option<&redis::Client> {
-        self.space.as_ref().map(|space| &space.server.client)
+        self.space.as_ref().map(|space| &space.route.first.client)
     }
 
     pub(crate) fn space(&self) -> Result<&Arc<Space>, Error> {
@@ -159,7 +159,7 @@ impl<V> RemoteStore<V> {
                 // Why not, if that is still so.
                 space.begin(key, terms).await?;
                 let why = "the beginning of its computation could not be noted";
-                return Err(Error::new(ErrorKind::Io, "write an entry").at(&space.server.name).because(why));
+                return Err(Error::new(ErrorKind::Io, "write an entry").at(space.route.name()).because(why));
             }
             Some(ticket) => ticket.number,
             None => space.begin(key, terms).await?,

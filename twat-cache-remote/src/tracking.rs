@@ -10,11 +10,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::SendError;
-use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind, RedisResult, Value, cmd};
+use redis::{AsyncConnectionConfig, Client, Cmd, ProtocolVersion, PushInfo, PushKind, RedisResult, Value};
 use tokio::time::{sleep, timeout};
 use twat_cache_core::among::system::coarse_clock;
 use twat_cache_core::{Error, ErrorKind, KeyHash, Stamp, WarnOnce};
 
+use crate::protocol;
+use crate::route::Route;
 use crate::server::breaker::jittered;
 use crate::server::{Server, run_users_code, spawn};
 use crate::space::Space;
@@ -73,7 +75,7 @@ impl Tracking {
         }
     }
 
-    fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.until.store(0, Ordering::SeqCst);
     }
 
@@ -114,26 +116,35 @@ pub(crate) fn track(space: &Arc<Space>) -> Arc<Tracking> {
 
 async fn follow_always(space: Weak<Space>, tracking: Arc<Tracking>) {
     while let Some(here) = space.upgrade() {
-        if here.server.outage().is_none() {
-            let (server, prefix) = (here.server.clone(), here.keys.prefix().to_owned());
-            drop(here);
-            let followed = follow(&space, &tracking, &server, prefix).await;
+        let (route, server) = (here.route.clone(), here.route.server());
+        let commands = [protocol::track(&route.keys), protocol::exists(&route.keys)];
+        drop(here);
+        if route.outage().is_none() {
+            let followed = follow(&space, &tracking, &route, &server, commands).await;
             tracking.stop();
-            // Of a server that is away, others say so.
+            // Of a server that is away or does not have the cache, others say so.
             if let Err(error) = followed
                 && !error.is_io_error()
+                && !error.is_cluster_error()
             {
                 let error = Error::new(ErrorKind::Other, "follow the changes").at(&server.name).because(error);
                 let tracking = tracking.clone();
                 run_users_code(move || tracking.warned.warn(&error, "the near cache is not used"));
             }
         }
+        drop((route, server));
         sleep(jittered(PATIENCE)).await;
     }
 }
 
-/// Follows the changes of a space as long as the connection works.
-async fn follow(space: &Weak<Space>, tracking: &Arc<Tracking>, server: &Server, prefix: String) -> RedisResult<()> {
+/// Follows the changes of a space as long as the connection works and the space is on this server.
+async fn follow(
+    space: &Weak<Space>,
+    tracking: &Arc<Tracking>,
+    route: &Route,
+    server: &Arc<Server>,
+    [begin, sign_of_life]: [Cmd; 2],
+) -> RedisResult<()> {
     let info = server.client.get_connection_info().clone();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(info.set_redis_settings(settings))?;
@@ -143,16 +154,17 @@ async fn follow(space: &Weak<Space>, tracking: &Arc<Tracking>, server: &Server, 
         Ok::<_, SendError>(())
     });
     let mut connection = in_time(client.get_multiplexed_async_connection_with_config(&config)).await?;
-    let mut begin = cmd("CLIENT");
-    begin.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
     in_time(begin.query_async::<()>(&mut connection)).await?;
     // What has changed before was not told.
     tracking.outdate_all();
     while space.strong_count() > 0 {
         let asked = coarse_clock();
-        // What the server had to tell before it answers has come before the answer.
-        in_time(cmd("PING").query_async::<()>(&mut connection)).await?;
-        tracking.until.store(asked.saturating_add(VALID), Ordering::SeqCst);
+        // What the server had to tell before it answers has come before the answer. A node that has lost the cache refuses.
+        in_time(sign_of_life.query_async::<()>(&mut connection)).await?;
+        let until = asked.saturating_add(VALID);
+        if !route.while_on(server, || tracking.until.store(until, Ordering::SeqCst)) {
+            break;
+        }
         sleep(PAUSE).await;
     }
     Ok(())

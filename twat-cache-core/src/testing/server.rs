@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::child::command;
 use super::dirs::volatile_dir;
 use super::system::run;
+use super::time::until;
 
 /// A server on a free port of this machine, in a directory of its own. It ends when this is dropped, and with this process.
 #[derive(Debug)]
@@ -39,6 +40,37 @@ impl Server {
         server.run().then_some(server)
     }
 
+    /// Starts three servers that are a cluster.
+    pub fn start_cluster() -> Option<[Self; 3]> {
+        let nodes = [Self::start_node()?, Self::start_node()?, Self::start_node()?];
+        let addresses = nodes.each_ref().map(|node| format!("127.0.0.1:{}", node.port));
+        let [first, second, third] = &addresses;
+        let tool = program()?.replace("server", "cli");
+        assert!(
+            run(&tool, &[&"--cluster", &"create", first, second, third, &"--cluster-yes"]),
+            "{tool} makes no cluster"
+        );
+        until("the nodes agree", || {
+            nodes.iter().all(|node| node.says("CLUSTER INFO", "cluster_state:ok").unwrap_or(false))
+        });
+        Some(nodes)
+    }
+
+    /// Starts a server that can become a node of a cluster.
+    pub fn start_node() -> Option<Self> {
+        let port = free_port().to_string();
+        Self::start_with(&[
+            "--cluster-enabled",
+            "yes",
+            "--cluster-config-file",
+            "nodes",
+            "--cluster-port",
+            &port,
+            "--cluster-node-timeout",
+            "3000",
+        ])
+    }
+
     /// One that is not running yet.
     pub fn stopped(arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(ToString::to_string).collect();
@@ -47,7 +79,7 @@ impl Server {
 
     /// Starts it, also after [`kill`](Self::kill). `false` if none is installed.
     pub fn run(&mut self) -> bool {
-        let Some(program) = ["redis-server", "valkey-server"].into_iter().find(|program| is_installed(program)) else {
+        let Some(program) = program() else {
             let test = thread::current().name().unwrap_or_default().to_owned();
             assert!(env::var_os(REQUIRED).is_none_or(|value| value != "1"), "no server is installed for {test}");
             // Not by `eprintln!`, which shows only what tests print that fail.
@@ -60,7 +92,7 @@ impl Server {
             self.process = Some(self.spawn(program));
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_secs(5) {
-                if self.is_ready().unwrap_or(false) {
+                if self.is_ready() {
                     return true;
                 }
                 thread::sleep(Duration::from_millis(5));
@@ -79,15 +111,20 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Whether it answers, and not another program.
-    fn is_ready(&self) -> io::Result<bool> {
+    /// Whether it answers, and not another program. One with a password does, too.
+    fn is_ready(&self) -> bool {
+        let is_there = ["PONG", "NOAUTH"].iter().any(|word| self.says("PING", word).unwrap_or(false));
+        is_there && self.id().is_some()
+    }
+
+    /// Whether the answer to this contains that.
+    fn says(&self, question: &str, part: &str) -> io::Result<bool> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer)?;
-        // One with a password is ready, too.
-        Ok(matches!(&answer, b"+PONG" | b"-NOAU") && self.id().is_some())
+        write!(stream, "{question}\r\nQUIT\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.contains(part))
     }
 
     /// Its process.
@@ -131,9 +168,9 @@ impl Drop for Server {
     }
 }
 
-fn is_installed(program: &str) -> bool {
-    let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    version.is_ok_and(|status| status.success())
+/// The server that is installed.
+fn program() -> Option<&'static str> {
+    ["redis-server", "valkey-server"].into_iter().find(|program| run(program, &[&"--version"]))
 }
 
 fn free_port() -> u16 {

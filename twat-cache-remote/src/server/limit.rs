@@ -17,7 +17,7 @@ impl Limit {
     }
 
     /// As long, from now on.
-    pub(super) fn again(&self) -> Self {
+    pub(crate) fn again(&self) -> Self {
         Self::new(self.whole)
     }
 

@@ -10,6 +10,7 @@ mod registry;
 mod request;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use twat_cache_core::{Error, ErrorKind, Process};
 
 pub(crate) use driver::{run_users_code, spawn};
 pub(crate) use limit::Limit;
-pub(crate) use registry::{server, space};
+pub(crate) use registry::{node_of, server, space};
 pub(crate) use request::Request;
 
+use crate::route::Route;
 use breaker::Breaker;
 use pool::Pool;
 
@@ -37,12 +39,8 @@ pub(crate) struct Server {
     /// For tasks; made again after each failure.
     manager: Mutex<Option<ConnectionManager>>,
     breaker: Breaker,
-    hooks: Mutex<Vec<Weak<dyn Hook>>>,
-}
-
-/// Is called on the driver's thread when the server is back.
-pub(crate) trait Hook: Send + Sync {
-    fn server_is_back(self: Arc<Self>);
+    /// Those of the caches that use it.
+    routes: Mutex<Vec<Weak<Route>>>,
 }
 
 /// What waits for an answer.
@@ -61,8 +59,8 @@ const CONNECTING: Duration = Duration::from_secs(5);
 
 impl Server {
     fn new(client: Client, name: String, process: Process) -> Self {
-        let (pool, manager, hooks) = (Pool::default(), Mutex::new(None), Mutex::default());
-        Self { client, name, process, pool, manager, breaker: Breaker::new(), hooks }
+        let (pool, manager, routes) = (Pool::default(), Mutex::new(None), Mutex::default());
+        Self { client, name, process, pool, manager, breaker: Breaker::default(), routes }
     }
 
     pub(crate) fn is_forked(&self) -> bool {
@@ -79,19 +77,15 @@ impl Server {
         self.breaker.outage()
     }
 
-    /// Calls this each time that the server is back.
-    pub(crate) fn on_return(&self, hook: Weak<dyn Hook>) {
-        let mut hooks = self.hooks.lock();
-        hooks.retain(|hook| hook.strong_count() > 0);
-        hooks.push(hook);
+    /// Tells this route each time that the server is back.
+    pub(crate) fn on_return(&self, route: &Arc<Route>) {
+        let mut routes = self.routes.lock();
+        routes.retain(|other| other.strong_count() > 0 && !ptr::eq(other.as_ptr(), Arc::as_ptr(route)));
+        routes.push(Arc::downgrade(route));
     }
 
     /// Asks the server, and waits for at most `limit`.
     pub(crate) async fn ask(self: &Arc<Self>, request: Request, limit: Limit, via: Via) -> Result<Value, Error> {
-        if self.is_forked() {
-            let why = "this process was forked from the process that is connected";
-            return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(why));
-        }
         if let Some(reason) = self.breaker.reason() {
             return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(reason));
         }
@@ -141,15 +135,19 @@ impl Server {
         Ok(manager.insert(self.client.get_connection_manager_lazy(config)?).clone())
     }
 
-    /// Opens the breaker, unless the server has only refused to store something.
+    /// Opens the breaker, unless the server has only refused to store something, or says that another node has the cache.
     #[cold]
     fn failed(self: &Arc<Self>, error: RedisError, limit: Limit) -> Error {
         if failure::is_out_of_memory(&error) {
             return Error::new(ErrorKind::Full, "write an entry").at(&self.name).because(error);
         }
-        let kind = if error.is_io_error() { ErrorKind::Io } else { ErrorKind::Other };
+        let is_elsewhere = error.is_cluster_error();
+        let kind = if error.is_io_error() || is_elsewhere { ErrorKind::Io } else { ErrorKind::Other };
         let reason = error.to_string();
         let error = Error::new(kind, "use the server").at(&self.name).because(error);
+        if is_elsewhere {
+            return error;
+        }
         if let Some(opened) = self.breaker.open(reason) {
             self.disconnect();
             let level = if opened.is_first { log::Level::Warn } else { log::Level::Debug };
@@ -167,8 +165,10 @@ impl Server {
     fn is_back(&self) {
         self.breaker.close();
         log_line(log::Level::Info, format!("the server at {} is back", self.name));
-        let hooks: Vec<_> = self.hooks.lock().iter().filter_map(Weak::upgrade).collect();
-        hooks.into_iter().for_each(Hook::server_is_back);
+        let routes: Vec<_> = self.routes.lock().iter().filter_map(Weak::upgrade).collect();
+        for route in routes {
+            route.is_back();
+        }
     }
 }
 
@@ -181,6 +181,8 @@ async fn probe(server: Weak<Server>, mut pause: Duration, limit: Limit) {
         let request = Request::Command(redis::cmd("DEL").arg("tc1:probe").take());
         match server.ask_async(&request, limit.again()).await {
             Ok(_) => return server.is_back(),
+            // Another node of its cluster has this name.
+            Err(error) if error.is_cluster_error() => return server.is_back(),
             Err(_) => server.disconnect(),
         }
         pause = server.breaker.longer(pause);

@@ -64,7 +64,7 @@ impl<V> Standby<V> {
 
     fn outage(&self) -> Option<u64> {
         match &self.primary.space {
-            Some(space) if !space.server.is_forked() => space.server.outage(),
+            Some(space) if !space.route.is_forked() => space.route.outage(),
             _ => Some(FOREVER),
         }
     }

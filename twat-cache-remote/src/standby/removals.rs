@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use twat_cache_core::{Error, Recorded};
 
 use crate::digest::Key;
-use crate::server::{Hook, Via, log_line, spawn};
+use crate::route::Hook;
+use crate::server::{Via, log_line, spawn};
 use crate::space::{NO_KEY, Space};
 use crate::store::RemoteStore;
 use crate::terms::Terms;
@@ -43,7 +44,7 @@ impl Removals {
             Arc::new(Self { space, terms, since, is_any: AtomicBool::new(false), pending: Mutex::default() });
         if let Some(space) = &removals.space {
             let weak = Arc::downgrade(&removals);
-            space.server.on_return(weak as Weak<dyn Hook>);
+            space.route.on_return(weak as Weak<dyn Hook>);
         }
         removals
     }
@@ -73,13 +74,13 @@ impl Removals {
     }
 
     fn change(self: &Arc<Self>, add: impl FnOnce(&mut Pending)) {
-        let Some(space) = self.space.as_ref().filter(|space| !space.server.is_forked()) else { return };
+        let Some(space) = self.space.as_ref().filter(|space| !space.route.is_forked()) else { return };
         let mut pending = self.pending.lock();
         pending.count += 1;
         add(&mut pending);
         self.is_any.store(true, Ordering::Release);
         drop(pending);
-        if space.server.outage().is_none() {
+        if space.route.outage().is_none() {
             self.clone().server_is_back();
         }
     }

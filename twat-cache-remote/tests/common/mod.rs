@@ -50,6 +50,17 @@ impl Server {
         testing::Server::start_with(arguments).map(Self)
     }
 
+    /// Starts three servers that are a cluster.
+    pub fn start_cluster() -> Option<[Self; 3]> {
+        record_logs();
+        testing::Server::start_cluster().map(|nodes| nodes.map(Self))
+    }
+
+    /// Starts a server that can become a node of a cluster.
+    pub fn start_node() -> Option<Self> {
+        testing::Server::start_node().map(Self)
+    }
+
     /// One that is not running yet.
     pub fn stopped(arguments: &[&str]) -> Self {
         record_logs();
