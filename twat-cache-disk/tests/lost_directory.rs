@@ -83,8 +83,11 @@ fn a_database_that_takes_the_place_of_one_that_was_moved_away_is_not_mixed_with_
     call_all(&memo, 20..30);
     assert_eq!(computed.get(), before + 10);
     assert_eq!(warnings(&cache).len(), 2, "{:#?}", warnings(&cache));
-    assert!(warnings(&cache)[0].contains("removed while it was open"));
-    assert!(warnings(&cache)[1].contains("a database that was moved away"));
+    // The engine may notice first.
+    let warnings = warnings(&cache);
+    let is_noticed = ["removed while it was open", "takes no more writes"].iter().any(|why| warnings[0].contains(why));
+    assert!(is_noticed, "{warnings:#?}");
+    assert!(warnings[1].contains("a database that was moved away"), "{warnings:#?}");
     drop(memo);
     assert_eq!(computed_anew(&cache, 20..30), 0);
 }
