@@ -1,7 +1,9 @@
 //! The thread that talks to servers for tasks, and does what nobody waits for.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::Context;
 use std::{future, io, thread};
 
 use tokio::runtime::{Builder, Handle};
@@ -24,6 +26,17 @@ static DRIVER: LazyLock<Option<Handle>> = LazyLock::new(|| {
 /// Runs a future on that thread; `None` if the system has no thread for it. A process that was forked must not call this.
 pub(crate) fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Option<JoinHandle<T>> {
     Some(DRIVER.as_ref()?.spawn(future))
+}
+
+/// A future that uses the runtime of that thread, on any executor; `None` if the system has no thread for it.
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> Option<T> {
+    let handle = DRIVER.as_ref()?;
+    let mut future = pin!(future);
+    let poll = |context: &mut Context<'_>| {
+        let _entered = handle.enter();
+        future.as_mut().poll(context)
+    };
+    Some(future::poll_fn(poll).await)
 }
 
 /// Runs code of the user, such as a logger: at once, or on another thread if this one is the driver's. It may wait for the driver.

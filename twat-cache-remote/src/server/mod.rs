@@ -19,6 +19,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ConnectionAddr, RedisError, RedisResult, Value};
 use twat_cache_core::{Error, ErrorKind, Process};
 
+use driver::within;
 pub(crate) use driver::{run_users_code, spawn};
 pub(crate) use limit::Limit;
 pub(crate) use registry::{node_of, server, space};
@@ -97,19 +98,13 @@ impl Server {
                 spawn(async move { give.send(server.ask_async(&request, limit).await) });
                 take.recv_timeout(limit.left()).unwrap_or_else(|_| Err(limit.exceeded().into()))
             }
-            Via::Task => {
-                let server = self.clone();
-                match spawn(async move { server.ask_async(&request, limit).await }) {
-                    Some(answer) => answer.await.unwrap_or_else(|_| Err(failure::closed())),
-                    None => Err(failure::closed()),
-                }
-            }
+            Via::Task => within(self.ask_async(&request, limit)).await.unwrap_or_else(|| Err(failure::closed())),
             Via::Driver => self.ask_async(&request, limit).await,
         };
         answer.map_err(|error| self.failed(error, limit))
     }
 
-    /// On the driver's thread.
+    /// Within the driver's runtime.
     async fn ask_async(&self, request: &Request, limit: Limit) -> RedisResult<Value> {
         let answer = async {
             let mut manager = self.manager()?;
