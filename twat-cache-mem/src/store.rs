@@ -102,33 +102,31 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
 {
-    /// The value for `key`, and the time until it expires.
+    /// What is read of the value for `key`, and the time until it expires.
     #[inline]
-    fn entry<A: Args<Owned = K> + ?Sized>(&self, key: &A) -> Option<(V, Option<Duration>)> {
+    fn entry<A, T>(&self, key: &A, read: impl FnOnce(&V) -> T) -> Option<(T, Option<Duration>)>
+    where
+        A: Args<Owned = K> + ?Sized,
+    {
         let key = self.bare.lookup(key);
-        match self.timed.get() {
-            None => self.bare.get(&key, V::clone).map(|value| (value, None)),
-            Some(timed) => self.timed_entry(timed, &key),
-        }
-    }
-
-    // Not inlined, so that a hit without a deadline is short.
-    #[inline(never)]
-    fn timed_entry<A: Args<Owned = K> + ?Sized>(
-        &self,
-        timed: &TimedShards<K, V>,
-        key: &Lookup<'_, A>,
-    ) -> Option<(V, Option<Duration>)> {
-        let found = timed.get(key, |entry| (entry.value.clone(), entry.deadline));
+        let Some(timed) = self.timed.get() else { return self.bare.get(&key, read).map(|part| (part, None)) };
+        let found = timed.get(&key, |entry| (read(&entry.value), entry.deadline));
         // Without deadlines, the clock is not read.
         if self.sweep_at.load(Ordering::Relaxed) == NEVER {
             return found;
         }
+        let now = self.now_swept(timed);
+        let (part, deadline) = found?;
+        let left = deadline.map(|deadline| deadline.saturating_sub(now));
+        (left != Some(Duration::ZERO)).then_some((part, left))
+    }
+
+    // Not inlined, so that a hit without a deadline is short.
+    #[inline(never)]
+    fn now_swept(&self, timed: &TimedShards<K, V>) -> Duration {
         let now = self.now();
         self.sweep(timed, now);
-        let (value, deadline) = found?;
-        let left = deadline.map(|deadline| deadline.saturating_sub(now));
-        (left != Some(Duration::ZERO)).then_some((value, left))
+        now
     }
 
     /// The time since the start.
@@ -291,7 +289,7 @@ where
 {
     #[inline]
     fn get(&self, key: &A) -> Result<Option<V>, Error> {
-        caught("look up a result", || Ok(self.entry(key).map(|(value, _)| value)))
+        caught("look up a result", || Ok(self.entry(key, V::clone).map(|(value, _)| value)))
     }
 
     fn insert(&self, key: &A, value: &V) -> Result<(), Error> {
@@ -312,24 +310,12 @@ where
 
     #[inline]
     fn get_part<T>(&self, key: &A, read: impl Fn(&V) -> Option<T>) -> Result<Option<T>, Error> {
-        caught("look up a result", || {
-            let has_deadlines = self.sweep_at.load(Ordering::Relaxed) != NEVER;
-            if let Some(timed) = self.timed.get().filter(|_| !has_deadlines) {
-                let no_deadline = |entry: &Timed<V>| entry.deadline.is_none().then(|| read(&entry.value));
-                let found = timed.get(&self.bare.lookup(key), no_deadline);
-                // The entry may be the first one that has a deadline.
-                match found {
-                    Some(None) => {}
-                    found => return Ok(found.flatten().flatten()),
-                }
-            }
-            Ok(self.entry(key).and_then(|(value, _)| read(&value)))
-        })
+        caught("look up a result", || Ok(self.entry(key, read).and_then(|(part, _)| part)))
     }
 
     #[inline]
     fn get_with_ttl(&self, key: &A) -> Result<Option<Found<V>>, Error> {
-        caught("look up a result", || Ok(self.entry(key).map(|(value, ttl)| Found { value, ttl })))
+        caught("look up a result", || Ok(self.entry(key, V::clone).map(|(value, ttl)| Found { value, ttl })))
     }
 
     fn insert_with_ttl(&self, key: &A, value: &V, time: Option<Duration>) -> Result<(), Error> {
