@@ -2,8 +2,8 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use common::{LIMIT, LONG, Server, hits, insert_all, value};
@@ -14,14 +14,11 @@ use twat_cache_remote::{KeyedStore as _, Memo, RemoteBuilder, Standby, Store as 
 type Nodes = [Server; 3];
 type Texts = Memo<Standby<String>, Counted<String>>;
 
-/// Skips a test where no server is installed.
-macro_rules! cluster {
-    () => {
-        match Server::start_cluster() {
-            Some(nodes) => nodes,
-            None => return,
-        }
-    };
+/// One for the tests after which all nodes are there, and without a warning. Each has caches of its own.
+fn shared() -> Option<&'static Nodes> {
+    static SHARED: LazyLock<Option<Nodes>> = LazyLock::new(Server::start_cluster);
+    // Where no server is installed, that is said for each test.
+    SHARED.as_ref().or_else(|| server!().and(None))
 }
 
 /// A cache of which only these nodes are known.
@@ -96,7 +93,7 @@ fn memo(nodes: &Nodes, timeout: Duration) -> (Texts, Arc<Counter>, [usize; 2]) {
 
 #[test]
 fn each_cache_is_found_through_any_node() {
-    let nodes = cluster!();
+    let Some(nodes) = shared() else { return };
     for number in 0..30 {
         let name = format!("cache {number}");
         let store = cache(&name, [&nodes[0]]).open::<String>().unwrap();
@@ -114,26 +111,26 @@ fn each_cache_is_found_through_any_node() {
         insert_all(&store, 0..10);
     }
     assert!(nodes.iter().all(|node| node.names("tc1:*").len() > 10));
-    assert_eq!(warnings(&nodes), [""; 0]);
+    assert_eq!(warnings(nodes), [""; 0]);
 }
 
 #[test]
 fn a_node_that_is_not_there_does_not_hide_the_others() {
-    let nodes = cluster!();
+    let Some(nodes) = shared() else { return };
     let away = Server::stopped(&[]);
-    let memo = cache("texts", [&away, &nodes[0], &nodes[1]]).wrap(|key: &u64| value(*key));
+    let memo = cache("beside", [&away, &nodes[0], &nodes[1]]).wrap(|key: &u64| value(*key));
     within(LIMIT, move || {
         assert_eq!(memo.call(&1), value(1));
         until("a node is found", || !memo.store().is_away());
         assert_eq!((memo.call(&1), memo.len().unwrap()), (value(1), 1));
-        assert_eq!((warnings(&nodes).len(), away.warnings().len()), (0, 1));
+        assert_eq!((warnings(nodes).len(), away.warnings().len()), (0, 1));
     });
 }
 
 #[test]
 fn a_cache_whose_slot_has_moved_is_found_without_a_warning() {
-    let nodes = cluster!();
-    let (memo, computed, [from, to]) = memo(&nodes, LONG);
+    let Some(nodes) = shared() else { return };
+    let (memo, computed, [from, to]) = memo(nodes, LONG);
     within(LIMIT, move || {
         for (from, to) in [(from, to), (to, from)] {
             Move::begin(&nodes[from], &nodes[to], "texts").end();
@@ -141,20 +138,20 @@ fn a_cache_whose_slot_has_moved_is_found_without_a_warning() {
             assert!(memo.describe().contains(&nodes[to].name()), "{}", memo.describe());
         }
         assert_eq!((computed.get(), memo.len().unwrap(), memo.store().suppressed_errors()), (20, 20, 0));
-        assert_eq!(warnings(&nodes), [""; 0]);
+        assert_eq!(warnings(nodes), [""; 0]);
     });
 }
 
 /// A long value is stored by several commands.
 #[test]
 fn a_result_whose_slot_moves_during_the_computation_is_stored() {
-    let nodes = cluster!();
+    let Some(nodes) = shared() else { return };
     for (name, length) in [("short", 10), ("long", 100_000)] {
         let computed = Counter::new();
         let memo = cache(name, [&nodes[0]]).wrap(|key: &u64| {
             computed.count();
             if *key == 1 {
-                let from = owner(&nodes, name);
+                let from = owner(nodes, name);
                 Move::begin(&nodes[from], &nodes[(from + 1) % 3], name).end();
             }
             text(*key, length)
@@ -164,12 +161,12 @@ fn a_result_whose_slot_moves_during_the_computation_is_stored() {
         }
         assert_eq!((computed.get(), memo.len().unwrap()), (3, 3));
     }
-    assert_eq!(warnings(&nodes), [""; 0]);
+    assert_eq!(warnings(nodes), [""; 0]);
 }
 
 #[test]
 fn while_a_slot_is_being_moved_memory_serves() {
-    let nodes = cluster!();
+    let Some(nodes) = Server::start_cluster() else { return };
     let (memo, computed, [from, to]) = memo(&nodes, LONG);
     within(LIMIT, move || {
         let moving = Move::begin(&nodes[from], &nodes[to], "texts");
@@ -196,7 +193,7 @@ fn while_a_slot_is_being_moved_memory_serves() {
 
 #[test]
 fn a_node_that_is_killed_and_starts_again_is_used_then() {
-    let mut nodes = cluster!();
+    let Some(mut nodes) = Server::start_cluster() else { return };
     let (memo, computed, [owner, _]) = memo(&nodes, Duration::from_secs(1));
     within(LIMIT, move || {
         nodes[owner].kill();
@@ -218,7 +215,7 @@ fn a_node_that_is_killed_and_starts_again_is_used_then() {
 
 #[test]
 fn when_a_replica_takes_the_place_of_a_node_it_is_used() {
-    let mut nodes = cluster!();
+    let Some(mut nodes) = Server::start_cluster() else { return };
     let replica = Server::start_node().unwrap();
     let (memo, computed, [owner, other]) = memo(&nodes, Duration::from_secs(1));
     within(LIMIT, move || {
@@ -242,13 +239,13 @@ fn when_a_replica_takes_the_place_of_a_node_it_is_used() {
 
 #[test]
 fn copies_in_memory_are_outdated_on_the_new_node_of_a_cache() {
-    let nodes = cluster!();
+    let Some(nodes) = shared() else { return };
     let world = AtomicU64::new(1);
-    let memo = cache("near", &nodes).near(100).wrap(|_: &u64| world.load(Ordering::SeqCst));
+    let memo = cache("near", nodes).near(100).wrap(|_: &u64| world.load(Ordering::SeqCst));
     let is_in_memory = || memo.store().front().len().unwrap() > 0;
     memo.call(&1);
     until("the result is in memory", || memo.call(&1) == 1 && is_in_memory());
-    let first = owner(&nodes, "near");
+    let first = owner(nodes, "near");
     let second = (first + 1) % 3;
     for (value, from, to) in [(10, first, second), (20, second, first)] {
         Move::begin(&nodes[from], &nodes[to], "near").end();
@@ -262,7 +259,7 @@ fn copies_in_memory_are_outdated_on_the_new_node_of_a_cache() {
         assert!(other.remove(&1_u64).unwrap());
         until("it is computed again", || memo.call(&1) == value + 5);
     }
-    assert_eq!(warnings(&nodes), [""; 0]);
+    assert_eq!(warnings(nodes), [""; 0]);
 }
 
 #[test]
