@@ -180,11 +180,16 @@ struct Chain<'a>(&'a Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut last = self.0.to_string();
+        f.write_str(&last)?;
         let mut source = std::error::Error::source(self.0);
         while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
+            // Some errors say themselves what their source says.
+            let text = error.to_string();
+            if text != last {
+                write!(f, ": {text}")?;
+            }
+            (last, source) = (text, error.source());
         }
         Ok(())
     }
