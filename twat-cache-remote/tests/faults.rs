@@ -160,6 +160,27 @@ fn a_server_without_memory_gives_what_it_has_and_takes_the_rest_later() {
 }
 
 #[test]
+fn a_clear_that_finds_no_memory_is_repeated_when_there_is_room() {
+    let Some(server) = server!("--maxmemory-policy", "noeviction") else { return };
+    let (memo, computed) = memo(&server);
+    call_all(&memo, 0..10);
+    let set_limit = |bytes: u64| server.ask::<()>(cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes));
+    set_limit(1);
+    assert_eq!(memo.clear().unwrap_err().kind(), ErrorKind::Full);
+    assert_eq!(memo.peek(&1).unwrap(), None, "what was cleared is found");
+    set_limit(0);
+    until("the cache is used", || {
+        call_all(&memo, 20..21);
+        memo.peek(&20).unwrap().is_some()
+    });
+    let before = computed.get();
+    call_all(&memo, 0..10);
+    assert_eq!(computed.get(), before + 10, "what was cleared is found");
+    call_all(&memo, 0..10);
+    assert_eq!(computed.get(), before + 10);
+}
+
+#[test]
 fn a_value_that_finds_no_memory_can_be_stored_later() {
     let Some(server) = server!("--maxmemory-policy", "noeviction") else { return };
     let store = server.cache().open::<String>().unwrap();

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use twat_cache_core::{Error, Recorded};
 
 use crate::digest::Key;
 use crate::route::Hook;
+use crate::server::breaker::jittered;
 use crate::server::{Via, log_line, spawn};
 use crate::space::{NO_KEY, Space};
 use crate::store::RemoteStore;
@@ -22,26 +25,33 @@ pub(super) struct Removals {
     since: Arc<AtomicU64>,
     is_any: AtomicBool,
     pending: Mutex<Pending>,
+    /// The server may be back.
+    wake: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Pending {
-    /// When each was added, and its number among all.
-    keys: HashMap<Recorded, (Instant, u64)>,
+    /// The number of each among all.
+    keys: HashMap<Recorded, u64>,
     count: u64,
     /// The number of a `clear`, which is repeated.
     clear: Option<u64>,
     /// There were too many. What was computed before the server is back is not used, by this store.
     is_full: bool,
+    /// A task of the driver removes them.
+    is_removing: bool,
 }
 
 const MAX_KEYS: usize = 1 << 16;
 
+/// The pause after a removal that failed. It ends earlier when the server is back.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Removals {
     pub(super) fn new<V>(primary: &RemoteStore<V>) -> Arc<Self> {
         let (space, terms, since) = (primary.space.clone(), primary.terms(Via::Driver), primary.since.clone());
-        let removals =
-            Arc::new(Self { space, terms, since, is_any: AtomicBool::new(false), pending: Mutex::default() });
+        let (is_any, pending, wake) = (AtomicBool::new(false), Mutex::default(), Arc::default());
+        let removals = Arc::new(Self { space, terms, since, is_any, pending, wake });
         if let Some(space) = &removals.space {
             let weak = Arc::downgrade(&removals);
             space.route.on_return(weak as Weak<dyn Hook>);
@@ -52,17 +62,26 @@ impl Removals {
     /// Whether this key must not be read from the server.
     #[inline]
     pub(super) fn include(&self, key: &impl Key) -> bool {
-        self.is_any.load(Ordering::Acquire) && {
-            let pending = self.pending.lock();
-            pending.clear.is_some() || pending.is_full || pending.keys.contains_key(&*key.recorded())
+        self.is_any.load(Ordering::Acquire) && self.contain(key)
+    }
+
+    #[cold]
+    fn contain(&self, key: &impl Key) -> bool {
+        // Without the lock, because the user's code makes it.
+        let key = key.recorded();
+        // In a process that was forked, the lock may be held for ever.
+        if self.space.as_ref().is_none_or(|space| space.route.is_forked()) {
+            return false;
         }
+        let pending = self.pending.lock();
+        pending.clear.is_some() || pending.is_full || pending.keys.contains_key(&*key)
     }
 
     pub(super) fn add(self: &Arc<Self>, key: &impl Key) {
+        let key = key.recorded().into_owned();
         self.change(|pending| {
-            let number = pending.count;
             if pending.keys.len() < MAX_KEYS {
-                pending.keys.insert(key.recorded().into_owned(), (Instant::now(), number));
+                pending.keys.insert(key, pending.count);
             } else {
                 pending.is_full = true;
             }
@@ -74,14 +93,15 @@ impl Removals {
     }
 
     fn change(self: &Arc<Self>, add: impl FnOnce(&mut Pending)) {
-        let Some(space) = self.space.as_ref().filter(|space| !space.route.is_forked()) else { return };
+        if self.space.as_ref().is_none_or(|space| space.route.is_forked()) {
+            return;
+        }
         let mut pending = self.pending.lock();
         pending.count += 1;
         add(&mut pending);
         self.is_any.store(true, Ordering::Release);
-        drop(pending);
-        if space.route.outage().is_none() {
-            self.clone().server_is_back();
+        if !std::mem::replace(&mut pending.is_removing, true) {
+            spawn(remove_pending(Arc::downgrade(self), self.wake.clone()));
         }
     }
 
@@ -89,8 +109,7 @@ impl Removals {
     async fn remove_all(&self, space: &Space) -> Result<(), Error> {
         let (keys, clear, is_full) = {
             let pending = self.pending.lock();
-            let keys: Vec<_> = pending.keys.iter().map(|(key, added)| (key.clone(), *added)).collect();
-            (keys, pending.clear, pending.is_full)
+            (pending.keys.clone(), pending.clear, pending.is_full)
         };
         if is_full {
             let number = space.begin(&NO_KEY, self.terms).await?;
@@ -104,32 +123,45 @@ impl Removals {
             // Another one may have failed meanwhile.
             pending.clear = pending.clear.filter(|number| Some(*number) != clear);
         }
-        for (key, added) in keys {
-            // The server has removed what is older than its lifetime.
-            if added.0.elapsed() < self.terms.life {
-                space.remove(&key, self.terms).await?;
-            }
+        for (key, number) in keys {
+            space.remove(&key, self.terms).await?;
             let mut pending = self.pending.lock();
-            if pending.keys.get(&key) == Some(&added) {
+            if pending.keys.get(&key) == Some(&number) {
                 pending.keys.remove(&key);
             }
         }
-        let pending = self.pending.lock();
-        let is_any = !pending.keys.is_empty() || pending.clear.is_some() || pending.is_full;
-        self.is_any.store(is_any, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether nothing is pending. Then this task ends.
+    fn end(&self) -> bool {
+        let mut pending = self.pending.lock();
+        let is_any = !pending.keys.is_empty() || pending.clear.is_some() || pending.is_full;
+        pending.is_removing = is_any;
+        self.is_any.store(is_any, Ordering::Release);
+        !is_any
+    }
+}
+
+/// Removes what is pending, until nothing is.
+async fn remove_pending(removals: Weak<Removals>, wake: Arc<Notify>) {
+    loop {
+        let Some(removals) = removals.upgrade() else { return };
+        let Some(space) = &removals.space else { return };
+        if space.route.outage().is_none() {
+            match removals.remove_all(space).await {
+                Ok(()) if removals.end() => return,
+                Ok(()) => continue,
+                Err(error) => log_line(log::Level::Debug, format!("{}; it is removed later", error.chain())),
+            }
+        }
+        drop(removals);
+        let _ = timeout(jittered(PAUSE), wake.notified()).await;
     }
 }
 
 impl Hook for Removals {
     fn server_is_back(self: Arc<Self>) {
-        if self.is_any.load(Ordering::Acquire) {
-            spawn(async move {
-                let Some(space) = &self.space else { return };
-                if let Err(error) = self.remove_all(space).await {
-                    log_line(log::Level::Debug, format!("{}; it is removed later", error.chain()));
-                }
-            });
-        }
+        self.wake.notify_one();
     }
 }
