@@ -75,9 +75,16 @@ impl Space {
         self.route.tracking.get().is_some_and(|tracking| tracking.is_current(stamp))
     }
 
-    /// The near caches of this process do not wait to be told of its own changes.
-    pub(crate) fn outdate(&self, digest: KeyHash) {
-        self.route.tracking.get().inspect(|tracking| tracking.outdate(digest));
+    /// Makes copies of a key in near caches of this process invalid. They do not wait to be told of its own changes, and nobody
+    /// tells of results that the server does not have.
+    pub(crate) fn outdate(&self, key: &impl Digest) {
+        if self.route.is_forked() {
+            return;
+        }
+        // Without a secret, there are no copies.
+        if let (Some(tracking), Some((_, namespace))) = (self.route.tracking.get(), *self.namespace.read()) {
+            tracking.outdate(key.digest(&namespace));
+        }
     }
 
     pub(crate) fn outdate_all(&self) {

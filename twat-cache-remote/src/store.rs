@@ -151,27 +151,40 @@ impl<V> RemoteStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        let (space, terms) = (self.space()?, self.terms(via));
+        let space = self.space()?;
+        let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
+        let stored = self.store(space, key, bytes, time, ticket, via).await;
+        if is_refresh || stored.is_err() || !self.fits(bytes) {
+            space.outdate(key);
+        }
+        stored
+    }
+
+    async fn store(
+        &self,
+        space: &Space,
+        key: &impl Digest,
+        bytes: &[u8],
+        time: Option<Duration>,
+        ticket: Option<Ticket>,
+        via: Via,
+    ) -> Result<bool, Error> {
+        let terms = self.terms(via);
         let life = self.lifetime(time).unwrap_or(Duration::MAX);
         let (life, value) = if self.fits(bytes) { (life, bytes) } else { (Duration::ZERO, &[][..]) };
-        let number = match ticket {
+        let (number, is_refresh) = match ticket {
             Some(Ticket { number: 0, .. }) => {
                 // Why not, if that is still so.
                 space.begin(key, terms).await?;
                 let why = "the beginning of its computation could not be noted";
                 return Err(Error::new(ErrorKind::Io, "write an entry").at(space.route.name()).because(why));
             }
-            Some(ticket) => ticket.number,
-            None => space.begin(key, terms).await?,
+            Some(ticket) => (ticket.number, ticket.is_refresh),
+            None => (space.begin(key, terms).await?, true),
         };
-        let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
         let deadline = self.options.expiry.deadline(time);
         let computed = Computed { number, is_refresh, life, deadline, value };
-        let stored = space.store(key, &computed, terms).await;
-        if is_refresh {
-            space.outdate(space.digest(key, terms).await?);
-        }
-        let (digest, stored) = stored?;
+        let (digest, stored) = space.store(key, &computed, terms).await?;
         if stored == Stored::Alone {
             self.leases.end(digest, number);
         }
@@ -184,15 +197,16 @@ impl<V> RemoteStore<V> {
         self.leases.forget(digest);
         let removed = space.remove(key, terms).await;
         // Also if the server cannot be asked: it is removed later.
-        space.outdate(digest);
+        space.outdate(key);
         let removed = removed?;
         Ok(removed
             .is_some_and(|(number, deadline)| number > self.since() && self.left(deadline) != Some(Duration::ZERO)))
     }
 
     pub(crate) async fn clear_all(&self, via: Via) -> Result<(), Error> {
-        self.leases.forget_all();
         let space = self.space()?;
+        space.route.check_process()?;
+        self.leases.forget_all();
         let cleared = space.clear(self.terms(via)).await;
         space.outdate_all();
         cleared

@@ -142,6 +142,27 @@ fn a_server_that_cannot_tell_of_changes_is_asked_each_time() {
     server.assert_one_warning("the near cache is not used");
 }
 
+/// Nobody would tell of it if another process forgot such a result.
+#[test]
+fn a_result_that_the_server_does_not_take_is_not_kept_in_memory() {
+    let Some(server) = server!("--maxmemory-policy", "noeviction") else { return };
+    let computed = Counter::new();
+    let memo = server.named("texts").max_value_bytes(100).near(100).wrap(|length: &u64| {
+        computed.count();
+        "-".repeat(usize::try_from(*length).unwrap())
+    });
+    until("the result is in memory", || {
+        memo.call(&10);
+        memo.store().front().len().unwrap() > 0
+    });
+    let before = computed.get();
+    (0..3).for_each(|_| assert_eq!(memo.call(&200).len(), 200));
+    assert_eq!(computed.get(), before + 3, "it is too long");
+    server.ask::<()>(cmd("CONFIG").arg("SET").arg("maxmemory").arg(1));
+    (0..3).for_each(|_| assert_eq!(memo.call(&20).len(), 20));
+    assert_eq!(computed.get(), before + 6, "the server is full");
+}
+
 /// An answer and the news of a change may overtake each other. Once a stale value was kept, nobody would tell of it again.
 #[test]
 fn no_stale_value_stays_in_memory() {

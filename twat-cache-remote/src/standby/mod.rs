@@ -84,6 +84,8 @@ impl<V> Standby<V> {
                 Ok(found) => return Ok(found),
                 Err(error) => self.failed(&error),
             }
+            // Nobody tells of changes of what memory has.
+            self.primary.space.as_ref().inspect(|space| space.outdate(key));
         }
         let Some(outage) = self.outage() else { return Ok(None) };
         match self.memory.get_with_ttl(&*key.recorded())? {
