@@ -103,11 +103,7 @@ impl Route {
         if let Some(reason) = self.lost.reason() {
             return Err(Error::new(ErrorKind::Io, "use the server").at(&begun.name).because(reason));
         }
-        let mut server = begun.clone();
-        let answer = follow(&mut server, request, limit, via).await;
-        if !Arc::ptr_eq(&server, &begun) {
-            self.move_to(&server);
-        }
+        let (server, answer) = self.follow(&begun, begun.clone(), request, limit, via).await;
         answer.inspect_err(|error| self.failed(error, &server, limit))
     }
 
@@ -157,39 +153,42 @@ impl Route {
     /// Whether a node has the cache, and can be used.
     async fn find(self: &Arc<Self>, limit: Limit) -> bool {
         let begun = self.server();
-        for mut server in self.nodes() {
+        for server in self.nodes() {
             // Of servers that are no cluster, each has entries of its own.
             let slot = Request::Command(protocol::slot(&self.keys));
-            if !Arc::ptr_eq(&server, &begun) && server.ask(slot, limit.again(), Via::Driver).await.is_err() {
+            if !Arc::ptr_eq(&server, &begun) && !server.takes(slot, limit.again()).await {
                 continue;
             }
             let exists = || Request::Command(protocol::exists(&self.keys));
-            if follow(&mut server, exists, limit.again(), Via::Driver).await.is_ok() {
-                if !Arc::ptr_eq(&server, &begun) {
-                    self.move_to(&server);
-                }
+            if self.follow(&begun, server, exists, limit.again(), Via::Driver).await.1.is_ok() {
                 return true;
             }
         }
         false
     }
-}
 
-/// Asks a server, and then those that the answers name.
-async fn follow(
-    server: &mut Arc<Server>,
-    request: impl Fn() -> Request,
-    limit: Limit,
-    via: Via,
-) -> Result<Value, Error> {
-    let mut left = MOVES;
-    loop {
-        let answer = server.ask(request(), limit, via).await;
-        match answer.as_ref().err().and_then(redis_error).and_then(|error| server::node_of(server, error)) {
-            Some(node) if left > 0 => *server = node,
-            _ => return answer,
+    /// Asks a server, and then those that the answers name. The last one is used from now on, unless that is `begun` anyway.
+    async fn follow(
+        self: &Arc<Self>,
+        begun: &Arc<Server>,
+        mut server: Arc<Server>,
+        request: impl Fn() -> Request,
+        limit: Limit,
+        via: Via,
+    ) -> (Arc<Server>, Result<Value, Error>) {
+        let mut left = MOVES;
+        let answer = loop {
+            let answer = server.ask(request(), limit, via).await;
+            match answer.as_ref().err().and_then(redis_error).and_then(|error| server::node_of(&server, error)) {
+                Some(node) if left > 0 => server = node,
+                _ => break answer,
+            }
+            left -= 1;
+        };
+        if (answer.is_ok() || left < MOVES) && !Arc::ptr_eq(&server, begun) {
+            self.move_to(&server);
         }
-        left -= 1;
+        (server, answer)
     }
 }
 
