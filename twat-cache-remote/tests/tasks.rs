@@ -49,6 +49,55 @@ fn an_answer_is_not_there_at_once_and_does_not_borrow_the_key() {
 }
 
 #[test]
+fn a_server_is_not_away_because_a_task_is_not_polled_for_a_while() {
+    let Some(server) = server!() else { return };
+    // A request may take half a second.
+    let store = server.named("values").timeout(Duration::from_secs(2)).with_memory::<u64>();
+    let pause = || thread::sleep(Duration::from_millis(700));
+    // It takes several steps to connect, or to send a script that the server has lost.
+    for _ in 0..2 {
+        server.ask::<()>(cmd("SCRIPT").arg("FLUSH"));
+        block_on(async {
+            let mut stored = pin!(async { store.insert_async(&1_u64, &1).await });
+            for _ in 0..3 {
+                if let Some(stored) = future::poll_once(&mut stored).await {
+                    return stored.unwrap();
+                }
+                pause();
+            }
+            stored.await.unwrap();
+        });
+    }
+    assert!(server.warnings().is_empty() && !store.is_away(), "{:#?}", server.warnings());
+}
+
+#[test]
+fn tasks_that_are_not_polled_do_not_stop_others() {
+    let Some(server) = server!() else { return };
+    let store = server.named("values").timeout(Duration::from_secs(4)).open::<u64>().unwrap();
+    store.insert(&1_u64, &1).unwrap();
+    block_on(async {
+        assert_eq!(store.get_async(&1_u64).await.unwrap(), Some(1));
+        let mut answers: Vec<_> = (0..1000_u64).map(|key| (key, Some(store.get_async(&key)))).collect();
+        for (_, answer) in &mut answers {
+            if future::poll_once(pin!(answer.as_mut().unwrap())).await.is_some() {
+                *answer = None;
+            }
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..10).for_each(|_| assert_eq!(block_on(store.get_async(&1_u64)).unwrap(), Some(1)));
+            });
+        });
+        for (key, answer) in answers {
+            if let Some(answer) = answer {
+                assert_eq!(answer.await.unwrap(), (key == 1).then_some(1));
+            }
+        }
+    });
+}
+
+#[test]
 fn while_the_server_is_stopped_other_tasks_of_the_thread_go_on() {
     let Some(server) = server!() else { return };
     let computed = Counter::new();

@@ -25,6 +25,11 @@ impl Limit {
         self.end.saturating_duration_since(Instant::now())
     }
 
+    /// Whether most of it is over: something else took the time.
+    pub(super) fn is_short(&self) -> bool {
+        self.left() < self.whole / 2
+    }
+
     pub(super) fn end(&self) -> Instant {
         self.end
     }

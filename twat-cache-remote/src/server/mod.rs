@@ -8,6 +8,7 @@ mod limit;
 mod pool;
 mod registry;
 mod request;
+mod shared;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -15,8 +16,8 @@ use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ConnectionAddr, RedisError, RedisResult, Value};
+use tokio::time::timeout_at;
 use twat_cache_core::{Error, ErrorKind, Process};
 
 use driver::within;
@@ -28,6 +29,7 @@ pub(crate) use request::Request;
 use crate::route::Route;
 use breaker::Breaker;
 use pool::Pool;
+use shared::Shared;
 
 /// A server. It is connected to when it is first used.
 pub(crate) struct Server {
@@ -37,8 +39,8 @@ pub(crate) struct Server {
     process: Process,
     /// For threads.
     pool: Pool,
-    /// For tasks; made again after each failure.
-    manager: Mutex<Option<ConnectionManager>>,
+    /// For tasks.
+    shared: Shared,
     breaker: Breaker,
     /// Those of the caches that use it.
     routes: Mutex<Vec<Weak<Route>>>,
@@ -60,8 +62,8 @@ const CONNECTING: Duration = Duration::from_secs(5);
 
 impl Server {
     fn new(client: Client, name: String, process: Process) -> Self {
-        let (pool, manager, routes) = (Pool::default(), Mutex::new(None), Mutex::default());
-        Self { client, name, process, pool, manager, breaker: Breaker::default(), routes }
+        let (pool, shared, routes) = (Pool::default(), Shared::default(), Mutex::default());
+        Self { client, name, process, pool, shared, breaker: Breaker::default(), routes }
     }
 
     pub(crate) fn is_forked(&self) -> bool {
@@ -90,6 +92,7 @@ impl Server {
         if let Some(reason) = self.breaker.reason() {
             return Err(Error::new(ErrorKind::Io, "use the server").at(&self.name).because(reason));
         }
+        let is_short = limit.is_short();
         let answer = match via {
             Via::Thread if !self.is_encrypted() => self.ask_blocking(&request, limit),
             Via::Thread => {
@@ -98,49 +101,63 @@ impl Server {
                 spawn(async move { give.send(server.ask_async(&request, limit).await) });
                 take.recv_timeout(limit.left()).unwrap_or_else(|_| Err(limit.exceeded().into()))
             }
-            Via::Task => within(self.ask_async(&request, limit)).await.unwrap_or_else(|| Err(failure::closed())),
+            Via::Task => self.ask_in_task(request, limit).await,
             Via::Driver => self.ask_async(&request, limit).await,
         };
-        answer.map_err(|error| self.failed(error, limit))
+        answer.map_err(|error| self.failed(error, limit, is_short))
     }
 
-    /// Within the driver's runtime.
-    async fn ask_async(&self, request: &Request, limit: Limit) -> RedisResult<Value> {
-        let answer = async {
-            let mut manager = self.manager()?;
-            match request.ask_async(&mut manager).await {
-                // The server has closed a connection that was idle. The manager makes another one.
-                Err(error) if error.is_connection_dropped() => request.ask_async(&mut manager).await,
-                answer => answer,
+    /// Whether it does what it is asked. It does not count as away if not.
+    pub(crate) async fn takes(&self, request: Request, limit: Limit) -> bool {
+        self.outage().is_none() && self.ask_async(&request, limit).await.is_ok()
+    }
+
+    /// On any executor. If it takes more than one answer, the driver asks: a task may not be polled for a while.
+    async fn ask_in_task(self: &Arc<Self>, request: Request, limit: Limit) -> RedisResult<Value> {
+        let mut driver_limit = limit;
+        if let Some((mut connection, _place)) = self.shared.ready() {
+            let answer = within(in_time(limit, request.send(&mut connection))).await;
+            match answer.unwrap_or_else(|| Err(failure::closed())) {
+                Err(error) if error.is_connection_dropped() || request::is_unknown(&error) => {}
+                answer => return answer,
             }
-        };
-        tokio::time::timeout_at(limit.end().into(), answer).await.unwrap_or_else(|_| Err(limit.exceeded().into()))
-    }
-
-    fn manager(&self) -> RedisResult<ConnectionManager> {
-        let mut manager = self.manager.lock();
-        if let Some(manager) = &*manager {
-            return Ok(manager.clone());
+            driver_limit = limit.again();
         }
-        // Calls have limits of their own, and the breaker has the pauses.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(CONNECTING))
-            .set_response_timeout(None);
-        Ok(manager.insert(self.client.get_connection_manager_lazy(config)?).clone())
+        let server = self.clone();
+        match spawn(async move { server.ask_async(&request, driver_limit).await }) {
+            Some(answer) => answer.await.unwrap_or_else(|_| Err(failure::closed())),
+            None => Err(failure::closed()),
+        }
     }
 
-    /// Opens the breaker, unless the server has only refused to store something, or says that another node has the cache.
+    /// On the driver's thread.
+    async fn ask_async(&self, request: &Request, limit: Limit) -> RedisResult<Value> {
+        let _place = self.shared.place();
+        let answer = async {
+            let (mut connection, attempt) = self.shared.connection(&self.client).await?;
+            match request.ask_async(&mut connection).await {
+                // The server closes connections that are idle.
+                Err(error) if error.is_connection_dropped() => self.shared.forget(&attempt),
+                answer => return answer,
+            }
+            let (mut connection, _) = self.shared.connection(&self.client).await?;
+            request.ask_async(&mut connection).await
+        };
+        in_time(limit, answer).await
+    }
+
+    /// Opens the breaker, unless the server has answered, or had little time for that.
     #[cold]
-    fn failed(self: &Arc<Self>, error: RedisError, limit: Limit) -> Error {
+    fn failed(self: &Arc<Self>, error: RedisError, limit: Limit, is_short: bool) -> Error {
         if failure::is_out_of_memory(&error) {
             return Error::new(ErrorKind::Full, "write an entry").at(&self.name).because(error);
         }
         let is_elsewhere = error.is_cluster_error();
+        let is_harmless = is_elsewhere || (is_short && error.is_timeout());
         let kind = if error.is_io_error() || is_elsewhere { ErrorKind::Io } else { ErrorKind::Other };
         let reason = error.to_string();
         let error = Error::new(kind, "use the server").at(&self.name).because(error);
-        if is_elsewhere {
+        if is_harmless {
             return error;
         }
         if let Some(opened) = self.breaker.open(reason) {
@@ -154,7 +171,7 @@ impl Server {
 
     fn disconnect(&self) {
         self.pool.clear();
-        *self.manager.lock() = None;
+        self.shared.clear();
     }
 
     fn is_back(&self) {
@@ -167,6 +184,11 @@ impl Server {
     }
 }
 
+/// Within the driver's runtime.
+async fn in_time(limit: Limit, answer: impl Future<Output = RedisResult<Value>>) -> RedisResult<Value> {
+    timeout_at(limit.end().into(), answer).await.unwrap_or_else(|_| Err(limit.exceeded().into()))
+}
+
 /// Asks the server that is away whether it is back, after pauses that get longer.
 async fn probe(server: Weak<Server>, mut pause: Duration, limit: Limit) {
     loop {
@@ -174,7 +196,12 @@ async fn probe(server: Weak<Server>, mut pause: Duration, limit: Limit) {
         let Some(server) = server.upgrade() else { return };
         // A replica refuses this, and a server without memory does not.
         let request = Request::Command(redis::cmd("DEL").arg("tc1:probe").take());
-        match server.ask_async(&request, limit.again()).await {
+        // To connect may take longer than an answer.
+        let answer = match server.shared.connection(&server.client).await {
+            Ok(_) => server.ask_async(&request, limit.again()).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             Ok(_) => return server.is_back(),
             // Another node of its cluster has this name.
             Err(error) if error.is_cluster_error() => return server.is_back(),

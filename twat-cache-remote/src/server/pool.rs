@@ -71,7 +71,6 @@ impl Server {
             let connected = Connection::open(client.get_connection_info(), Limit::new(CONNECTING));
             if let Err(mpsc::SendError(Ok(connection))) = give.send(connected)
                 && let Some(server) = server.upgrade()
-                && server.outage().is_none()
             {
                 server.pool.put(connection);
             }

@@ -43,7 +43,8 @@ impl Request {
         }
     }
 
-    async fn send(&self, connection: &mut impl aio::ConnectionLike) -> RedisResult<Value> {
+    /// Without a second step if the server does not have the script.
+    pub(super) async fn send(&self, connection: &mut impl aio::ConnectionLike) -> RedisResult<Value> {
         match self {
             Self::Command(command) | Self::Script(command, _) => command.query_async(connection).await,
             Self::Pipeline(pipeline, _) => self.check(pipeline.query_async(connection).await?),
@@ -51,11 +52,23 @@ impl Request {
     }
 
     fn check(&self, answer: Value) -> RedisResult<Value> {
-        if self.script().is_some() { answer.extract_error() } else { Ok(answer) }
+        if self.script().is_some() {
+            return answer.extract_error();
+        }
+        // If another node has one name, it has them all.
+        if let Value::Array(parts) = &answer
+            && let Some(Value::ServerError(error)) = parts.first()
+        {
+            let error = RedisError::from(error.clone());
+            if error.is_cluster_error() {
+                return Err(error);
+            }
+        }
+        Ok(answer)
     }
 }
 
 /// The server does not have the script.
-fn is_unknown(error: &RedisError) -> bool {
+pub(super) fn is_unknown(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
