@@ -151,44 +151,35 @@ impl<V> RemoteStore<V> {
         if !self.options.keeps() {
             return Ok(true);
         }
-        let space = self.space()?;
+        let (space, terms) = (self.space()?, self.terms(via));
         let is_refresh = ticket.is_none_or(|ticket| ticket.is_refresh);
-        let stored = self.store(space, key, bytes, time, ticket, via).await;
+        let stored = async {
+            let life = self.lifetime(time).unwrap_or(Duration::MAX);
+            let (life, value) = if self.fits(bytes) { (life, bytes) } else { (Duration::ZERO, &[][..]) };
+            let number = match ticket {
+                Some(Ticket { number: 0, .. }) => {
+                    // Why not, if that is still so.
+                    space.begin(key, terms).await?;
+                    let why = "the beginning of its computation could not be noted";
+                    return Err(Error::new(ErrorKind::Io, "write an entry").at(space.route.name()).because(why));
+                }
+                Some(ticket) => ticket.number,
+                None => space.begin(key, terms).await?,
+            };
+            let deadline = self.options.expiry.deadline(time);
+            let computed = Computed { number, is_refresh, life, deadline, value };
+            let (digest, stored) = space.store(key, &computed, terms).await?;
+            if stored == Stored::Alone {
+                self.leases.end(digest, number);
+            }
+            Ok(stored != Stored::Outdated)
+        }
+        .await;
+        // Nobody tells of the removal of what the server does not have.
         if is_refresh || stored.is_err() || !self.fits(bytes) {
             space.outdate(key);
         }
         stored
-    }
-
-    async fn store(
-        &self,
-        space: &Space,
-        key: &impl Digest,
-        bytes: &[u8],
-        time: Option<Duration>,
-        ticket: Option<Ticket>,
-        via: Via,
-    ) -> Result<bool, Error> {
-        let terms = self.terms(via);
-        let life = self.lifetime(time).unwrap_or(Duration::MAX);
-        let (life, value) = if self.fits(bytes) { (life, bytes) } else { (Duration::ZERO, &[][..]) };
-        let (number, is_refresh) = match ticket {
-            Some(Ticket { number: 0, .. }) => {
-                // Why not, if that is still so.
-                space.begin(key, terms).await?;
-                let why = "the beginning of its computation could not be noted";
-                return Err(Error::new(ErrorKind::Io, "write an entry").at(space.route.name()).because(why));
-            }
-            Some(ticket) => (ticket.number, ticket.is_refresh),
-            None => (space.begin(key, terms).await?, true),
-        };
-        let deadline = self.options.expiry.deadline(time);
-        let computed = Computed { number, is_refresh, life, deadline, value };
-        let (digest, stored) = space.store(key, &computed, terms).await?;
-        if stored == Stored::Alone {
-            self.leases.end(digest, number);
-        }
-        Ok(stored != Stored::Outdated)
     }
 
     pub(crate) async fn take(&self, key: &impl Digest, via: Via) -> Result<bool, Error> {
