@@ -112,8 +112,18 @@ impl<O> MemBuilder<Unweighed, O> {
         weigh: impl Fn(&K, &V) -> u64 + Send + Sync + 'static,
     ) -> MemBuilder<Weigher<K, V>, O> {
         let Self { max_entries, expiry, patience, weighing: Unweighed, observer } = self;
-        let weighing = Weigher { max_weight, weigh: Box::new(weigh) };
+        let weighing = Weigher { max_weight, weigh: Box::new(weigh), is_divided: false };
         MemBuilder { max_entries, expiry, patience, weighing, observer }
+    }
+}
+
+impl<K, V, O> MemBuilder<Weigher<K, V>, O> {
+    /// Divides the store into shards, as one that is limited by number. It holds up to a tenth more. When it is full, it does
+    /// not take an entry that weighs much more than the share of a shard.
+    #[doc(hidden)]
+    pub fn divided(mut self) -> Self {
+        self.weighing.is_divided = true;
+        self
     }
 }
 

@@ -25,13 +25,15 @@ const MIN_SHARD: u64 = 128;
 const MAX_TOTAL: u64 = u64::MAX / 4;
 
 impl Limits {
-    /// The limits of a store for this many entries.
+    /// The limits of a store that is divided into shards, for this many entries or entries of this weight.
     ///
     /// Keys do not spread evenly over shards. If each shard had a fixed part of the limit, some keys would be evicted before
     /// the store is full. So a shard takes any number of entries until the store is full. From then on its limit is what it
     /// has. A shard that has less than its share takes some of the surplus, a sixteenth above the limit.
-    pub(crate) fn by_number(max_entries: usize) -> Self {
-        let total = (max_entries as u64).min(MAX_TOTAL);
+    ///
+    /// When the store is full, a shard takes no entry that weighs more than its limit.
+    pub(crate) fn divided(total: u64) -> Self {
+        let total = total.min(MAX_TOTAL);
         let processors = thread::available_parallelism().map_or(1, usize::from);
         // The engine's own number, unless that makes the shards too small.
         let most = (processors as u64 * 4).next_power_of_two();
@@ -43,7 +45,7 @@ impl Limits {
 
     /// The limits of a store for this weight. It has one shard, because one entry may have all of the weight. Often used
     /// entries may fill it, because the engine takes no entry that is heavier than their part.
-    pub(crate) fn by_weight(max_weight: u64) -> Self {
+    pub(crate) fn whole(max_weight: u64) -> Self {
         let total = max_weight.min(MAX_TOTAL);
         // An evicted key that the engine remembers takes some 64 bytes. If the weight is in bytes, all of them take a
         // sixteenth of it.

@@ -28,8 +28,9 @@ type Shard<K, E, W> = Cache<Key<K>, E, W, BuildHasherDefault<Hashed>, Collect>;
 pub struct Shards<K, E, W> {
     caches: Box<[RwLock<Shard<K, E, W>>]>,
     pub(crate) limits: Limits,
-    /// The number of entries.
+    /// The number of entries, and their weight.
     entries: AtomicUsize,
+    weight: AtomicU64,
     /// The part of the surplus that no shard has taken yet.
     spare: AtomicU64,
     /// How many removals did not get their lock. While there are any, a shard may have an outdated entry, and every lookup is
@@ -60,6 +61,7 @@ where
             caches: (0..limits.shards).map(|_| RwLock::new(fresh(limits))).collect(),
             limits,
             entries: AtomicUsize::new(0),
+            weight: AtomicU64::new(0),
             spare: AtomicU64::new(limits.surplus),
             refused: AtomicUsize::new(0),
             hasher: HASHER.clone(),
@@ -85,12 +87,14 @@ where
         // Dropped after the lock is free.
         let mut collected = Collected::default();
         let index = self.index(self.hasher.hash_one(&key));
+        let (key, total) = (Key(key), self.limits.total);
+        let weight = W::default().weight(&key, &entry);
         self.change(index, SHORT, "store a result", |shard| {
-            let total = self.limits.total;
-            if self.caches.len() > 1 && self.len() as u64 >= total && shard.capacity() == total {
+            let is_full = self.weight.load(Ordering::Relaxed).saturating_add(weight) > total;
+            if self.caches.len() > 1 && is_full && shard.capacity() == total {
                 self.confine(shard);
             }
-            shard.insert_with_lifecycle(Key(key), entry, &mut collected);
+            shard.insert_with_lifecycle(key, entry, &mut collected);
         })?;
         Ok(collected.evicted)
     }
@@ -172,12 +176,12 @@ where
         let Some(mut shard) = self.write(index, rounds) else {
             return Err(Error::new(ErrorKind::Other, what).because("a part of the memory is in use"));
         };
-        let before = shard.len();
+        let before = (shard.len(), shard.weight());
         let changed = catch_unwind(AssertUnwindSafe(|| change(&mut shard)));
         let broken = changed.is_err().then(|| mem::replace(&mut *shard, fresh(self.limits)));
-        let after = shard.len();
-        // This wraps if there are fewer now, and the sum is right.
-        self.entries.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        // These wrap if there are fewer now, and the sums are right.
+        self.entries.fetch_add(shard.len().wrapping_sub(before.0), Ordering::Relaxed);
+        self.weight.fetch_add(shard.weight().wrapping_sub(before.1), Ordering::Relaxed);
         drop(shard);
         drop(broken);
         changed.map_err(|_| Error::new(ErrorKind::Panicked, what))

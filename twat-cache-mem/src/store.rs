@@ -64,12 +64,13 @@ where
         on_evict: Option<OnEvict<K, V>>,
     ) -> Self {
         let limits = match &weigher {
-            Some(weigher) => Limits::by_weight(weigher.max_weight),
-            None => Limits::by_number(max_entries),
+            Some(weigher) if !weigher.is_divided => Limits::whole(weigher.max_weight),
+            Some(weigher) => Limits::divided(weigher.max_weight),
+            None => Limits::divided(max_entries as u64),
         };
         let is_bare = weigher.is_none() && expiry.ttl.is_none();
         Self {
-            bare: Shards::new(if is_bare { limits } else { Limits::by_number(0) }),
+            bare: Shards::new(if is_bare { limits } else { Limits::divided(0) }),
             timed: if is_bare { OnceLock::new() } else { Shards::new(limits).into() },
             limits,
             start: expiry.clock.now(),

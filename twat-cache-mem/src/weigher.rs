@@ -10,6 +10,8 @@ pub struct Unweighed;
 pub struct Weigher<K, V> {
     pub(crate) max_weight: u64,
     pub(crate) weigh: Box<Weigh<K, V>>,
+    /// Whether the store has several shards, so that one entry may not have all of the weight.
+    pub(crate) is_divided: bool,
 }
 
 type Weigh<K, V> = dyn Fn(&K, &V) -> u64 + Send + Sync;

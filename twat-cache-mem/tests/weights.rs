@@ -55,6 +55,38 @@ fn the_limit_on_weight_holds_under_four_threads() {
 }
 
 #[test]
+fn a_divided_store_takes_what_fits_and_keeps_to_its_limit() {
+    let store = mcache().weigher(10_000, |_, v: &u64| *v).divided().open::<u64, u64>();
+    (0..10_000).for_each(|n| store.insert(&n, &1).unwrap());
+    assert_eq!((store.len().unwrap(), store.cache().num_shards() > 1), (10_000, true));
+    std::thread::scope(|scope| {
+        for part in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for n in 0..5000_u64 {
+                    let (key, weight) = (part * 100_000 + n, if n % 100 == 0 { 3000 } else { n % 16 });
+                    store.insert(&key, &weight).unwrap();
+                    assert!(store.get(&key).unwrap().is_none_or(|found| found == weight));
+                }
+            });
+        }
+    });
+    let weight = store.cache().weight();
+    assert!((5000..=11_000).contains(&weight), "{weight}");
+}
+
+#[test]
+fn a_value_that_is_too_heavy_for_its_shard_leaves_no_older_one() {
+    let store = mcache().weigher(10_000, |_, v: &u64| *v).divided().open::<u64, u64>();
+    (0..20_000).for_each(|n| store.insert(&n, &1).unwrap());
+    for key in 0..20_000 {
+        store.insert(&key, &9000).unwrap();
+        assert!(store.get(&key).unwrap().is_none_or(|found| found == 9000));
+    }
+    assert!(store.cache().weight() <= 11_000);
+}
+
+#[test]
 fn every_weight_and_limit_may_be_used() {
     for limit in [0, 1, 2, u64::MAX / 4, u64::MAX] {
         for weight in [0, 1, u64::MAX / 4, u64::MAX] {

@@ -35,10 +35,11 @@ where
 {
     pub(super) fn new(options: &Options, max_entries: usize, backend: Backend, server: Option<&str>) -> Self {
         let keeps = options.keeps() && max_entries > 0;
-        let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 });
         let back = back(options, if keeps { backend } else { Backend::Memory }, server);
         // Without a backend, the memory in front has all results.
-        let tiers = if back.is_none() { Near::alone(front, back) } else { Near::new(front, back) };
+        let is_alone = back.is_none();
+        let front = front::<K, V, C>(options, if keeps { max_entries } else { 0 }, is_alone);
+        let tiers = if is_alone { Near::alone(front, back) } else { Near::new(front, back) };
         Self { tiers }
     }
 }
@@ -71,7 +72,7 @@ fn weight<V, C: BackendCodec<V>>(value: &V) -> u64 {
 
 /// Memory for this many entries that keeps to the limit in bytes as well: an entry that is larger than the average allows
 /// counts as several.
-fn front<K, V, C>(options: &Options, max_entries: usize) -> MemStore<K, Copied<V>>
+fn front<K, V, C>(options: &Options, max_entries: usize, is_alone: bool) -> MemStore<K, Copied<V>>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync,
@@ -89,7 +90,9 @@ where
         }
     };
     // Each entry has the rest of the TTL that it has in the backend.
-    mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh).open()
+    let front = mcache().clock(options.expiry.clock.clone()).weigher(capacity, weigh);
+    // What no shard takes is in the backend.
+    if is_alone { front.open() } else { front.divided().open() }
 }
 
 /// About how many bytes the backends count for an entry besides its value.
