@@ -55,8 +55,9 @@ impl Space {
         }
         let namespace = (self.within)(&Namespace::from_secret(secret));
         *self.namespace.write() = Some((secret, namespace));
-        // It is another state.
+        // It is another state, and the stamps of copies were made with the other secret.
         self.state_stays.store(0, Ordering::Relaxed);
+        self.outdate_all();
         namespace
     }
 
@@ -81,8 +82,9 @@ impl Space {
         if self.route.is_forked() {
             return;
         }
-        // Without a secret, there are no copies.
-        if let (Some(tracking), Some((_, namespace))) = (self.route.tracking.get(), *self.namespace.read()) {
+        // A copy, because a digest is made by the user's code. Without a secret, there are no copies.
+        let namespace = *self.namespace.read();
+        if let (Some(tracking), Some((_, namespace))) = (self.route.tracking.get(), namespace) {
             tracking.outdate(key.digest(&namespace));
         }
     }

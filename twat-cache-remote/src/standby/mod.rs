@@ -78,15 +78,25 @@ impl<V> Standby<V> {
         }
     }
 
+    /// What was copied before that is noted is not used.
+    fn remove_later(&self, key: &impl Key) {
+        self.removals.add(key);
+        self.outdate(key);
+    }
+
+    fn outdate(&self, key: &impl Key) {
+        self.primary.space.as_ref().inspect(|space| space.outdate(key));
+    }
+
     pub(crate) async fn find(&self, key: &impl Key, via: Via) -> Result<Option<Found<V>>, Error> {
         if !self.removals.include(key) {
             match self.primary.find(key, via).await {
                 Ok(found) => return Ok(found),
                 Err(error) => self.failed(&error),
             }
-            // Nobody tells of changes of what memory has.
-            self.primary.space.as_ref().inspect(|space| space.outdate(key));
         }
+        // Nobody tells of changes of what memory has.
+        self.outdate(key);
         let Some(outage) = self.outage() else { return Ok(None) };
         match self.memory.get_with_ttl(&*key.recorded())? {
             Some(Found { value: Kept { bytes, outage: of }, ttl }) if of == outage => {
@@ -111,7 +121,7 @@ impl<V> Standby<V> {
         self.failed(&error);
         // The server may have an older result, which only a refresh replaces.
         if ticket.is_none_or(|ticket| ticket.is_refresh) && self.primary.take(key, via).await.is_err() {
-            self.removals.add(key);
+            self.remove_later(key);
         }
         if let Some(outage) = self.outage() {
             let kept = Kept { bytes: bytes.into(), outage };
@@ -128,7 +138,7 @@ impl<V> Standby<V> {
             Err(_) if self.primary.space.is_none() => Ok(was_kept),
             Err(error) => {
                 self.failed(&error);
-                self.removals.add(key);
+                self.remove_later(key);
                 Err(error)
             }
             removed => removed,
@@ -142,6 +152,7 @@ impl<V> Standby<V> {
             Err(error) => {
                 self.failed(&error);
                 self.removals.add_all();
+                self.primary.space.as_ref().inspect(|space| space.outdate_all());
                 Err(error)
             }
             cleared => cleared,
