@@ -36,8 +36,8 @@ struct Pending {
     count: u64,
     /// The number of a `clear`, which is repeated.
     clear: Option<u64>,
-    /// There were too many. What was computed before the server is back is not used, by this store.
-    is_full: bool,
+    /// The number of the last one when there were too many. What was computed before the server is back is not used, by this store.
+    surplus: Option<u64>,
     /// A task of the driver removes them.
     is_removing: bool,
 }
@@ -74,7 +74,7 @@ impl Removals {
             return false;
         }
         let pending = self.pending.lock();
-        pending.clear.is_some() || pending.is_full || pending.keys.contains_key(&*key)
+        pending.clear.is_some() || pending.surplus.is_some() || pending.keys.contains_key(&*key)
     }
 
     pub(super) fn add(self: &Arc<Self>, key: &impl Key) {
@@ -83,7 +83,7 @@ impl Removals {
             if pending.keys.len() < MAX_KEYS {
                 pending.keys.insert(key, pending.count);
             } else {
-                pending.is_full = true;
+                pending.surplus = Some(pending.count);
             }
         });
     }
@@ -101,34 +101,34 @@ impl Removals {
         add(&mut pending);
         self.is_any.store(true, Ordering::Release);
         if !std::mem::replace(&mut pending.is_removing, true) {
-            spawn(remove_pending(Arc::downgrade(self), self.wake.clone()));
+            spawn(remove_pending(self.clone()));
         }
     }
 
     /// Removes what is pending. If that fails, the rest is for the next time.
     async fn remove_all(&self, space: &Space) -> Result<(), Error> {
-        let (keys, clear, is_full) = {
+        let (keys, clear, surplus) = {
             let pending = self.pending.lock();
-            (pending.keys.clone(), pending.clear, pending.is_full)
+            (pending.keys.clone(), pending.clear, pending.surplus)
         };
-        if is_full {
+        // They come first, because a server that is full takes nothing else.
+        for (key, number) in keys {
+            space.remove(&key, self.terms).await?;
+            let mut pending = self.pending.lock();
+            // Another one may have failed meanwhile.
+            if pending.keys.get(&key) == Some(&number) {
+                pending.keys.remove(&key);
+            }
+        }
+        if surplus.is_some() {
             let number = space.begin(&NO_KEY, self.terms).await?;
             self.since.store(number, Ordering::Release);
-            self.pending.lock().is_full = false;
+            self.pending.lock().surplus.take_if(|last| Some(*last) == surplus);
             space.release(NO_KEY, number, self.terms).await;
         }
         if clear.is_some() {
             space.clear(self.terms).await?;
-            let mut pending = self.pending.lock();
-            // Another one may have failed meanwhile.
-            pending.clear = pending.clear.filter(|number| Some(*number) != clear);
-        }
-        for (key, number) in keys {
-            space.remove(&key, self.terms).await?;
-            let mut pending = self.pending.lock();
-            if pending.keys.get(&key) == Some(&number) {
-                pending.keys.remove(&key);
-            }
+            self.pending.lock().clear.take_if(|last| Some(*last) == clear);
         }
         Ok(())
     }
@@ -136,17 +136,18 @@ impl Removals {
     /// Whether nothing is pending. Then this task ends.
     fn end(&self) -> bool {
         let mut pending = self.pending.lock();
-        let is_any = !pending.keys.is_empty() || pending.clear.is_some() || pending.is_full;
+        let is_any = !pending.keys.is_empty() || pending.clear.is_some() || pending.surplus.is_some();
         pending.is_removing = is_any;
         self.is_any.store(is_any, Ordering::Release);
         !is_any
     }
 }
 
-/// Removes what is pending, until nothing is.
-async fn remove_pending(removals: Weak<Removals>, wake: Arc<Notify>) {
-    loop {
-        let Some(removals) = removals.upgrade() else { return };
+/// Removes what is pending, until nothing is, or the store is gone. The first attempt is made in any case.
+async fn remove_pending(removals: Arc<Removals>) {
+    let (store, wake) = (Arc::downgrade(&removals), removals.wake.clone());
+    let mut current = Some(removals);
+    while let Some(removals) = current.take().or_else(|| store.upgrade()) {
         let Some(space) = &removals.space else { return };
         if space.route.outage().is_none() {
             match removals.remove_all(space).await {
