@@ -103,12 +103,19 @@ impl Route {
         if let Some(reason) = self.lost.reason() {
             return Err(Error::new(ErrorKind::Io, "use the server").at(&begun.name).because(reason));
         }
-        let (server, answer) = self.follow(&begun, begun.clone(), request, limit, via).await;
+        let (server, answer) = self.follow(begun, request, limit, via).await;
         answer.inspect_err(|error| self.failed(error, &server, limit))
+    }
+
+    fn is_on(&self, server: &Arc<Server>) -> bool {
+        self.while_on(server, || ())
     }
 
     /// Uses this server from now on.
     fn move_to(self: &Arc<Self>, server: &Arc<Server>) {
+        if self.is_on(server) {
+            return;
+        }
         server.on_return(self);
         let mut current = self.current.write();
         *current = server.clone();
@@ -152,40 +159,40 @@ impl Route {
 
     /// Whether a node has the cache, and can be used.
     async fn find(self: &Arc<Self>, limit: Limit) -> bool {
-        let begun = self.server();
         for server in self.nodes() {
             // Of servers that are no cluster, each has entries of its own.
             let slot = Request::Command(protocol::slot(&self.keys));
-            if !Arc::ptr_eq(&server, &begun) && !server.takes(slot, limit.again()).await {
+            if !self.is_on(&server) && !server.takes(slot, limit).await {
                 continue;
             }
             let exists = || Request::Command(protocol::exists(&self.keys));
-            if self.follow(&begun, server, exists, limit.again(), Via::Driver).await.1.is_ok() {
+            let (server, answer) = self.follow(server, exists, limit.again(), Via::Driver).await;
+            if answer.is_ok() {
+                self.move_to(&server);
                 return true;
             }
         }
         false
     }
 
-    /// Asks a server, and then those that the answers name. The last one is used from now on, unless that is `begun` anyway.
+    /// Asks a server, and then those that the answers name. The last one that they name is used from now on.
     async fn follow(
         self: &Arc<Self>,
-        begun: &Arc<Server>,
         mut server: Arc<Server>,
         request: impl Fn() -> Request,
         limit: Limit,
         via: Via,
     ) -> (Arc<Server>, Result<Value, Error>) {
-        let mut left = MOVES;
+        let mut moves = 0;
         let answer = loop {
             let answer = server.ask(request(), limit, via).await;
             match answer.as_ref().err().and_then(redis_error).and_then(|error| server::node_of(&server, error)) {
-                Some(node) if left > 0 => server = node,
+                Some(node) if moves < MOVES => server = node,
                 _ => break answer,
             }
-            left -= 1;
+            moves += 1;
         };
-        if (answer.is_ok() || left < MOVES) && !Arc::ptr_eq(&server, begun) {
+        if moves > 0 {
             self.move_to(&server);
         }
         (server, answer)

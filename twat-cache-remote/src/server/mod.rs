@@ -109,7 +109,21 @@ impl Server {
 
     /// Whether it does what it is asked. It does not count as away if not.
     pub(crate) async fn takes(&self, request: Request, limit: Limit) -> bool {
-        self.outage().is_none() && self.ask_async(&request, limit).await.is_ok()
+        if self.outage().is_some() {
+            return false;
+        }
+        let answer = self.ask_far(&request, limit).await;
+        if answer.as_ref().is_err_and(RedisError::is_io_error) {
+            // The connection may be one that leads nowhere.
+            self.shared.clear();
+        }
+        answer.is_ok()
+    }
+
+    /// On the driver's thread, for a server that may be far away: to connect may take longer than an answer.
+    async fn ask_far(&self, request: &Request, limit: Limit) -> RedisResult<Value> {
+        self.shared.connection(&self.client).await?;
+        self.ask_async(request, limit.again()).await
     }
 
     /// On any executor. If it takes more than one answer, the driver asks: a task may not be polled for a while.
@@ -196,12 +210,7 @@ async fn probe(server: Weak<Server>, mut pause: Duration, limit: Limit) {
         let Some(server) = server.upgrade() else { return };
         // A replica refuses this, and a server without memory does not.
         let request = Request::Command(redis::cmd("DEL").arg("tc1:probe").take());
-        // To connect may take longer than an answer.
-        let answer = match server.shared.connection(&server.client).await {
-            Ok(_) => server.ask_async(&request, limit.again()).await,
-            Err(error) => Err(error),
-        };
-        match answer {
+        match server.ask_far(&request, limit).await {
             Ok(_) => return server.is_back(),
             // Another node of its cluster has this name.
             Err(error) if error.is_cluster_error() => return server.is_back(),
