@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
@@ -298,6 +298,41 @@ fn a_node_that_names_one_that_is_away_is_asked_again_without_more_warnings() {
     until("it is asked", || asked.get() > 0);
     until("the other one is asked several times", || memo.call(&1) == value(1) && asked.get() >= 4);
     assert_eq!((first.warnings().len(), named.warnings().len()), (1, 1));
+}
+
+/// Passes on what a node and its clients say, but not what the first client says after it has asked for a slot.
+fn with_a_connection_that_leads_nowhere(node: &Server) -> u16 {
+    let (listener, node) = (TcpListener::bind(("127.0.0.1", 0)).unwrap(), node.port());
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, client) in listener.incoming().flatten().enumerate() {
+            let server = TcpStream::connect(("127.0.0.1", node)).unwrap();
+            let (mut asked, mut asking) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let (mut answering, mut answered) = (server, client);
+            thread::spawn(move || std::io::copy(&mut answering, &mut answered));
+            thread::spawn(move || {
+                let (mut bytes, mut is_passed_on) = ([0; 4096], true);
+                while let Ok(length @ 1..) = asking.read(&mut bytes) {
+                    is_passed_on &= number > 0 || !String::from_utf8_lossy(&bytes[..length]).contains("KEYSLOT");
+                    if is_passed_on {
+                        asked.write_all(&bytes[..length]).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_node_whose_connection_leads_nowhere_is_connected_to_again() {
+    let Some(nodes) = shared() else { return };
+    let away = Server::stopped(&[]);
+    let port = with_a_connection_that_leads_nowhere(&nodes[0]);
+    let memo = rcache("nowhere").server(format!("{},redis://127.0.0.1:{port}/", away.url())).wrap(|key: &u64| *key);
+    assert_eq!(memo.call(&1), 1);
+    until("the cache is found", || !memo.store().is_away());
+    assert_eq!((memo.call(&1), memo.len().unwrap()), (1, 1));
 }
 
 #[test]

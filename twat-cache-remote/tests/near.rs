@@ -2,12 +2,15 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::{LONG, Server};
-use twat_cache_core::testing::{Counter, until};
+use common::{LIMIT, LONG, Server};
+use twat_cache_core::testing::{Counter, until, within};
 use twat_cache_remote::redis::{Value, cmd};
 use twat_cache_remote::{InMemory, KeyedStore as _, Memo, NearStore, RemoteBuilder, RemoteStore, Store as _, rcache};
 
@@ -140,6 +143,53 @@ fn a_server_that_cannot_tell_of_changes_is_asked_each_time() {
     (0..10).for_each(|_| assert_eq!(memo.call(&1), 2));
     assert_eq!(lookups(&server), before + 10);
     server.assert_one_warning("the near cache is not used");
+}
+
+thread_local! {
+    /// The number of the hash at which the function below is called, from now on.
+    static AT: Cell<u32> = const { Cell::new(0) };
+}
+
+static CALL: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+#[derive(Clone, PartialEq, Eq)]
+struct Calling(u64);
+
+impl Hash for Calling {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let at = AT.get();
+        AT.set(at.saturating_sub(1));
+        if at == 1 {
+            CALL.get().unwrap()();
+        }
+        self.0.hash(hasher);
+    }
+}
+
+#[test]
+fn a_hash_that_calls_the_cache_blocks_nobody_although_the_secret_changes_then() {
+    let Some(server) = server!() else { return };
+    let (server, builder) = (Arc::new(server), || rcache("calling").timeout(LONG));
+    let store = Arc::new(builder().server(server.url()).near(100).with_copies::<Calling, u64>());
+    let (at, inner) = (server.clone(), store.clone());
+    let change_secret = move || {
+        at.ask::<()>(cmd("DEL").arg(at.names("tc1:*:g")));
+        // One that knows no secret makes a new one.
+        let other = builder().server(format!("redis://localhost:{}/", at.port())).build::<u64>();
+        other.insert(&Calling(9), &9).unwrap();
+        let _ = inner.get(&Calling(5));
+    };
+    assert!(CALL.set(Box::new(change_secret)).is_ok());
+    for at in 1..=12 {
+        let store = store.clone();
+        store.insert(&Calling(1), &1).unwrap();
+        within(LIMIT, move || {
+            AT.set(at);
+            store.remove(&Calling(1)).unwrap();
+            AT.set(0);
+            assert_eq!(store.get(&Calling(1)).unwrap(), None);
+        });
+    }
 }
 
 /// Nobody would tell of it if another process forgot such a result.
