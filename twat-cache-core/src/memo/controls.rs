@@ -45,9 +45,6 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        if self.is_off {
-            return Ok(());
-        }
         ready(self.insert_by(Driver::Thread, key, value))
     }
 
@@ -83,9 +80,6 @@ impl<S, F, P> Memo<S, F, P> {
         P: Mode<Kind>,
         F: Takes<K, R, Kind>,
     {
-        if self.is_off {
-            return Ok(());
-        }
         self.insert_by(Driver::Task, key, value).await
     }
 
@@ -94,6 +88,9 @@ impl<S, F, P> Memo<S, F, P> {
         K: Args + ?Sized,
         S: KeyedStore<K, Value = V>,
     {
+        if self.is_off {
+            return Ok(());
+        }
         let turn = Turn::alone();
         let (computation, ticket) = self.begin(driver, &turn, self.flights.digest(key), key, true).await;
         self.put(driver, &turn, computation.as_ref(), key, value, ticket).await
