@@ -69,7 +69,7 @@ impl Removals {
     fn contain(&self, key: &impl Key) -> bool {
         // Without the lock, because the user's code makes it.
         let key = key.recorded();
-        // In a process that was forked, the lock may be held for ever.
+        // A process that was forked does not wait for the lock: a thread that it does not have may hold it.
         if self.space.as_ref().is_none_or(|space| space.route.is_forked()) {
             return false;
         }
